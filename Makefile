@@ -1,0 +1,40 @@
+# Each target makes what it needs: `make demo` a virtual environment with the demo's extra,
+# `make test` one with the developer's. A stamp beside each says when pyproject.toml last changed.
+PYTHON ?= python3
+VENV_DEMO := .venv-demo
+VENV_DEV := .venv
+DEBIAN_PACKAGES := prometheus
+
+.PHONY: demo test lint bench format clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV_DEMO)/.ready
+	@$(VENV_DEMO)/bin/mlguard demo $(ARGS)
+
+test: $(VENV_DEV)/.ready $(VENV_DEV)/.tools lint
+	$(VENV_DEV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV_DEV)/.ready
+	$(VENV_DEV)/bin/ruff check .
+	$(VENV_DEV)/bin/ruff format --check .
+	$(VENV_DEV)/bin/mypy
+
+format: $(VENV_DEV)/.ready
+	$(VENV_DEV)/bin/ruff check --fix .
+	$(VENV_DEV)/bin/ruff format .
+
+bench: $(VENV_DEV)/.ready
+	@$(VENV_DEV)/bin/python tests/bench/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV_DEMO) $(VENV_DEV) dist build .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV_DEMO)/.ready: pyproject.toml
+	@sh scripts/venv.sh $(PYTHON) $(VENV_DEMO) demo
+
+$(VENV_DEV)/.ready: pyproject.toml
+	@sh scripts/venv.sh $(PYTHON) $(VENV_DEV) dev
+
+$(VENV_DEV)/.tools: Makefile scripts/tools.sh | $(VENV_DEV)/.ready
+	@sh scripts/tools.sh $(DEBIAN_PACKAGES)
+	@touch $@

@@ -1,0 +1,1 @@
+"""The admission webhook that puts the sidecar into pods. It has no code yet."""
