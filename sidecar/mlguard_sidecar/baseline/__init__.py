@@ -1,0 +1,18 @@
+"""Frozen histograms to compare windows with: built from data, kept as files."""
+
+from mlguard_sidecar.baseline.build import Binning, Method, build
+from mlguard_sidecar.baseline.file import FORMAT, dump, load
+from mlguard_sidecar.baseline.model import Baseline, ColumnBaseline
+from mlguard_sidecar.baseline.table import read_table
+
+__all__ = [
+    "FORMAT",
+    "Baseline",
+    "Binning",
+    "ColumnBaseline",
+    "Method",
+    "build",
+    "dump",
+    "load",
+    "read_table",
+]

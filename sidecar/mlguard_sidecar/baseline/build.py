@@ -1,0 +1,170 @@
+"""From values to a baseline: the choice of edges and categories."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlguard_sidecar.baseline.file import baseline_of
+from mlguard_sidecar.baseline.model import Baseline, ColumnBaseline
+from mlguard_sidecar.histogram import Column, Kind, Role, moments_of
+from mlguard_sidecar.histogram.column import category, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+MOST_EDGES = 64
+MOST_CATEGORIES = 100
+
+
+class Method(StrEnum):
+    """How the edges between PSI bins are chosen."""
+
+    QUANTILE = "quantile"
+    UNIFORM = "uniform"
+
+
+@dataclass(frozen=True)
+class Binning:
+    """How one column is binned.
+
+    Attributes:
+        bins: PSI bins of a numeric column.
+        method: equal shares of the data, or equal widths.
+        edges: the edges themselves, instead of `bins` and `method`.
+        kind: numeric or categorical; by the first value where it is None.
+    """
+
+    bins: int = 10
+    method: Method = Method.QUANTILE
+    edges: tuple[float, ...] = ()
+    kind: Kind | None = None
+
+
+def build(
+    features: Mapping[str, Sequence[object]],
+    predictions: Mapping[str, Sequence[object]],
+    *,
+    samples: int,
+    source: str,
+    created: float,
+    default: Binning,
+    binnings: Mapping[str, Binning] | None = None,
+) -> Baseline:
+    """Build a baseline from columns of values.
+
+    A column without one valid value is left out.
+
+    Args:
+        features: name -> values, each a number, bool, string or None.
+        predictions: the same for `y_pred` and `y_proba`.
+        samples: rows.
+        source: where the rows came from.
+        created: now, in epoch seconds.
+        default: how columns are binned.
+        binnings: how the named features are binned instead.
+    """
+    named = binnings or {}
+    columns = [
+        _column(name, Role.FEATURE, features[name], named.get(name, default))
+        for name in sorted(features)
+    ] + [
+        _column(name, Role.PREDICTION, predictions[name], default) for name in sorted(predictions)
+    ]
+    return baseline_of(
+        tuple(c for c in columns if c is not None),
+        samples=samples,
+        source=source,
+        created=created,
+    )
+
+
+def _column(
+    name: str, role: Role, values: Sequence[object], binning: Binning
+) -> ColumnBaseline | None:
+    first = next((v for v in values if v is not None), None)
+    if first is None:
+        return None
+    kind = binning.kind or (_prediction_kind(first) if name == "y_pred" else kind_of(first))
+    if kind is Kind.NUMERIC:
+        return _numeric(name, role, values, binning)
+    codes = role is Role.PREDICTION or binning.kind is Kind.CATEGORICAL
+    return _categorical(name, role, values, codes=codes)
+
+
+def _prediction_kind(first: object) -> Kind:
+    """A whole number is a class, a number with a point a regression's value."""
+    return Kind.NUMERIC if isinstance(first, float) else Kind.CATEGORICAL
+
+
+def _categorical(
+    name: str, role: Role, values: Sequence[object], *, codes: bool
+) -> ColumnBaseline | None:
+    valid = Counter(
+        category(v)
+        for v in values
+        if isinstance(v, str | bool) or (codes and isinstance(v, int | float) and v == v)
+    )
+    if not valid:
+        return None
+    most_common = sorted(valid.items(), key=lambda item: (-item[1], item[0]))
+    categories = tuple(text for text, _ in most_common[:MOST_CATEGORIES])
+    column = Column(name, Kind.CATEGORICAL, role, categories=categories, codes=codes)
+    slots, _ = column.encode(values)
+    return ColumnBaseline(column, np.bincount(slots, minlength=column.slots))
+
+
+def _numeric(
+    name: str, role: Role, values: Sequence[object], binning: Binning
+) -> ColumnBaseline | None:
+    _, numbers = Column(name, Kind.NUMERIC).encode(values)
+    assert numbers is not None  # noqa: S101 - numeric columns give numbers
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return None
+    psi_edges = _psi_edges(numbers, binning)
+    edges = _edges(numbers, psi_edges, binning)
+    column = Column(name, Kind.NUMERIC, role, edges=edges)
+    slots, _ = column.encode(values)
+    return ColumnBaseline(
+        column,
+        np.bincount(slots, minlength=column.slots),
+        tuple(map(float, moments_of(numbers))),  # type: ignore[arg-type]
+        psi_edges,
+    )
+
+
+def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, ...]:
+    low, high = numbers.min(), numbers.max()
+    if binning.edges:
+        edges = np.array(binning.edges)
+    elif low == high:  # one bin for the constant, one below and one above
+        edges = np.array([np.nextafter(low, -np.inf), low])
+    else:
+        levels = np.arange(1, binning.bins) / binning.bins
+        if binning.method is Method.QUANTILE:
+            edges = np.quantile(numbers, levels)
+        else:
+            edges = low + levels * (high - low)
+        edges = edges[edges < high]
+    return tuple(np.unique(edges).tolist())
+
+
+def _edges(
+    numbers: NDArray[np.float64], psi_edges: tuple[float, ...], binning: Binning
+) -> tuple[float, ...]:
+    """The PSI edges, both ends of the data, and quantiles between as far as there is room."""
+    room = MOST_EDGES - 2
+    if binning.edges or binning.method is not Method.QUANTILE:
+        steps = max(room - len(psi_edges), 1)
+    else:
+        steps = max(room // binning.bins, 1) * binning.bins  # the PSI levels are among these
+    quantiles = np.quantile(numbers, np.arange(1, steps) / steps)
+    ends = [np.nextafter(numbers.min(), -np.inf), numbers.max()]
+    return tuple(np.unique(np.concatenate([psi_edges, quantiles, ends])).tolist())

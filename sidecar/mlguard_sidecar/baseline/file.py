@@ -1,0 +1,143 @@
+"""The baseline file, `mlguard-baseline/1`: canonical JSON, known by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from mlguard_sidecar.baseline.model import Baseline, ColumnBaseline
+from mlguard_sidecar.histogram import Column, Kind, Role
+
+FORMAT = "mlguard-baseline/1"
+
+
+class _ColumnFile(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    kind: Kind
+    counts: list[int]
+    missing: int = 0
+    invalid: int = 0
+    edges: list[float] = []
+    psi_edges: list[float] = []
+    categories: list[str] = []
+    codes: bool = False
+    mean: float | None = None
+    m2: float | None = None
+    min: float | None = None
+    max: float | None = None
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    format: str
+    created: datetime
+    source: str
+    samples: int
+    features: dict[str, _ColumnFile]
+    predictions: dict[str, _ColumnFile]
+
+
+_decoder = msgspec.json.Decoder(_File)
+
+
+def baseline_of(
+    columns: tuple[ColumnBaseline, ...], *, samples: int, source: str, created: float
+) -> Baseline:
+    """A baseline of these columns, with the hash that names it."""
+    by_role = {
+        role: {c.column.name: _to_file(c) for c in columns if c.column.role is role}
+        for role in Role
+    }
+    moment = datetime.fromtimestamp(int(created), UTC)
+    file = _File(
+        FORMAT, moment, source, samples, by_role[Role.FEATURE], by_role[Role.PREDICTION]
+    )
+    return load(msgspec.json.encode(file, order="sorted"))
+
+
+def dump(baseline: Baseline) -> bytes:
+    """The file's bytes: one line of JSON with a line feed."""
+    return baseline.body + b"\n"
+
+
+def load(data: bytes) -> Baseline:
+    """Read a baseline file.
+
+    The hash is taken over the canonical form, so that formatting does not change a baseline.
+
+    Raises:
+        ValueError: what is wrong with the file, in one line.
+    """
+    try:
+        file = _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ValueError(f"not a baseline file: {error}") from error
+    if file.format != FORMAT:
+        raise ValueError(f"format: found {file.format!r}, expected {FORMAT!r}")
+    columns = [
+        _from_file(name, role, part)
+        for role, group in ((Role.FEATURE, file.features), (Role.PREDICTION, file.predictions))
+        for name, part in sorted(group.items())
+    ]
+    body = msgspec.json.encode(file, order="sorted")
+    return Baseline(
+        id=hashlib.sha256(body).hexdigest()[:12],
+        created=file.created.timestamp(),
+        source=file.source,
+        samples=file.samples,
+        columns=tuple(columns),
+        body=body,
+    )
+
+
+def _to_file(part: ColumnBaseline) -> _ColumnFile:
+    column, counts = part.column, part.counts.tolist()
+    _, mean, m2, low, high = part.moments or (None,) * 5
+    return _ColumnFile(
+        kind=column.kind,
+        counts=counts[: column.bins],
+        missing=counts[column.missing],
+        invalid=counts[column.invalid],
+        edges=list(column.edges),
+        psi_edges=list(part.psi_edges),
+        categories=list(column.categories),
+        codes=column.codes,
+        mean=mean,
+        m2=m2,
+        min=low,
+        max=high,
+    )
+
+
+def _from_file(name: str, role: Role, part: _ColumnFile) -> ColumnBaseline:
+    column = Column(
+        name,
+        part.kind,
+        role,
+        edges=tuple(part.edges),
+        categories=tuple(part.categories),
+        codes=part.codes,
+    )
+    where = f"{role}s.{name}"
+    if len(part.counts) != column.bins:
+        raise ValueError(
+            f"{where}.counts: found {len(part.counts)}, expected {column.bins}, one a bin"
+        )
+    if min(*part.counts, part.missing, part.invalid) < 0 or not any(part.counts):
+        raise ValueError(f"{where}.counts: expected numbers from 0, at least one of them above it")
+    counts = np.array([*part.counts, part.missing, part.invalid], dtype=np.int64)
+    if part.kind is Kind.CATEGORICAL:
+        if len(set(part.categories)) != len(part.categories):
+            raise ValueError(f"{where}.categories: expected each category once")
+        return ColumnBaseline(column, counts)
+    for edges, label in ((part.edges, "edges"), (part.psi_edges, "psi_edges")):
+        if not edges or any(a >= b for a, b in pairwise(edges)):
+            raise ValueError(f"{where}.{label}: expected ascending numbers, at least one")
+    if not set(part.psi_edges) <= set(part.edges):
+        raise ValueError(f"{where}.psi_edges: expected some of the edges")
+    if part.mean is None or part.m2 is None or part.min is None or part.max is None:
+        raise ValueError(f"{where}: expected mean, m2, min and max")
+    moments = (float(sum(part.counts)), part.mean, part.m2, part.min, part.max)
+    return ColumnBaseline(column, counts, moments, tuple(part.psi_edges))

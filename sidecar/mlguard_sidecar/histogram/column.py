@@ -1,0 +1,211 @@
+"""What one feature or prediction is counted into: its bins, and a code for each value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+OTHER = "__other__"
+"""The name under which categories, classes and models beyond a limit are pooled."""
+
+LONGEST_CATEGORY = 128
+"""Characters of a category that count; longer texts are one category where these agree."""
+
+_NUMBERS = {int, float, bool, type(None)}
+_TEXTS = {str, type(None)}
+
+
+class Kind(StrEnum):
+    """How the values of a column are read."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+
+
+class Role(StrEnum):
+    """Whether a column describes the model's input or its output."""
+
+    FEATURE = "feature"
+    PREDICTION = "prediction"
+
+
+@dataclass(frozen=True)
+class Column:
+    """The bins of one feature, of `y_pred` or of `y_proba`.
+
+    A numeric column with edges e[0] < ... < e[k-1] has k + 1 bins, closed on the right: bin 0 is
+    v <= e[0], bin i is e[i-1] < v <= e[i], bin k is v > e[k-1]. A categorical column has a bin for
+    each category and a last one for all that is unseen. Without a baseline there are no edges and
+    no categories, and so one bin.
+
+    Behind its bins a column has two more slots, `missing` and `invalid`, so that each sampled row
+    adds one to exactly one slot.
+
+    Attributes:
+        name: the feature's name, or `y_pred` or `y_proba`.
+        kind: how values are read; a value of the other kind is invalid.
+        role: input or output of the model.
+        edges: ascending edges of a numeric column.
+        categories: categories in the baseline's order, most frequent first.
+        codes: whether numbers are valid categories, as class numbers and identifiers are.
+    """
+
+    name: str
+    kind: Kind
+    role: Role = Role.FEATURE
+    edges: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+    codes: bool = False
+
+    @cached_property
+    def bins(self) -> int:
+        """How many bins valid values fall into."""
+        return len(self.edges if self.kind is Kind.NUMERIC else self.categories) + 1
+
+    @property
+    def missing(self) -> int:
+        """The slot of missing values."""
+        return self.bins
+
+    @property
+    def invalid(self) -> int:
+        """The slot of values of the wrong kind."""
+        return self.bins + 1
+
+    @property
+    def slots(self) -> int:
+        """Bins, missing and invalid together."""
+        return self.bins + 2
+
+    @cached_property
+    def _edge_array(self) -> NDArray[np.float64]:
+        return np.array(self.edges, dtype=np.float64)
+
+    @cached_property
+    def _bin_of(self) -> dict[str, int]:
+        return {text: i for i, text in enumerate(self.categories)}
+
+    def encode(self, values: Sequence[object]) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+        """Give each value the number of its slot.
+
+        Args:
+            values: n values as JSON knows them: number, bool, string or None.
+
+        Returns:
+            The n slots, and for a numeric column the n numbers, NaN where there is none.
+        """
+        if self.kind is Kind.NUMERIC:
+            return self._encode_numbers(values)
+        return self._encode_categories(values), None
+
+    def _encode_numbers(
+        self, values: Sequence[object]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        invalid = None
+        if isinstance(values, np.ndarray):
+            numbers = values.astype(np.float64, copy=False)
+        elif set(map(type, values)) <= _NUMBERS:
+            numbers = _as_floats(values)
+        else:
+            numbers = _as_floats([v if type(v) in _NUMBERS else None for v in values])
+            invalid = [i for i, v in enumerate(values) if type(v) not in _NUMBERS]
+        slots = np.searchsorted(self._edge_array, numbers)
+        absent = ~np.isfinite(numbers)
+        if absent.any():
+            numbers = np.where(absent, np.nan, numbers)
+            slots[absent] = self.missing
+            if invalid:
+                slots[invalid] = self.invalid
+        return slots, numbers
+
+    def _encode_categories(self, values: Sequence[object]) -> NDArray[np.intp]:
+        unseen, bin_of = self.bins - 1, self._bin_of
+        if set(map(type, values)) <= _TEXTS:
+            slots = [bin_of.get(v, unseen) for v in values]  # type: ignore[call-overload]
+            if unseen in slots:  # the rare ones: missing, too long or truly unseen
+                slots = [
+                    self._slot(v) if slot == unseen else slot
+                    for slot, v in zip(slots, values, strict=True)
+                ]
+            return np.array(slots, dtype=np.intp)
+        return np.array([self._slot(v) for v in values], dtype=np.intp)
+
+    def _slot(self, value: object) -> int:
+        if isinstance(value, float) and not math.isfinite(value):
+            return self.missing
+        if value is None:
+            return self.missing
+        if not self.codes and isinstance(value, int | float) and not isinstance(value, bool):
+            return self.invalid
+        return self._bin_of.get(category(value), self.bins - 1)
+
+
+def category(value: object) -> str:
+    """The text under which a class or category is known: `true`, `3` for 3 and 3.0, or itself."""
+    if isinstance(value, str):
+        return value[:LONGEST_CATEGORY]
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))[:LONGEST_CATEGORY]
+    return str(value)[:LONGEST_CATEGORY]
+
+
+def kind_of(value: object) -> Kind:
+    """The kind that a column has when this is its first value."""
+    return Kind.CATEGORICAL if isinstance(value, str | bool) else Kind.NUMERIC
+
+
+def _as_floats(values: Sequence[object]) -> NDArray[np.float64]:
+    try:
+        return np.array(values, dtype=np.float64)
+    except OverflowError:  # an integer beyond the largest float is as good as infinite
+        return np.array([_as_float(v) for v in values], dtype=np.float64)
+
+
+def _as_float(value: object) -> float:
+    try:
+        return math.nan if value is None else float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return math.inf
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Columns side by side in one vector of counts and one matrix of moments.
+
+    It only ever grows at its end, so a vector written under a shorter layout stays readable.
+    """
+
+    columns: tuple[Column, ...] = ()
+    starts: tuple[int, ...] = field(init=False)
+    width: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        ends = np.cumsum([0, *(c.slots for c in self.columns)]).tolist()
+        object.__setattr__(self, "starts", tuple(ends[:-1]))
+        object.__setattr__(self, "width", ends[-1])
+
+    @cached_property
+    def index(self) -> dict[tuple[Role, str], int]:
+        """Where each column stands, by role and name."""
+        return {(c.role, c.name): i for i, c in enumerate(self.columns)}
+
+    def with_columns(self, columns: Iterable[Column]) -> Layout:
+        """This layout with more columns at its end."""
+        return Layout((*self.columns, *columns))
+
+    def slots(self, column: int) -> slice:
+        """Where the slots of a column lie in the vector of counts."""
+        start = self.starts[column]
+        return slice(start, start + self.columns[column].slots)

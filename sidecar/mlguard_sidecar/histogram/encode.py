@@ -1,0 +1,36 @@
+"""Panes as bytes: small counts in narrow integers, deflated."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from mlguard_sidecar.histogram.pane import Pane
+
+_TYPES = {b"1": np.dtype("<u1"), b"2": np.dtype("<u2"), b"4": np.dtype("<u4"), b"8": np.dtype("<i8")}
+
+
+def encode(pane: Pane) -> bytes:
+    """The bytes of a pane; `decode` is the inverse."""
+    largest = int(pane.counts.max(initial=0))
+    mark = b"1" if largest < 2**8 else b"2" if largest < 2**16 else b"4" if largest < 2**32 else b"8"
+    counts = pane.counts.astype(_TYPES[mark]).tobytes()
+    header = mark + len(pane.moments).to_bytes(4, "little")
+    return header + zlib.compress(pane.moments.astype("<f8").tobytes() + counts, level=1)
+
+
+def decode(data: bytes) -> Pane:
+    """The pane that `encode` wrote.
+
+    Raises:
+        ValueError: the bytes are not a pane.
+    """
+    try:
+        kind, columns = _TYPES[data[:1]], int.from_bytes(data[1:5], "little")
+        body = zlib.decompress(data[5:])
+        moments = np.frombuffer(body, dtype="<f8", count=columns * 5).reshape(columns, 5)
+        counts = np.frombuffer(body, dtype=kind, offset=columns * 40).astype(np.int64)
+    except (KeyError, ValueError, zlib.error) as error:
+        raise ValueError(f"a stored pane of {len(data)} bytes cannot be read: {error}") from error
+    return Pane(counts, moments)

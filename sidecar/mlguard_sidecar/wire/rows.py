@@ -1,0 +1,232 @@
+"""Events as columns."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import numpy as np
+
+from mlguard_sidecar.wire.reasons import Reason, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mlguard_sidecar.wire.message import Batch, Line, Value
+
+FEATURE_LIMIT = 512
+ROW_LIMIT = 65_536
+ID_LIMIT = 128
+
+
+class ModelKey(NamedTuple):
+    """What a model is known by."""
+
+    project: str
+    model: str
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Events of one model, column by column, all of one length.
+
+    Attributes:
+        key: the model.
+        times: epoch seconds, NaN where a time stamp could not be read.
+        latency_ms: NaN where there is none.
+        y_pred: None where there is none.
+        scores: the probability, or the largest of them, NaN where there is none.
+        features: None where the events have no features at all.
+    """
+
+    key: ModelKey
+    times: NDArray[np.float64]
+    latency_ms: NDArray[np.float64]
+    y_pred: Sequence[Value]
+    scores: NDArray[np.float64]
+    features: dict[str, list[Value]] | None
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def taken(self, index: NDArray[np.intp]) -> Rows:
+        """Some of the rows, by number."""
+        chosen = index.tolist()
+        return Rows(
+            self.key,
+            self.times[index],
+            self.latency_ms[index],
+            [self.y_pred[i] for i in chosen],
+            self.scores[index],
+            None
+            if self.features is None
+            else {name: [col[i] for i in chosen] for name, col in self.features.items()},
+        )
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Rows of one model, all with features or all without, one after the other."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    features: dict[str, list[Value]] | None = None
+    if first.features is not None:
+        names = dict.fromkeys(name for part in parts for name in part.features or ())
+        features = {name: [] for name in names}
+        for part in parts:
+            assert part.features is not None  # noqa: S101 - the caller keeps them apart
+            for name, column in features.items():
+                column += part.features.get(name) or [None] * len(part)
+    return Rows(
+        first.key,
+        np.concatenate([part.times for part in parts]),
+        np.concatenate([part.latency_ms for part in parts]),
+        [value for part in parts for value in part.y_pred],
+        np.concatenate([part.scores for part in parts]),
+        features,
+    )
+
+
+_key_of = attrgetter("project_id", "model_id", "endpoint")
+
+
+def rows_of_events(events: Sequence[Line], now: float) -> tuple[list[Rows], list[Refused]]:
+    """Turn events into columns, model by model; what cannot be counted is told apart."""
+    groups: defaultdict[tuple[str | None, str | None, str, bool], list[Line]] = defaultdict(list)
+    for key, event in zip(map(_key_of, events), events, strict=True):
+        groups[(*key, event.features is None)].append(event)
+    rows, refused = [], []
+    for (project, model, endpoint, bare), group in groups.items():
+        try:
+            key = model_key(project, model, endpoint)
+        except Refused as error:
+            refused.append(Refused(error.reason, str(error), len(group)))
+            continue
+        features = None
+        if not bare:
+            dicts = [cast("dict[str, Value]", e.features) for e in group]
+            if max(map(len, dicts)) > FEATURE_LIMIT:
+                few = [len(d) <= FEATURE_LIMIT for d in dicts]
+                refused.append(_too_many_features(max(map(len, dicts)), few.count(False)))
+                group = [e for e, ok in zip(group, few, strict=True) if ok]  # noqa: PLW2901
+                dicts = [d for d, ok in zip(dicts, few, strict=True) if ok]
+                if not group:
+                    continue
+            features = _transposed(dicts)
+        rows.append(
+            Rows(
+                key,
+                _times([e.timestamp for e in group], now),
+                _floats([e.latency_ms for e in group]),
+                [e.y_pred for e in group],
+                _scores([e.y_proba for e in group]),
+                features,
+            )
+        )
+    return rows, refused
+
+
+def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
+    """The rows of a batch.
+
+    Raises:
+        Refused: the whole batch cannot be counted.
+    """
+    columns = [batch.timestamp, batch.latency_ms, batch.y_pred, batch.y_proba]
+    lengths = {len(c) for c in columns if c is not None}
+    lengths.update(map(len, (batch.features or {}).values()))
+    n = max(lengths, default=0)
+    if len(lengths) > 1:
+        found = ", ".join(map(str, sorted(lengths)))
+        raise Refused(Reason.UNEVEN_COLUMNS, f"columns of lengths {found}, expected one length", n)
+    if n > ROW_LIMIT:
+        raise Refused(Reason.TOO_MANY_ROWS, f"{n} rows in a batch, expected at most {ROW_LIMIT}", n)
+    if batch.features is not None and len(batch.features) > FEATURE_LIMIT:
+        raise _too_many_features(len(batch.features), max(n, 1))
+    try:
+        key = model_key(line.project_id, line.model_id, line.endpoint)
+    except Refused as error:
+        raise Refused(error.reason, str(error), max(n, 1)) from None
+    return Rows(
+        key,
+        np.full(n, now) if batch.timestamp is None else _times(batch.timestamp, now),
+        np.full(n, np.nan) if batch.latency_ms is None else _floats(batch.latency_ms),
+        [None] * n if batch.y_pred is None else batch.y_pred,
+        np.full(n, np.nan) if batch.y_proba is None else _scores(batch.y_proba),
+        batch.features,
+    )
+
+
+@lru_cache(maxsize=1024)
+def model_key(project: str | None, model: str | None, endpoint: str) -> ModelKey:
+    """The key of a model.
+
+    Raises:
+        Refused: an identifier is missing or cannot be a label.
+    """
+    for name, value in (("project_id", project), ("model_id", model), ("endpoint", endpoint)):
+        if value is None:
+            raise Refused(Reason.MISSING_ID, f"{name} is missing")
+        if not (0 < len(value) <= ID_LIMIT and value.isprintable()):
+            raise Refused(Reason.BAD_ID, f"{name} must be 1 to {ID_LIMIT} printable characters")
+    return ModelKey(cast("str", project), cast("str", model), endpoint)
+
+
+def _too_many_features(found: int, rows: int) -> Refused:
+    text = f"{found} features, expected at most {FEATURE_LIMIT}"
+    return Refused(Reason.TOO_MANY_FEATURES, text, rows)
+
+
+def _transposed(dicts: list[dict[str, Value]]) -> dict[str, list[Value]]:
+    names = dicts[0].keys()
+    if sum(map(len, dicts)) == len(names) * len(dicts):
+        try:
+            return {name: [d[name] for d in dicts] for name in names}
+        except KeyError:
+            pass
+    every = dict.fromkeys(name for d in dicts for name in d)
+    return {name: [d.get(name) for d in dicts] for name in every}
+
+
+def _times(stamps: Sequence[float | str | None], now: float) -> NDArray[np.float64]:
+    kinds = set(map(type, stamps))
+    if kinds <= {float}:
+        return np.array(stamps, dtype=np.float64)
+    if kinds <= {str}:
+        return np.array(list(map(_epoch, cast("Sequence[str]", stamps))), dtype=np.float64)
+    return np.array(
+        [now if s is None else _epoch(s) if isinstance(s, str) else s for s in stamps],
+        dtype=np.float64,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _epoch(text: str) -> float:
+    """Epoch seconds of an RFC 3339 time, UTC where it names no offset; NaN where it is none."""
+    if len(text) < 19 or text[10] not in "Tt ":
+        return math.nan
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
+    return np.array(values, dtype=np.float64)  # None becomes NaN
+
+
+def _scores(values: Sequence[float | dict[str, float] | None]) -> NDArray[np.float64]:
+    if dict in set(map(type, values)):
+        values = [
+            (max(v.values()) if v else None) if isinstance(v, dict) else v for v in values
+        ]
+    return _floats(cast("Sequence[float | None]", values))
