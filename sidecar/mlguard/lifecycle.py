@@ -1,0 +1,59 @@
+"""What deliveries must do when the process forks or ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+import weakref
+from typing import Protocol
+
+
+class Ending(Protocol):
+    """What takes part."""
+
+    exit_seconds: float
+
+    def flush(self, seconds: float) -> bool:
+        """Deliver what was taken, within the time."""
+
+    def begin_anew(self) -> None:
+        """Forget the parent's doings."""
+
+
+_enlisted: weakref.WeakSet[Ending] = weakref.WeakSet()
+_exit_began: list[float] = []
+
+
+def enlist(delivery: Ending) -> None:
+    """Have a delivery take part, for as long as it lives."""
+    _enlisted.add(delivery)
+
+
+def started() -> None:
+    """Note that a delivery has just started its thread in this process."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        # A child of multiprocessing leaves without atexit, having run its own finalizers.
+        from multiprocessing.util import Finalize  # noqa: PLC0415 - imported by now, never by us
+
+        Finalize(None, _at_exit, exitpriority=0)
+
+
+def _at_exit() -> None:
+    """Deliver what is left, each within its time; the times run together, and once a process."""
+    if not _exit_began:
+        _exit_began.append(time.monotonic())
+    for delivery in list(_enlisted):
+        delivery.flush(max(0.0, _exit_began[0] + delivery.exit_seconds - time.monotonic()))
+
+
+def _in_child() -> None:
+    _exit_began.clear()
+    for delivery in list(_enlisted):
+        delivery.begin_anew()
+
+
+atexit.register(_at_exit)
+os.register_at_fork(after_in_child=_in_child)

@@ -1,0 +1,174 @@
+"""Rows turned into columns, and columns made fit to send."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from math import isfinite
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
+
+from mlguard import values
+from mlguard.tally import Tally
+from mlguard.timestamps import epoch_seconds
+
+FEATURES_LIMIT = 512
+
+# timestamp, latency_ms, y_pred, y_proba, features
+Row: TypeAlias = tuple[Any, Any, Any, Any, dict[Any, Any] | None]
+Column: TypeAlias = Sequence[Any]
+
+
+class Table(NamedTuple):
+    """Events as columns of one length; a column that no event has is None."""
+
+    timestamp: Column
+    latency_ms: Column | None
+    y_pred: Column | None
+    y_proba: Column | None
+    features: dict[str, Column] | None
+
+    @property
+    def rows(self) -> int:
+        """How many events it holds."""
+        return len(self.timestamp)
+
+    def cut(self, start: int, stop: int) -> "Table":
+        """Return the events from start up to stop."""
+        features = self.features
+        return Table(
+            self.timestamp[start:stop],
+            None if self.latency_ms is None else self.latency_ms[start:stop],
+            None if self.y_pred is None else self.y_pred[start:stop],
+            None if self.y_proba is None else self.y_proba[start:stop],
+            features and {name: column[start:stop] for name, column in features.items()},
+        )
+
+    def wire(self) -> dict[str, Any]:
+        """Return the columns as the wire names them, without the absent ones."""
+        return {name: column for name, column in self._asdict().items() if column is not None}
+
+
+def tables(rows: list[Row], tally: Tally) -> Iterator[Table]:
+    """Turn rows into as few tables as the limits on features allow.
+
+    Events without features go apart: in a table with features they would look as if each of
+    their features was missing.
+    """
+    bare = [row for row in rows if not row[4]]
+    if bare:
+        times, latencies, predictions, scores, _ = zip(*bare, strict=True)
+        yield Table(times, latencies, predictions, scores, None)
+    if len(bare) < len(rows):
+        yield from _with_features([row for row in rows if row[4]] if bare else rows, tally)
+
+
+def cleaned(table: Table, tally: Tally) -> Table:
+    """Return the table with nothing in it that cannot be encoded.
+
+    A value that cannot costs itself alone, with one warning for its column; a timestamp costs
+    its event, which must not land in a minute that it does not belong to.
+    """
+    table = _with_good_times(table, tally)
+    return Table(
+        table.timestamp,
+        _clean("latency_ms", table.latency_ms, values.NUMBER_TYPES, values.number, tally),
+        _clean("y_pred", table.y_pred, values.PLAIN_TYPES, values.plain, tally),
+        _clean("y_proba", table.y_proba, values.NUMBER_TYPES, values.score, tally),
+        table.features
+        and {
+            name: values.clean(
+                column,
+                values.PLAIN_TYPES,
+                values.plain,
+                partial(_complain, tally, f"feature {name!r}"),
+            )
+            for name, column in table.features.items()
+        },
+    )
+
+
+def _with_features(rows: list[Row], tally: Tally) -> Iterator[Table]:
+    """Turn rows that have features into tables."""
+    times, latencies, predictions, scores, features = zip(*rows, strict=True)
+    trouble, detail = "too_many_features", ""
+    try:
+        named = _transposed_alike(features) or _transposed(features)
+        if len(named) <= FEATURES_LIMIT:
+            yield Table(times, latencies, predictions, scores, named)
+            return
+    except Exception as error:  # noqa: BLE001 - a strange key may raise whatever it likes
+        trouble, detail = "unusable", repr(error)
+    if len(rows) == 1:
+        tally.drop(trouble, detail=detail)
+        return
+    half = len(rows) // 2
+    yield from _with_features(rows[:half], tally)
+    yield from _with_features(rows[half:], tally)
+
+
+def _transposed_alike(features: Sequence[dict[Any, Any]]) -> dict[str, Column] | None:
+    """Turn features of events into columns, fast; None unless all have the same names."""
+    names = list(features[0])
+    if len(names) < 2 or set(map(len, features)) != {len(names)}:
+        return None
+    try:
+        columns = zip(*map(itemgetter(*names), features), strict=True)
+    except KeyError:
+        return None
+    return dict(zip(map(values.name, names), columns, strict=True))
+
+
+def _transposed(features: Sequence[dict[Any, Any]]) -> dict[str, Column]:
+    """Turn features of events into columns, with None where an event lacks a name."""
+    names = dict.fromkeys(name for each in features for name in each)
+    return {values.name(name): [each.get(name) for each in features] for name in names}
+
+
+def _with_good_times(table: Table, tally: Tally) -> Table:
+    if set(map(type, table.timestamp)) == {float} and isfinite(sum(table.timestamp)):
+        return table
+    times = [_seconds(value, tally) for value in table.timestamp]
+    good = [row for row, seconds in enumerate(times) if seconds is not None]
+    return _picked(table._replace(timestamp=times), good)
+
+
+def _seconds(value: Any, tally: Tally) -> float | None:
+    try:
+        return epoch_seconds(value)
+    except Exception as error:  # noqa: BLE001 - foreign types raise what they like
+        tally.drop("invalid_timestamp", detail=repr(error))
+        return None
+
+
+def _picked(table: Table, rows: list[int]) -> Table:
+    """Return only these rows of the table."""
+    if len(rows) == table.rows:
+        return table
+
+    def pick(column: Column | None) -> Column | None:
+        return None if column is None else [column[row] for row in rows]
+
+    features = table.features
+    return Table(
+        [table.timestamp[row] for row in rows],
+        pick(table.latency_ms),
+        pick(table.y_pred),
+        pick(table.y_proba),
+        features and {name: [column[row] for row in rows] for name, column in features.items()},
+    )
+
+
+def _clean(
+    name: str,
+    column: Column | None,
+    kinds: frozenset[type],
+    convert: values.Convert,
+    tally: Tally,
+) -> Column | None:
+    """Clean one of the event's own columns; None where no event has a value."""
+    if column is None or all(value is None for value in column):
+        return None
+    return values.clean(column, kinds, convert, partial(_complain, tally, name))
+
+
+def _complain(tally: Tally, what: str, error: Exception) -> None:
+    tally.warn_once(("value", what), "a value of %s is sent as missing: %s", what, error)

@@ -1,0 +1,121 @@
+"""Values as the host has them, made into what JSON and the sidecar know."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import Any, TypeAlias
+
+Plain: TypeAlias = str | float | int | bool | None
+Convert: TypeAlias = Callable[[Any], Any]
+Complain: TypeAlias = Callable[[Exception], None]
+
+PLAIN_TYPES: frozenset[type] = frozenset({float, int, str, bool, type(None)})
+NUMBER_TYPES: frozenset[type] = frozenset({float, int, type(None)})
+INT_LEAST, INT_MOST = -(2**63), 2**63 - 1
+
+# What pandas has for a missing value; it is not imported to ask.
+_MISSING_TYPES = frozenset({"NAType", "NaTType"})
+
+
+def plain(value: Any) -> Plain:
+    """Return a value as text, number, bool or None; NaN and infinities are None.
+
+    Raises:
+        TypeError: it is nothing of the kind. (Strange types may raise what they like.)
+    """
+    kind = type(value)
+    if kind not in PLAIN_TYPES:
+        if kind.__name__ in _MISSING_TYPES:
+            return None
+        value = _builtin(value)
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if type(value) is int and not INT_LEAST <= value <= INT_MOST:
+        return float(value)
+    return value  # type: ignore[no-any-return]
+
+
+def number(value: Any) -> float | None:
+    """Return a value as a number or None.
+
+    Raises:
+        TypeError: it is text, or nothing that `plain` knows.
+    """
+    value = plain(value)
+    if isinstance(value, str):
+        raise TypeError("text where a number belongs")
+    return float(value) if isinstance(value, bool) else value
+
+
+def score(value: Any) -> float | dict[str, float] | None:
+    """Return a probability, or one for each class; classes without a number are left out.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if not isinstance(value, Mapping):
+        return number(value)
+    classes = {name(key): number(part) for key, part in value.items()}
+    return {key: part for key, part in classes.items() if part is not None} or None
+
+
+def name(key: Any) -> str:
+    """Return a feature's or a class's name as text; other keys than text are spelled out."""
+    return text(key if isinstance(key, str) else str(key))
+
+
+def text(value: str) -> str:
+    """Return an ordinary string, without the lone surrogates that UTF-8 cannot hold."""
+    value = str.__str__(value)  # str() would ask the subclass, and an enum answers its name
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def clean(
+    values: Sequence[Any],
+    kinds: frozenset[type],
+    convert: Convert,
+    complain: Complain,
+) -> Sequence[Any]:
+    """Return a column of which every value can be encoded.
+
+    Args:
+        values: the column.
+        kinds: the types that may stay as they are.
+        convert: makes a value of another type into one of these, or raises.
+        complain: is told of each error; the value becomes None.
+    """
+    found = set(map(type, values))
+    if found <= kinds and (int not in found or _all_small(values, found)):
+        return values
+    return [_converted(value, convert, complain) for value in values]
+
+
+def _converted(value: Any, convert: Convert, complain: Complain) -> Any:
+    try:
+        return convert(value)
+    except Exception as error:  # noqa: BLE001 - foreign types raise what they like
+        complain(error)
+        return None
+
+
+def _builtin(value: Any) -> Any:
+    """Return the built-in value that stands for a foreign one or a subclass's."""
+    if isinstance(value, str):
+        return value
+    if hasattr(value, "item"):  # numpy's scalars, and arrays and tensors of one element
+        value = value.item()
+    if type(value) in PLAIN_TYPES:
+        return value
+    if isinstance(value, int):
+        return int.__index__(value)
+    if hasattr(type(value), "__float__"):  # Decimal, Fraction and subclasses of float
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is neither text, number nor bool")
+
+
+def _all_small(values: Sequence[Any], found: set[type]) -> bool:
+    """Tell whether the integers among the values fit 64 bits, beyond which encoders differ."""
+    if found == {int}:
+        return bool(min(values) >= INT_LEAST and max(values) <= INT_MOST)
+    return all(INT_LEAST <= value <= INT_MOST for value in values if type(value) is int)

@@ -1,0 +1,111 @@
+"""A predict function that reports its own calls."""
+
+import functools
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar, cast
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Sink(Protocol):
+    """Where a call's outcome goes; a Guard is one."""
+
+    def log(self, *, features: Any, y_pred: Any, latency_ms: float) -> bool:
+        """Take one event."""
+
+    def log_batch(self, *, features: Any, y_pred: Any, latency_ms: float) -> bool:
+        """Take events as columns."""
+
+
+def watched(sink: Sink, function: Function) -> Function:
+    """Return the function, reporting each call that returns; its outcome passes untouched."""
+    import inspect  # noqa: PLC0415 - slow to import, and only decorators need it
+
+    call = _Call(sink, inspect.signature(function))
+
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            features = call.features(args, kwargs)
+            started = time.perf_counter()
+            result = await function(*args, **kwargs)
+            call.report(features, result, (time.perf_counter() - started) * 1_000)
+            return result
+
+    else:
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            features = call.features(args, kwargs)
+            started = time.perf_counter()
+            result = function(*args, **kwargs)
+            call.report(features, result, (time.perf_counter() - started) * 1_000)
+            return result
+
+    return cast("Function", wrapper)
+
+
+class _Call:
+    """Finds features and predictions in a function's arguments and results."""
+
+    def __init__(self, sink: Sink, signature: Any) -> None:
+        self._sink = sink
+        parameters = [
+            each
+            for each in signature.parameters.values()
+            if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        ]
+        self._names = [each.name for each in parameters]
+        self._defaults = {
+            each.name: each.default for each in parameters if each.default is not each.empty
+        }
+
+    def features(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return a call's features as they are before it: a mapping's copy, or a frame itself.
+
+        None if there are none, or if looking for them fails.
+        """
+        try:
+            given = {**self._defaults, **dict(zip(self._names, args, strict=False)), **kwargs}
+            if self._names and self._names[0] in {"self", "cls"}:
+                given.pop(self._names[0], None)
+            holders = [each for each in given.values() if _holds_features(each)]
+            if len(holders) == 1:
+                return dict(holders[0]) if isinstance(holders[0], Mapping) else holders[0]
+            return {key: each for key, each in given.items() if _is_scalar(each)}
+        except Exception:  # noqa: BLE001 - an argument may raise whatever it likes when looked at
+            return None
+
+    def report(self, features: Any, result: Any, latency_ms: float) -> None:
+        """Log what a call came to."""
+        try:
+            if features is not None and not isinstance(features, dict):
+                if isinstance(result, Iterable) and len(result) == len(features):  # type: ignore[arg-type]
+                    self._sink.log_batch(features=features, y_pred=result, latency_ms=latency_ms)
+                    return
+                features = None
+            y_pred = result if _is_scalar(result) else _only_item(result)
+        except Exception:  # noqa: BLE001 - so may a result
+            features, y_pred = None, None
+        self._sink.log(features=features, y_pred=y_pred, latency_ms=latency_ms)
+
+
+def _holds_features(value: Any) -> bool:
+    return isinstance(value, Mapping) or (hasattr(value, "columns") and hasattr(value, "__len__"))
+
+
+def _is_scalar(value: Any) -> bool:
+    """Tell a value that can be a feature; numpy's scalars have an item and no dimensions."""
+    if isinstance(value, (str, int, float)):
+        return True
+    return hasattr(value, "item") and getattr(value, "ndim", None) == 0
+
+
+def _only_item(value: Any) -> Any:
+    """Return the element of an array or tensor of size one; None for anything else."""
+    try:
+        return value.item()
+    except Exception:  # noqa: BLE001 - it has none, or more than one
+        return None
