@@ -140,7 +140,8 @@ class Delivery:
                 if not self._turn(bell):
                     break
             except Exception as error:  # noqa: BLE001 - no error may reach the host or end the thread
-                self._tally.drop("internal_error", self._packer.lose_in_hand(), repr(error))
+                self._tally.warn_once("internal_error", "delivery goes on after %r", error)
+                self._tally.drop("internal_error", self._packer.lose_in_hand())
                 self._lose(error)
                 time.sleep(BACKOFF_MOST_SECONDS)
         self._link.close()

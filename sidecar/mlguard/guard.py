@@ -16,6 +16,7 @@ from mlguard.frames import table_of
 from mlguard.intake import Intake
 from mlguard.observation import Observation
 from mlguard.packing import Packer
+from mlguard.tables import FEATURES_LIMIT
 from mlguard.tally import Stats, Tally
 from mlguard.watching import watched
 
@@ -148,6 +149,9 @@ class Guard:
                 latency_ms=latency_ms,
                 timestamp=timestamp,
             )
+            if len(table.features or ()) > FEATURES_LIMIT:
+                self._tally.drop("too_many_features", table.rows)
+                return False
             taken = self._intake.put_table(table)
         except Exception as error:  # noqa: BLE001 - the same
             self._tally.drop("unusable_batch", _rows(y_pred, features), repr(error))

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 from math import isfinite
-from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from mlguard import values
@@ -53,12 +52,16 @@ def tables(rows: list[Row], tally: Tally) -> Iterator[Table]:
     Events without features go apart: in a table with features they would look as if each of
     their features was missing.
     """
-    bare = [row for row in rows if not row[4]]
-    if bare:
-        times, latencies, predictions, scores, _ = zip(*bare, strict=True)
+    if not rows:
+        return
+    times, latencies, predictions, scores, features = zip(*rows, strict=True)
+    if all(features):
+        yield from _with_features(rows, tally)
+    elif not any(features):
         yield Table(times, latencies, predictions, scores, None)
-    if len(bare) < len(rows):
-        yield from _with_features([row for row in rows if row[4]] if bare else rows, tally)
+    else:
+        yield from tables([row for row in rows if row[4]], tally)
+        yield from tables([row for row in rows if not row[4]], tally)
 
 
 def cleaned(table: Table, tally: Tally) -> Table:
@@ -108,13 +111,12 @@ def _with_features(rows: list[Row], tally: Tally) -> Iterator[Table]:
 def _transposed_alike(features: Sequence[dict[Any, Any]]) -> dict[str, Column] | None:
     """Turn features of events into columns, fast; None unless all have the same names."""
     names = list(features[0])
-    if len(names) < 2 or set(map(len, features)) != {len(names)}:
+    if set(map(len, features)) != {len(names)}:
         return None
     try:
-        columns = zip(*map(itemgetter(*names), features), strict=True)
+        return {values.name(name): [each[name] for each in features] for name in names}
     except KeyError:
         return None
-    return dict(zip(map(values.name, names), columns, strict=True))
 
 
 def _transposed(features: Sequence[dict[Any, Any]]) -> dict[str, Column]:

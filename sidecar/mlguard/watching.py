@@ -3,7 +3,10 @@
 import functools
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+if TYPE_CHECKING:
+    from inspect import Parameter
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -22,9 +25,13 @@ def watched(sink: Sink, function: Function) -> Function:
     """Return the function, reporting each call that returns; its outcome passes untouched."""
     import inspect  # noqa: PLC0415 - slow to import, and only decorators need it
 
-    call = _Call(sink, inspect.signature(function))
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # some functions written in C do not tell
+        parameters = []
+    call = _Call(sink, parameters)
 
-    if inspect.iscoroutinefunction(function):
+    if any(map(inspect.iscoroutinefunction, (function, type(function).__call__))):
 
         @functools.wraps(function)
         async def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -50,16 +57,14 @@ def watched(sink: Sink, function: Function) -> Function:
 class _Call:
     """Finds features and predictions in a function's arguments and results."""
 
-    def __init__(self, sink: Sink, signature: Any) -> None:
+    def __init__(self, sink: Sink, parameters: "list[Parameter]") -> None:
         self._sink = sink
-        parameters = [
-            each
-            for each in signature.parameters.values()
-            if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        named = [
+            each for each in parameters if each.kind not in {each.VAR_POSITIONAL, each.VAR_KEYWORD}
         ]
-        self._names = [each.name for each in parameters]
+        self._names = [each.name for each in named]
         self._defaults = {
-            each.name: each.default for each in parameters if each.default is not each.empty
+            each.name: each.default for each in named if each.default is not each.empty
         }
 
     def features(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
