@@ -47,6 +47,8 @@ class Model:
         Raises:
             ValueError: A numeric feature holds something that is no number.
         """
+        if not instances:
+            return np.empty(0)
         columns = [[_number(row.get(name)) for row in instances] for name in NUMERIC]
         columns += [
             [float(self.categories[name].get(str(row.get(name)), -1)) for row in instances]

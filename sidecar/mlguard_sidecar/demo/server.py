@@ -51,7 +51,7 @@ class Answer(msgspec.Struct):
 class Ready(msgspec.Struct):
     """What the server says of itself once it can be asked."""
 
-    port: int
+    url: str
     auc: float
     trained_on: int
 
@@ -69,12 +69,11 @@ class Server:
         start = time.perf_counter()
         try:
             question = self.decoder.decode(await request.read())
-            chances = self.model.probabilities(question.instances) if question.instances else []
+            chances = self.model.probabilities(question.instances).tolist()
         except (msgspec.MsgspecError, ValueError) as error:
             return web.json_response({"error": str(error)}, status=400)
         predictions = [
-            Prediction(late=int(chance >= self.model.cut), probability=float(chance))
-            for chance in chances
+            Prediction(late=int(chance >= self.model.cut), probability=chance) for chance in chances
         ]
         took = (time.perf_counter() - start) * 1000
         for features, said in zip(question.instances, predictions, strict=True):
@@ -100,7 +99,9 @@ async def serve(socket: Path) -> None:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
-        told = Ready(port=port, auc=model.auc, trained_on=model.trained_on)
+        told = Ready(
+            url=f"http://127.0.0.1:{port}{PATH}", auc=model.auc, trained_on=model.trained_on
+        )
         sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
         sys.stdout.buffer.flush()
         await _told_to_stop()
