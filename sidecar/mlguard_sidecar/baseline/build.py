@@ -11,7 +11,7 @@ import numpy as np
 
 from mlguard_sidecar.baseline.file import baseline_of
 from mlguard_sidecar.baseline.model import Baseline, ColumnBaseline
-from mlguard_sidecar.histogram import Column, Kind, Role, moments_of
+from mlguard_sidecar.histogram import OTHER, Column, Kind, Role, moments_of
 from mlguard_sidecar.histogram.column import category, kind_of
 
 if TYPE_CHECKING:
@@ -91,16 +91,11 @@ def _column(
     first = next((v for v in values if v is not None), None)
     if first is None:
         return None
-    kind = binning.kind or (_prediction_kind(first) if name == "y_pred" else kind_of(first))
+    kind = binning.kind or kind_of(first, role)
     if kind is Kind.NUMERIC:
         return _numeric(name, role, values, binning)
     codes = role is Role.PREDICTION or binning.kind is Kind.CATEGORICAL
     return _categorical(name, role, values, codes=codes)
-
-
-def _prediction_kind(first: object) -> Kind:
-    """A whole number is a class, a number with a point a regression's value."""
-    return Kind.NUMERIC if isinstance(first, float) else Kind.CATEGORICAL
 
 
 def _categorical(
@@ -111,6 +106,7 @@ def _categorical(
         for v in values
         if isinstance(v, str | bool) or (codes and isinstance(v, int | float) and v == v)
     )
+    del valid[OTHER]
     if not valid:
         return None
     most_common = sorted(valid.items(), key=lambda item: (-item[1], item[0]))

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from mlguard_sidecar.baseline.model import Baseline, ColumnBaseline
-from mlguard_sidecar.histogram import Column, Kind, Role
+from mlguard_sidecar.histogram import OTHER, Column, Kind, Role
 
 FORMAT = "mlguard-baseline/1"
 
@@ -129,8 +129,8 @@ def _from_file(name: str, role: Role, part: _ColumnFile) -> ColumnBaseline:
         raise ValueError(f"{where}.counts: expected numbers from 0, at least one of them above it")
     counts = np.array([*part.counts, part.missing, part.invalid], dtype=np.int64)
     if part.kind is Kind.CATEGORICAL:
-        if len(set(part.categories)) != len(part.categories):
-            raise ValueError(f"{where}.categories: expected each category once")
+        if len({*part.categories, OTHER}) != column.bins:
+            raise ValueError(f"{where}.categories: expected each once, and no {OTHER}")
         return ColumnBaseline(column, counts)
     for edges, label in ((part.edges, "edges"), (part.psi_edges, "psi_edges")):
         if not edges or any(a >= b for a, b in pairwise(edges)):

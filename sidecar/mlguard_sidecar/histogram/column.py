@@ -161,9 +161,15 @@ def category(value: object) -> str:
     return str(value)[:LONGEST_CATEGORY]
 
 
-def kind_of(value: object) -> Kind:
-    """The kind that a column has when this is its first value."""
-    return Kind.CATEGORICAL if isinstance(value, str | bool) else Kind.NUMERIC
+def kind_of(value: object, role: Role) -> Kind:
+    """The kind that a column has when this is its first value.
+
+    A number is numeric; but a prediction that is a whole number is a class, and only one with a
+    point is the value of a regression.
+    """
+    numbers = float if role is Role.PREDICTION else (int, float)
+    numeric = isinstance(value, numbers) and not isinstance(value, bool)
+    return Kind.NUMERIC if numeric else Kind.CATEGORICAL
 
 
 def _as_floats(values: Sequence[object]) -> NDArray[np.float64]:

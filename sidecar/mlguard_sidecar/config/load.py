@@ -1,0 +1,153 @@
+"""From a YAML file to a Config."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+import msgspec
+import yaml
+
+from mlguard_sidecar.config.model import Config
+from mlguard_sidecar.config.units import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used: one line with file, key, found and expected."""
+
+
+def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read a configuration file; `${NAME}` in a value stands for an environment variable.
+
+    Raises:
+        ConfigError: the file cannot be used.
+    """
+    try:
+        raw = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{path}:{line}: not YAML: {error.problem}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    raw = {} if raw is None else raw
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: found {_shown(raw)}, expected keys and values")
+    filled = _filled(raw, environ, path, "")
+    try:
+        return _convert(filled)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(error, raw, filled)}") from error
+
+
+def _convert(tree: object) -> Config:
+    # not strict, as a variable's value is always a text
+    return msgspec.convert(tree, Config, strict=False, dec_hook=parse)
+
+
+def _filled(tree: Any, environ: Mapping[str, str], path: Path, key: str) -> Any:
+    if isinstance(tree, dict):
+        return {k: _filled(v, environ, path, f"{key}.{k}".strip(".")) for k, v in tree.items()}
+    if isinstance(tree, list):
+        return [_filled(v, environ, path, f"{key}[{i}]") for i, v in enumerate(tree)]
+    if isinstance(tree, str):
+        for name in _VARIABLE.findall(tree):
+            if name not in environ:
+                raise ConfigError(
+                    f"{path}: {key}: found ${{{name}}}, expected that variable to be set"
+                )
+        return _VARIABLE.sub(lambda found: environ[found[1]], tree)
+    return tree
+
+
+def _explain(error: msgspec.ValidationError, raw: Any, filled: Any) -> str:
+    text, _, place = str(error).partition(" - at ")
+    steps = _steps(str(error), place.strip("`"), filled)
+    unknown = re.search(r"unknown field `(.*)`", text)
+    if unknown:
+        key = _key([*steps, unknown[1]])
+        known = list(get_type_hints(_type_at(steps)))
+        near = difflib.get_close_matches(unknown[1], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
+        return f"{key}: unknown key; {hint}"
+    missing = re.search(r"missing required field `(.*)`", text)
+    if missing:
+        return f"{_key([*steps, missing[1]])}: found nothing, expected a value"
+    value = raw
+    for step in steps:
+        value = value[step]
+    expected = text.partition(", got ")[0].replace("`", "")
+    if text.startswith("Invalid enum value"):
+        expected = f"expected one of {', '.join(_choices(_type_at(steps)))}"
+    expected = expected[:1].lower() + expected[1:]
+    found = "" if isinstance(value, dict) else f"found {_shown(value)}, "
+    key = _key(steps)
+    return f"{key}: {found}{expected}" if key else expected
+
+
+def _steps(message: str, place: str, tree: Any) -> list[str | int]:
+    """The way to a value; where the message leaves out a key, it is found by trying each."""
+    steps: list[str | int] = []
+    here = tree
+    for name, index in _STEP.findall(place):
+        step: str | int = name or (index if index == "..." else int(index))
+        if step == "...":
+            step = next(k for k in here if _fails_alone(message, tree, steps, k))
+        steps.append(step)
+        here = here[step]
+    return steps
+
+
+def _fails_alone(message: str, tree: Any, steps: list[str | int], key: str) -> bool:
+    """Whether the same is wrong when the mapping at the end of the way has one key alone."""
+
+    def pruned(here: Any, rest: list[str | int]) -> Any:
+        if not rest:
+            return {key: here[key]}
+        if isinstance(here, dict):
+            return here | {rest[0]: pruned(here[rest[0]], rest[1:])}
+        return [pruned(v, rest[1:]) if i == rest[0] else v for i, v in enumerate(here)]
+
+    try:
+        _convert(pruned(tree, steps))
+    except msgspec.ValidationError as error:
+        return str(error) == message
+    return False
+
+
+def _type_at(steps: list[str | int]) -> Any:
+    """The type that a way leads to."""
+    found: Any = Config
+    for step in steps:
+        if isinstance(found, type) and issubclass(found, msgspec.Struct):
+            found = get_type_hints(found)[str(step)]
+        else:  # list[T] or dict[str, T]
+            found = get_args(found)[-1]
+    return found
+
+
+def _choices(kind: Any) -> list[str]:
+    """The values of a Literal or an Enum, which may stand in a union with None."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return [str(member.value) for member in kind]
+    return [c for arg in get_args(kind) for c in ([arg] if isinstance(arg, str) else _choices(arg))]
+
+
+def _key(steps: list[str | int]) -> str:
+    return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps).strip(".")
+
+
+def _shown(value: object) -> str:
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,157 @@
+"""What can be configured, with its defaults and its limits.
+
+The docstring of a field is its description in the README's configuration reference.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from mlguard_sidecar.baseline import Method
+from mlguard_sidecar.config.units import Bytes, Duration, Mode
+from mlguard_sidecar.histogram import Kind
+
+Positive = Annotated[float, Meta(gt=0)]
+Ratio = Annotated[float, Meta(gt=0, lt=1)]
+Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class SocketConfig(_Struct):
+    """Where events come in."""
+
+    path: str | None = None
+    mode: Mode = Mode("0660")
+
+
+class WindowsConfig(_Struct):
+    """The rolling windows that figures are told over."""
+
+    traffic: Annotated[list[Duration], Meta(min_length=1, max_length=8)] = msgspec.field(
+        default_factory=lambda: [Duration("5m"), Duration("1h"), Duration("24h")]
+    )
+    features: Annotated[list[Duration], Meta(min_length=1, max_length=8)] = msgspec.field(
+        default_factory=lambda: [Duration("1h"), Duration("24h")]
+    )
+
+
+class RetentionConfig(_Struct):
+    """How long history keeps its detail."""
+
+    minutes: Duration = Duration("26h")
+    hours: Duration = Duration("35d")
+    days: Duration = Duration("400d")
+    max_bytes: Bytes = Bytes("256MiB")
+
+
+class Limits(_Struct):
+    """Bounds that keep the sidecar and the Prometheus behind it small."""
+
+    models: Annotated[int, Meta(ge=1, le=1000)] = 32
+    features: Annotated[int, Meta(ge=1, le=512)] = 512
+    connections: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+
+
+class BaselineConfig(_Struct):
+    """What windows are compared with."""
+
+    events: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    file: str | None = None
+
+
+class DriftConfig(_Struct):
+    """How drift is judged."""
+
+    bins: Annotated[int, Meta(ge=2, le=60)] = 10
+    method: Method = Method.QUANTILE
+    smoothing: Annotated[float, Meta(ge=0, le=1000)] = 0.5
+    alpha: Ratio = 0.01
+    min_samples: Annotated[int, Meta(ge=1)] = 100
+
+
+class FeatureConfig(_Struct):
+    """How one feature is read and binned."""
+
+    kind: Kind | None = None
+    bins: Annotated[int, Meta(ge=2, le=60)] | None = None
+    method: Method | None = None
+    edges: Annotated[list[float], Meta(min_length=1, max_length=60)] | None = None
+
+    def __post_init__(self) -> None:
+        edges = self.edges or []
+        if edges != sorted(set(edges)):
+            raise ValueError("expected edges in ascending order, each once")
+        if self.edges and (self.bins or self.method):
+            raise ValueError("expected either edges, or bins and method")
+        if self.kind is Kind.CATEGORICAL and (self.edges or self.bins or self.method):
+            raise ValueError("expected no edges, bins or method for a categorical feature")
+
+
+class Thresholds(_Struct):
+    """Limits that rules compare the figures with; each is exported as a metric."""
+
+    drift_psi: Positive | None = None
+    latency_p95_seconds: Positive | None = None
+
+
+class ModelConfig(_Struct):
+    """What differs for one model."""
+
+    project: Identifier
+    model: Identifier
+    endpoint: Identifier | None = None
+    baseline: BaselineConfig = BaselineConfig()
+    features: dict[str, FeatureConfig] = {}
+    thresholds: Thresholds = Thresholds()
+
+
+class LogConfig(_Struct):
+    """What is told, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["logfmt", "json"] = "logfmt"
+
+
+class Config(_Struct):
+    """The whole file."""
+
+    listen: str = "127.0.0.1:9520"
+    socket: SocketConfig = SocketConfig()
+    data_dir: str | None = None
+    pane: Duration = Duration("60s")
+    windows: WindowsConfig = WindowsConfig()
+    retention: RetentionConfig = RetentionConfig()
+    limits: Limits = Limits()
+    baseline: BaselineConfig = BaselineConfig(events=1000)
+    drift: DriftConfig = DriftConfig()
+    thresholds: Thresholds = Thresholds(drift_psi=0.2)
+    models: list[ModelConfig] = []
+    log: LogConfig = LogConfig()
+
+    def __post_init__(self) -> None:
+        for span in (*self.windows.traffic, *self.windows.features):
+            if span.seconds % self.pane.seconds:
+                raise ValueError(f"windows: found {span}, expected multiples of {self.pane}, the pane")
+            if span.seconds > self.retention.days.seconds:
+                raise ValueError(f"windows: found {span}, expected at most {self.retention.days}")
+        if 3600 % self.pane.seconds:
+            raise ValueError(f"pane: found {self.pane}, expected what divides an hour")
+        split_listen(self.listen)
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; an IPv6 address stands in brackets.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"listen: found {listen!r}, expected HOST:PORT")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,62 @@
+"""Durations, sizes and file modes as people write them."""
+
+from __future__ import annotations
+
+import re
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+class Duration(str):
+    """A length of time, written as `5m`."""
+
+    seconds: int
+
+    def __new__(cls, text: object) -> Duration:
+        made = super().__new__(cls, text)
+        made.seconds = _with_unit(made, _SECONDS, "a duration such as 5m (units s, m, h, d)")
+        return made
+
+
+class Bytes(str):
+    """A size, written as `256MiB`."""
+
+    bytes: int
+
+    def __new__(cls, text: object) -> Bytes:
+        made = super().__new__(cls, text)
+        made.bytes = _with_unit(made, _BYTES, "a size such as 256MiB (units B, KiB, MiB, GiB)")
+        return made
+
+
+class Mode(str):
+    """A file mode, written as `"0660"`."""
+
+    bits: int
+
+    def __new__(cls, text: object) -> Mode:
+        made = super().__new__(cls, text)
+        if not re.fullmatch(r"0?[0-7]{3}", made):
+            raise ValueError('expected a quoted file mode such as "0660"')
+        made.bits = int(made, 8)
+        return made
+
+
+def parse(kind: type, value: object) -> object:
+    """A value of one of the kinds above, from what the file says.
+
+    Raises:
+        ValueError: what is expected.
+        NotImplementedError: the kind is none of them.
+    """
+    if not issubclass(kind, Duration | Bytes | Mode):
+        raise NotImplementedError(kind)
+    return kind(value)
+
+
+def _with_unit(text: str, units: dict[str, int], expected: str) -> int:
+    found = re.fullmatch(rf"([1-9][0-9]{{0,8}})({'|'.join(units)})", text)
+    if not found:
+        raise ValueError(f"expected {expected}")
+    return int(found[1]) * units[found[2]]

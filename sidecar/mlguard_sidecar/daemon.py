@@ -1,0 +1,182 @@
+"""The running sidecar: its listeners, its tasks, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from mlguard import paths
+from mlguard_sidecar.config import Config, ConfigError
+from mlguard_sidecar.config.model import split_listen
+from mlguard_sidecar.engine import Engine
+from mlguard_sidecar.exposition import Collector, metrics
+from mlguard_sidecar.keeper import Keeper
+from mlguard_sidecar.plans import Plans
+from mlguard_sidecar.server import Connection, HttpServer, Hub, bind_socket, serve_socket
+from mlguard_sidecar.store import Retention, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DRAIN_SECONDS = 5.0
+_LAST_READ_SECONDS = 0.2
+_FIXED = ("listen", "socket", "data_dir", "pane", "retention")
+"""Keys that change only with a restart."""
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """One sidecar, on the running event loop.
+
+    Args:
+        config: what to run with.
+        read_config: reads the configuration again, for a reload.
+        clock: epoch seconds.
+
+    Raises:
+        ConfigError: a baseline file cannot be used.
+        StoreError: the database cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        read_config: Callable[[], Config],
+        clock: Callable[[], float] = time,
+    ) -> None:
+        self._config = config
+        self._read_config = read_config
+        self._plans = Plans(config)
+        self._engine = Engine(
+            plan_of=lambda key: self._plans.plan_of(key),
+            clock=clock,
+            keep_seconds=config.retention.days.seconds,
+            model_limit=config.limits.models,
+        )
+        keep = config.retention
+        self._keeper = Keeper(
+            open_store(Path(config.data_dir or paths.data_dir())),
+            self._engine,
+            plans=lambda: self._plans,
+            pane_seconds=config.pane.seconds,
+            retention=Retention(
+                keep.minutes.seconds, keep.hours.seconds, keep.days.seconds, keep.max_bytes.bytes
+            ),
+            clock=clock,
+            acknowledge=lambda sequences: self._hub.acknowledge(sequences),
+        )
+        self._own = self._keeper.own
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(
+            Collector(lambda: self._engine.views, lambda key: self._plans.judging_of(key), clock)
+        )
+        registry.register(self._own)
+        self._http = HttpServer(self, registry)
+        self._hub = Hub(
+            self._engine,
+            self._own,
+            lambda: self._config.limits.connections,
+            self._keeper.wake.set,
+        )
+        self._draining = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until told to stop, then take nothing new, commit, acknowledge and end.
+
+        Raises:
+            BindError: an address cannot be listened on.
+        """
+        path = Path(self._config.socket.path or paths.socket_to_serve())
+        mode = self._config.socket.mode.bits
+        host, port = split_listen(self._config.listen)
+        made: list[Path] = []
+        try:
+            await self._keeper.refresh()
+            bound = bind_socket(path, mode)
+            made.append(path)
+            port = await self._http.listen_tcp(host, port)
+            http_path = path.with_name("http.sock")
+            http_bound = bind_socket(http_path, mode)
+            made.append(http_path)
+            await self._http.listen_unix(http_bound)
+            server = await serve_socket(bound, lambda: Connection(self._hub))
+            log.info("events on %s, figures on http://%s:%d/metrics", path, host, port)
+            await self._serve(stop)
+            await self._drain(server)
+        finally:
+            for file in made:
+                file.unlink(missing_ok=True)
+            await self._http.close()
+            self._keeper.close()
+
+    async def _serve(self, stop: asyncio.Event) -> None:
+        jobs = (
+            self._keeper.commit_for_ever(),
+            self._keeper.refresh_for_ever(),
+            self._keeper.upkeep_for_ever(),
+        )
+        tasks = [asyncio.create_task(job) for job in jobs]
+        stopped = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for task, result in zip(tasks, results, strict=True):
+            if task in done and isinstance(result, Exception):
+                raise result
+
+    async def _drain(self, server: asyncio.Server) -> None:
+        self._draining = True
+        log.info("stopping: committing what came in")
+        server.close()
+        # what clients had sent before is in the kernel's buffers: it is taken, nothing after it
+        await asyncio.sleep(_LAST_READ_SECONDS)
+        self._hub.stop_reading()
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while not await self._keeper.commit() or self._keeper.wake.is_set():
+                    self._keeper.wake.clear()
+        except TimeoutError:
+            log.error("stopped with events that the database refused")  # noqa: TRY400
+        self._hub.close()
+        await asyncio.sleep(0)
+        log.info("stopped")
+
+    def not_ready(self) -> str | None:
+        """Why the sidecar is not ready, None where it is."""
+        if self._draining:
+            return "stopping"
+        if self._keeper.failing:
+            return "the database refuses commits; what comes in waits in memory"
+        return None
+
+    def reload(self) -> str | None:
+        """Use the changed configuration; what is wrong with it, None where it is in use."""
+        try:
+            config = self._read_config()
+            plans = Plans(config)
+        except ConfigError as error:
+            self._own.count(metrics.RELOADS, "failure")
+            log.error("configuration not changed: %s", error)  # noqa: TRY400
+            return str(error)
+        kept = {
+            name: getattr(self._config, name)
+            for name in _FIXED
+            if getattr(config, name) != getattr(self._config, name)
+        }
+        if kept:
+            log.warning("changed only after a restart: %s", ", ".join(kept))
+            config = msgspec.structs.replace(config, **kept)
+        self._config, self._plans = config, plans
+        self._engine.replan()
+        self._keeper.wake.set()
+        self._own.count(metrics.RELOADS, "success")
+        log.info("configuration reloaded")
+        return None

@@ -1,0 +1,91 @@
+"""What has been taken in since the last commit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlguard_sidecar.engine.schema import Schema
+    from mlguard_sidecar.histogram import Pane, Traffic
+    from mlguard_sidecar.wire import ModelKey, Rows
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of the sidecar's own, which survive restarts: name and label values -> count.
+
+    The names are those of the metrics, without `mlguard_sidecar_` and `_total`.
+    """
+
+    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+    def add(self, n: int, *name: str) -> None:
+        """Count n more."""
+        self.counts[name] += n
+
+    def of(self, name: str) -> Iterator[tuple[tuple[str, ...], int]]:
+        """Label values and count of every series of a name."""
+        return ((key[1:], n) for key, n in self.counts.items() if key[0] == name)
+
+
+@dataclass
+class ModelDelta:
+    """What one model has gained.
+
+    Attributes:
+        schema: as it is after these events.
+        traffic: pane start -> traffic.
+        features: (series, pane start) -> feature pane.
+        lesson: rows to keep until the baseline is built.
+        learnt: whether the baseline was built, so that what was kept for it can go.
+    """
+
+    schema: Schema
+    traffic: dict[int, Traffic] = field(default_factory=dict)
+    features: dict[tuple[str, int], Pane] = field(default_factory=dict)
+    lesson: list[Rows] = field(default_factory=list)
+    learnt: bool = False
+
+    def add_traffic(self, panes: dict[int, Traffic]) -> None:
+        """Merge traffic in."""
+        for start, traffic in panes.items():
+            known = self.traffic.get(start)
+            self.traffic[start] = known.merged(traffic) if known else traffic
+
+    def add_features(self, series: str, panes: dict[int, Pane]) -> None:
+        """Merge feature panes in."""
+        for start, pane in panes.items():
+            known = self.features.get((series, start))
+            self.features[series, start] = known.merged(pane) if known else pane
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What has been taken in since the last commit; it commits as a whole or not at all.
+
+    Attributes:
+        now: when it was closed, epoch seconds.
+        models: what each model has gained.
+        sequences: client -> the last batch of it that is in here.
+        tally: the sidecar's own counts.
+    """
+
+    now: float = 0.0
+    models: dict[ModelKey, ModelDelta] = field(default_factory=dict)
+    sequences: dict[str, int] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+
+    def __bool__(self) -> bool:
+        return bool(self.models or self.sequences or self.tally.counts)
+
+    def events_by_source(self) -> Counter[str]:
+        """Events in here, counted or rejected."""
+        events: Counter[str] = Counter()
+        for name in ("events_committed", "events_rejected"):
+            for (source, *_), n in self.tally.of(name):
+                events[source] += n
+        return events

@@ -1,0 +1,121 @@
+"""From rows to panes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlguard_sidecar.engine.schema import Prediction, Schema
+from mlguard_sidecar.histogram import (
+    CLASS_LIMIT,
+    Column,
+    Kind,
+    Pane,
+    Role,
+    Traffic,
+    latency_codes,
+    moments_of,
+)
+from mlguard_sidecar.histogram.column import category
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mlguard_sidecar.wire import Rows
+
+_NO_CLASS = -1
+
+
+def by_pane(rows: Rows, width: int) -> tuple[Rows, list[tuple[int, slice]]]:
+    """Put rows in the order of their panes.
+
+    Args:
+        rows: at least one.
+        width: of a pane, in seconds.
+
+    Returns:
+        The rows, and for each pane its start in epoch seconds and where its rows lie.
+    """
+    index = np.floor(rows.times / width).astype(np.int64)
+    first = int(index[0])
+    if (index == first).all():
+        return rows, [(first * width, slice(0, len(rows)))]
+    order = np.argsort(index, kind="stable")
+    index = index[order]
+    cuts = [0, *(np.flatnonzero(np.diff(index)) + 1).tolist(), len(index)]
+    slices = [
+        (int(index[a]) * width, slice(a, b)) for a, b in zip(cuts, cuts[1:], strict=False)
+    ]
+    return rows.taken(order), slices
+
+
+def fold_traffic(
+    rows: Rows, panes: list[tuple[int, slice]], schema: Schema
+) -> dict[int, Traffic]:
+    """Count traffic, latency, classes and scores; `schema` knows all classes that it has room for."""
+    classes = _class_numbers(rows.y_pred, schema)
+    scores = rows.scores
+    if schema.prediction is Prediction.VALUE and np.isnan(scores).all():
+        _, values = Column("y_pred", Kind.NUMERIC).encode(rows.y_pred)
+        assert values is not None  # noqa: S101 - numeric columns give numbers
+        scores = values
+    folded = {}
+    for start, part in panes:
+        latency = _present(rows.latency_ms[part])
+        chosen = classes[part]
+        folded[start] = Traffic.of(
+            part.stop - part.start,
+            latency,
+            latency_codes(latency),
+            moments_of(latency),
+            chosen[chosen != _NO_CLASS],
+            moments_of(_present(scores[part])),
+        )
+    return folded
+
+
+def fold_features(rows: Rows, panes: list[tuple[int, slice]], schema: Schema) -> dict[int, Pane]:
+    """Count every column of the schema's layout."""
+    layout = schema.layout
+    folded = {start: Pane.zeros(layout.width, len(layout.columns)) for start, _ in panes}
+    for i, column in enumerate(layout.columns):
+        values = _values(rows, column)
+        if values is None:
+            continue
+        codes, numbers = column.encode(values)
+        slots = layout.slots(i)
+        for start, part in panes:
+            pane = folded[start]
+            pane.counts[slots] = np.bincount(codes[part], minlength=column.slots)
+            if numbers is not None:
+                pane.moments[i] = moments_of(_present(numbers[part]))
+    return folded
+
+
+def _values(rows: Rows, column: Column) -> Sequence[object] | None:
+    """The values of a column, None where the rows were not sampled for it."""
+    if column.role is Role.PREDICTION:
+        return rows.y_pred if column.name == "y_pred" else rows.scores  # type: ignore[return-value]
+    if rows.features is None:
+        return None
+    return rows.features.get(column.name) or [None] * len(rows)
+
+
+def _present(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    absent = np.isnan(numbers)
+    return numbers[~absent] if absent.any() else numbers
+
+
+def _class_numbers(y_pred: Sequence[object], schema: Schema) -> NDArray[np.intp]:
+    if schema.prediction is not Prediction.CLASS:
+        return np.full(len(y_pred), _NO_CLASS, dtype=np.intp)
+    numbers = {
+        value: _NO_CLASS
+        if value is None
+        else schema.class_index.get(category(value), CLASS_LIMIT)
+        for value in set(y_pred)
+    }
+    return np.array([numbers[value] for value in y_pred], dtype=np.intp)

@@ -1,0 +1,109 @@
+"""The committed side of one model: what /metrics shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar.engine.schema import Schema
+from mlguard_sidecar.histogram import Pane, Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from mlguard_sidecar.engine.delta import ModelDelta
+    from mlguard_sidecar.wire import ModelKey
+
+
+@dataclass(frozen=True)
+class Span:
+    """A length of time with the label that it was given, such as `5m`."""
+
+    label: str
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """The last so many seconds, in whole panes, the running one included.
+
+    Attributes:
+        span: its length.
+        start: epoch seconds, included.
+        end: epoch seconds, left out: the end of the running pane.
+        pane: everything in between.
+    """
+
+    span: Span
+    start: int
+    end: int
+    pane: Pane
+
+    @staticmethod
+    def at(span: Span, now: float, pane_seconds: int) -> Window:
+        """The window that ends with the pane that is running now, with nothing in it."""
+        end = (int(now // pane_seconds) + 1) * pane_seconds
+        return Window(span, end - span.seconds, end, Pane.zeros(0, 0))
+
+    def with_panes(self, panes: Iterable[tuple[int, Pane]]) -> Window:
+        """This window with those of the panes, given by their start, that lie in it."""
+        merged = self.pane
+        for start, pane in panes:
+            if self.start <= start < self.end:
+                merged = merged.merged(pane)
+        return self if merged is self.pane else replace(self, pane=merged)
+
+
+@dataclass
+class ModelView:
+    """The committed figures of one model.
+
+    Attributes:
+        key: the model.
+        first_seen: when its first event was committed, epoch seconds.
+        schema: its columns.
+        traffic: running totals.
+        features: running totals in the bins of the present baseline.
+        traffic_windows: label -> window of traffic.
+        feature_windows: label -> window of features.
+    """
+
+    key: ModelKey
+    first_seen: float
+    schema: Schema = field(default_factory=Schema)
+    traffic: Traffic = field(default_factory=Traffic.zeros)
+    features: Pane = field(default_factory=lambda: Pane.zeros(0, 0))
+    traffic_windows: Mapping[str, Window] = field(default_factory=dict)
+    feature_windows: Mapping[str, Window] = field(default_factory=dict)
+
+    def apply(self, gained: ModelDelta) -> bool:
+        """Take in what was committed.
+
+        Returns:
+            Whether the baseline changed, so that the feature windows must be read anew.
+        """
+        changed = gained.schema.series != self.schema.series
+        self.schema = gained.schema
+        if changed:
+            self.features = Pane.zeros(0, 0)
+            self.feature_windows = {
+                label: replace(window, pane=Pane.zeros(0, 0))
+                for label, window in self.feature_windows.items()
+            }
+        traffic = [(start, part.pane) for start, part in gained.traffic.items()]
+        features = [
+            (start, pane)
+            for (series, start), pane in gained.features.items()
+            if series == self.schema.series
+        ]
+        for _, pane in traffic:
+            self.traffic = Traffic(self.traffic.pane.merged(pane))
+        for _, pane in features:
+            self.features = self.features.merged(pane)
+        self.traffic_windows = {
+            label: window.with_panes(traffic) for label, window in self.traffic_windows.items()
+        }
+        self.feature_windows = {
+            label: window.with_panes(features) for label, window in self.feature_windows.items()
+        }
+        return changed

@@ -1,0 +1,234 @@
+"""From committed views to metric families, made anew for each scrape."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric as Family,
+)
+from prometheus_client.utils import floatToGoString
+
+from mlguard_sidecar.drift import Drift, judge, smoothed_ratios
+from mlguard_sidecar.exposition import metrics as m
+from mlguard_sidecar.histogram import LATENCY_BUCKETS_SECONDS, OTHER, Kind, Role, Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mlguard_sidecar.baseline import ColumnBaseline
+    from mlguard_sidecar.engine import ModelView
+    from mlguard_sidecar.histogram import Column, Pane
+    from mlguard_sidecar.wire import ModelKey
+
+_BOUNDS = [*map(floatToGoString, LATENCY_BUCKETS_SECONDS), "+Inf"]
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How one model's drift is judged, and the limits that rules compare with.
+
+    Attributes:
+        smoothing: added to each bin's count.
+        alpha: probability of a false alarm in any of the model's features.
+        min_samples: below which no drift is told.
+        learning_events: events that a baseline is learnt from.
+        psi_threshold: limit of the population stability index, None without one.
+        p95_threshold_seconds: limit of the 95th percentile of latency, None without one.
+    """
+
+    smoothing: float
+    alpha: float
+    min_samples: int
+    learning_events: int
+    psi_threshold: float | None
+    p95_threshold_seconds: float | None
+
+
+class _Families:
+    """Samples gathered by metric."""
+
+    def __init__(self) -> None:
+        self._made: dict[m.Metric, Family] = {}
+
+    def add(self, metric: m.Metric, labels: Sequence[str], value: float) -> None:
+        if metric not in self._made:
+            kind = CounterMetricFamily if metric.type == "counter" else GaugeMetricFamily
+            self._made[metric] = kind(metric.name, metric.help, labels=metric.labels)
+        self._made[metric].add_metric(labels, value)  # type: ignore[attr-defined]
+
+    def add_histogram(
+        self, metric: m.Metric, labels: Sequence[str], cumulative: Sequence[int], total: float
+    ) -> None:
+        family = self._made.get(metric)
+        if family is None:
+            family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+            self._made[metric] = family
+        buckets = list(zip(_BOUNDS, map(float, cumulative), strict=True))
+        family.add_metric(labels, buckets, total)  # type: ignore[attr-defined]
+
+    def __iter__(self) -> Iterator[Family]:
+        """In the order of the list of metrics."""
+        return (self._made[metric] for metric in m.METRICS if metric in self._made)
+
+
+class Collector:
+    """Turns the views into metric families (a prometheus_client collector)."""
+
+    def __init__(
+        self,
+        views: Callable[[], dict[ModelKey, ModelView]],
+        judging_of: Callable[[ModelKey], Judging],
+        clock: Callable[[], float],
+    ) -> None:
+        self._views = views
+        self._judging_of = judging_of
+        self._clock = clock
+
+    def collect(self) -> Iterator[Family]:
+        """Every family that has a sample."""
+        families = _Families()
+        for key, view in self._views().items():
+            judging = self._judging_of(key)
+            _traffic(families, view, self._clock())
+            _features(families, view, judging)
+            _baseline(families, view, judging)
+            if judging.psi_threshold is not None:
+                families.add(m.PSI_THRESHOLD, key, judging.psi_threshold)
+            if judging.p95_threshold_seconds is not None:
+                families.add(m.P95_THRESHOLD, key, judging.p95_threshold_seconds)
+        return iter(families)
+
+
+def _traffic(families: _Families, view: ModelView, now: float) -> None:
+    key, total = view.key, view.traffic
+    families.add(m.INFERENCES, key, total.rows)
+    families.add_histogram(m.LATENCY, key, total.latency_buckets(), total.latency_sum_seconds)
+    for name, n in _named_classes(view, total):
+        families.add(m.PREDICTIONS, (*key, name), n)
+    for label, window in view.traffic_windows.items():
+        traffic = Traffic.zeros().merged(Traffic(window.pane))
+        seconds = max(now - max(window.start, view.first_seen), 1.0)
+        families.add(m.INFERENCE_RATE, (*key, label), traffic.rows / seconds)
+        quantiles = traffic.latency_quantiles_seconds(0.5, 0.95, 0.99)
+        if quantiles:
+            for metric, value in zip(
+                (m.LATENCY_P50, m.LATENCY_P95, m.LATENCY_P99), quantiles, strict=True
+            ):
+                families.add(metric, (*key, label), value)
+        classes = _named_classes(view, traffic)
+        predictions = sum(n for _, n in classes)
+        for name, n in classes if predictions else ():
+            families.add(m.PREDICTION_RATIO, (*key, label, name), n / predictions)
+        score = traffic.score()
+        if score:
+            families.add(m.SCORE_MEAN, (*key, label), score[0])
+            families.add(m.SCORE_STDDEV, (*key, label), score[1])
+
+
+def _named_classes(view: ModelView, traffic: Traffic) -> list[tuple[str, int]]:
+    """Counts by class; `__other__` only once there is any."""
+    counts = traffic.classes
+    named = list(zip(view.schema.classes, counts, strict=False))
+    if view.traffic.classes[-1]:
+        named.append((OTHER, counts[-1]))
+    return named
+
+
+def _features(families: _Families, view: ModelView, judging: Judging) -> None:
+    schema = view.schema
+    baselines = schema.baseline.columns if schema.baseline else ()
+    share = judging.alpha / max(sum(b.column.role is Role.FEATURE for b in baselines), 1)
+    for label, window in view.feature_windows.items():
+        for i, column in enumerate(schema.layout.columns):
+            counts = _counts(window.pane, schema.layout.slots(i))
+            if counts is None:
+                continue
+            baseline = baselines[i] if i < len(baselines) else None
+            if column.role is Role.FEATURE:
+                labels = (*view.key, column.name, label)
+                moments = window.pane.moments[i]
+                _quality(families, labels, column, counts, baseline)
+                if moments[0]:
+                    _moments(families, labels, moments.tolist())
+            if baseline is not None:
+                drift = judge(
+                    baseline.psi_baseline,
+                    baseline.psi_counts(counts),
+                    smoothing=judging.smoothing,
+                    alpha=share,
+                    min_samples=judging.min_samples,
+                )
+                _drift(families, (*view.key, column.name, column.role.value, label), drift)
+
+
+def _counts(pane: Pane, slots: slice) -> NDArray[np.int64] | None:
+    """The counts of one column, None where the pane is older than the column."""
+    return pane.counts[slots] if slots.stop <= len(pane.counts) else None
+
+
+def _moments(families: _Families, labels: tuple[str, ...], moments: list[float]) -> None:
+    n, mean, m2, low, high = moments
+    families.add(m.FEATURE_MEAN, labels, mean)
+    families.add(m.FEATURE_STDDEV, labels, math.sqrt(m2 / n))
+    families.add(m.FEATURE_MIN, labels, low)
+    families.add(m.FEATURE_MAX, labels, high)
+
+
+def _quality(
+    families: _Families,
+    labels: tuple[str, ...],
+    column: Column,
+    counts: NDArray[np.int64],
+    baseline: ColumnBaseline | None,
+) -> None:
+    total, valid = int(counts.sum()), int(counts[: column.bins].sum())
+    if total:
+        families.add(m.FEATURE_MISSING, labels, counts[column.missing] / total)
+        families.add(m.FEATURE_INVALID, labels, counts[column.invalid] / total)
+    if valid and baseline is not None:
+        if column.kind is Kind.NUMERIC:
+            families.add(m.FEATURE_OUT_OF_RANGE, labels, baseline.out_of_range(counts) / valid)
+        else:
+            families.add(m.FEATURE_UNSEEN, labels, counts[column.bins - 1] / valid)
+
+
+def _drift(families: _Families, labels: tuple[str, ...], drift: Drift | int) -> None:
+    if isinstance(drift, int):
+        families.add(m.DRIFT_SAMPLES, labels, drift)
+        return
+    families.add(m.DRIFT_PSI, labels, drift.psi)
+    families.add(m.DRIFT_PSI_CRITICAL, labels, drift.critical)
+    families.add(m.DRIFT_JS, labels, drift.js)
+    families.add(m.DRIFT_SAMPLES, labels, drift.samples)
+
+
+def _baseline(families: _Families, view: ModelView, judging: Judging) -> None:
+    schema = view.schema
+    baseline = schema.baseline
+    if baseline is None:
+        if judging.learning_events:
+            families.add(m.BASELINE_PROGRESS, view.key, schema.learned / judging.learning_events)
+        return
+    named = (baseline.id, baseline.source)
+    families.add(m.BASELINE_INFO, (*view.key, *named), 1)
+    families.add(m.BASELINE_CREATED, (*view.key, *named), baseline.created)
+    for i, part in enumerate(baseline.columns):
+        if part.column.role is not Role.FEATURE:
+            continue
+        counts = _counts(view.features, schema.layout.slots(i))
+        bins = [0] * len(part.psi_labels) if counts is None else part.psi_counts(counts).tolist()
+        ratios = smoothed_ratios(part.psi_baseline, judging.smoothing).tolist()
+        for label, n, ratio in zip(part.psi_labels, bins, ratios, strict=True):
+            labels = (*view.key, part.column.name, label, baseline.id)
+            families.add(m.FEATURE_BIN, labels, n)
+            families.add(m.BASELINE_BIN_RATIO, labels, ratio)
+

@@ -1,0 +1,203 @@
+"""Between the engine and the database: commits, windows, upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING, TypeVar
+
+from mlguard_sidecar.engine import Delta, Engine, ModelView, Window
+from mlguard_sidecar.exposition import Own, metrics
+from mlguard_sidecar.store import TRAFFIC, Hours, Retention, commit, load, maintain, store_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlite_utils import Database
+
+    from mlguard_sidecar.engine import Span
+    from mlguard_sidecar.plans import Plans
+
+COMMIT_SECONDS = 0.25
+"""How long an event waits for its commit, at the most, while the database is well."""
+
+_LONGEST_RETRY_SECONDS = 10.0
+_UPKEEP_SECONDS = 3600.0
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Commits what the engine took in, and keeps the windows of its views moving.
+
+    One thread uses the database. A lock sees to it that what the thread did is taken into the
+    views before it does the next thing, so that these always say what the database says.
+
+    Attributes:
+        own: the sidecar's figures of itself.
+        wake: set when there may be something to commit.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        engine: Engine,
+        *,
+        plans: Callable[[], Plans],
+        pane_seconds: int,
+        retention: Retention,
+        clock: Callable[[], float],
+        acknowledge: Callable[[Mapping[str, int]], None],
+    ) -> None:
+        self._db = db
+        self._engine = engine
+        self._plans = plans
+        self._pane_seconds = pane_seconds
+        self._retention = retention
+        self._clock = clock
+        self._acknowledge = acknowledge
+        self._hours = Hours(db)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._lock = asyncio.Lock()
+        self._failed: Delta | None = None
+        self.wake = asyncio.Event()
+        self._restore()
+        self.own = Own(engine.tally, self._pending)
+        self.own.store_bytes = store_bytes(db)
+
+    def _restore(self) -> None:
+        saved = load(self._db)
+        views = {
+            key: ModelView(key, model.first_seen, model.schema, model.traffic, model.features)
+            for key, model in saved.models.items()
+        }
+        lessons = {key: model.lesson for key, model in saved.models.items()}
+        self._engine.restore(views, lessons, saved.sequences, saved.tally)
+        self.wake.set()
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last commit failed."""
+        return self._failed is not None
+
+    def _pending(self) -> Counter[str]:
+        """Events that wait because a commit failed.
+
+        While commits succeed this is nothing: what came in since the last one shows with the
+        next, so that a counter that was once scraped stands for what is stored, and a killed
+        process never makes it go back.
+        """
+        if self._failed is None:
+            return Counter()
+        return self._failed.events_by_source() + self._engine.pending_events()
+
+    async def commit_for_ever(self) -> None:
+        """Commit what has come in, at most every COMMIT_SECONDS; later while that fails."""
+        pause = COMMIT_SECONDS
+        while True:
+            await self.wake.wait()
+            self.wake.clear()
+            if await self.commit():
+                pause = COMMIT_SECONDS
+            else:
+                self.wake.set()
+                pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
+            await asyncio.sleep(pause)
+
+    async def commit(self) -> bool:
+        """Commit, acknowledge and show what has come in; whether the database took it."""
+        async with self._lock:
+            delta = self._failed or self._engine.close_delta()
+            if not delta:
+                return True
+            begin = perf_counter()
+            try:
+                await self._in_thread(lambda: self._commit(delta))
+            except (sqlite3.Error, OSError, ValueError) as error:
+                self.own.count(metrics.STORE_ERRORS)
+                if self._failed is None:
+                    log.error("commit failed, trying again: %s", error)  # noqa: TRY400
+                self._failed = delta
+                return False
+            self.own.commit_seconds.observe(perf_counter() - begin)
+            if self._failed is not None:
+                log.info("commits succeed again")
+                self._failed = None
+                self.wake.set()
+            stale = self._engine.committed(delta)
+            self._acknowledge(delta.sequences)
+        if stale:
+            await self.refresh()
+        return True
+
+    def _commit(self, delta: Delta) -> None:
+        commit(self._db, delta)
+        for key, gained in delta.models.items():
+            self._hours.changed(key, TRAFFIC, gained.traffic)
+            for series, start in gained.features:
+                self._hours.changed(key, series, [start])
+
+    async def refresh_for_ever(self) -> None:
+        """Move the windows on at the end of every pane."""
+        while True:
+            await asyncio.sleep(self._pane_seconds - self._clock() % self._pane_seconds)
+            await self.refresh()
+            self.own.store_bytes = await self._in_thread(lambda: store_bytes(self._db))
+
+    async def refresh(self) -> None:
+        """Read every window anew."""
+        for view in list(self._engine.views.values()):
+            async with self._lock:
+                plans = self._plans()
+                try:
+                    view.traffic_windows = await self._windows(view, TRAFFIC, plans.traffic_spans)
+                    view.feature_windows = await self._windows(
+                        view, view.schema.series, plans.feature_spans
+                    )
+                except (sqlite3.Error, OSError, ValueError) as error:
+                    self.own.count(metrics.STORE_ERRORS)
+                    log.error("a window cannot be read: %s", error)  # noqa: TRY400
+
+    async def _windows(self, view: ModelView, series: str, spans: list[Span]) -> dict[str, Window]:
+        windows = [Window.at(span, self._clock(), self._pane_seconds) for span in spans]
+        return await self._in_thread(
+            lambda: {
+                w.span.label: replace(
+                    w, pane=self._hours.window(view.key, series, w.start, w.end)
+                )
+                for w in windows
+            }
+        )
+
+    async def upkeep_for_ever(self) -> None:
+        """Fold and drop old panes, at the start and every hour."""
+        while True:
+            async with self._lock:
+                try:
+                    forgotten = await self._in_thread(self._upkeep)
+                except (sqlite3.Error, OSError, ValueError) as error:
+                    self.own.count(metrics.STORE_ERRORS)
+                    log.error("old panes cannot be folded: %s", error)  # noqa: TRY400
+                else:
+                    self._engine.forget(forgotten)
+            await asyncio.sleep(_UPKEEP_SECONDS)
+
+    def _upkeep(self) -> list[str]:
+        now = self._clock()
+        longest = max(span.seconds for span in (*self._plans().traffic_spans, *self._plans().feature_spans))
+        self._hours.forget_before(now - longest)
+        return maintain(self._db, now, self._retention)
+
+    def close(self) -> None:
+        """Close the database once its thread is done."""
+        self._thread.shutdown()
+        self._db.conn.close()
+
+    async def _in_thread(self, job: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, job)

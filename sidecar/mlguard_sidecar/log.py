@@ -1,0 +1,57 @@
+"""Logs as logfmt or JSON, one line an event, to standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+
+class _Formatter(logging.Formatter):
+    def fields(self, record: logging.LogRecord) -> dict[str, str]:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields = {
+            "ts": moment.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "msg": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["error"] = self.formatException(record.exc_info)
+        return fields
+
+
+class Json(_Formatter):
+    """An object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return json.dumps(self.fields(record), ensure_ascii=False)
+
+
+class Logfmt(_Formatter):
+    """`key=value` pairs, quoted where they need it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return " ".join(f"{k}={_quoted(v)}" for k, v in self.fields(record).items())
+
+
+def _quoted(text: str) -> str:
+    if text and text.isprintable() and not set(text) & set(' "='):
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def set_up(level: str, style: str) -> None:
+    """Send the project's logs to standard error.
+
+    Args:
+        level: `debug`, `info`, `warning` or `error`.
+        style: `logfmt` or `json`.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Json() if style == "json" else Logfmt())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())

@@ -1,0 +1,91 @@
+"""The command `mlguard-sidecar`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+# one event loop and one thread for the database: threads for linear algebra would only cost memory
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# sqlite-utils imports pandas where it finds it, which is 40 MiB that nothing here uses
+sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+
+USAGE_ERROR = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the daemon until SIGTERM or SIGINT; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="mlguard-sidecar",
+        description="Takes events from model servers on a local socket, shows figures on /metrics.",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration in YAML")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="for /metrics (127.0.0.1:9520)")
+    parser.add_argument("--socket", metavar="PATH", help="for events")
+    parser.add_argument("--data-dir", metavar="DIR", help="for the database")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    flags = parser.parse_args(arguments)
+    try:
+        return _run(flags)
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("mlguard"):
+            raise
+        return _fail(f"{error.name} is not installed; run: pip install 'mlguard[sidecar]'")
+
+
+def _run(flags: argparse.Namespace) -> int:
+    import msgspec  # noqa: PLC0415 - so that a missing extra is told in one line
+
+    from mlguard_sidecar.config import Config, ConfigError, load_config  # noqa: PLC0415
+    from mlguard_sidecar.daemon import Daemon  # noqa: PLC0415
+    from mlguard_sidecar.log import set_up  # noqa: PLC0415
+    from mlguard_sidecar.server import BindError  # noqa: PLC0415
+    from mlguard_sidecar.store import StoreError  # noqa: PLC0415
+
+    def read_config() -> Config:
+        config = load_config(flags.config) if flags.config else Config()
+        changes: dict[str, object] = {}
+        if flags.listen:
+            changes["listen"] = flags.listen
+        if flags.data_dir:
+            changes["data_dir"] = flags.data_dir
+        if flags.socket:
+            changes["socket"] = msgspec.structs.replace(config.socket, path=flags.socket)
+        if flags.log_level:
+            changes["log"] = msgspec.structs.replace(config.log, level=flags.log_level)
+        try:
+            return msgspec.structs.replace(config, **changes)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+
+    async def serve(config: Config) -> None:
+        daemon = Daemon(config, read_config)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+        await daemon.run(stop)
+
+    try:
+        config = read_config()
+        set_up(config.log.level, config.log.format)
+        asyncio.run(serve(config))
+    except ConfigError as error:
+        return _fail(str(error))
+    except (BindError, StoreError) as error:
+        return _fail(str(error))
+    return 0
+
+
+def _fail(text: str) -> int:
+    print(f"mlguard-sidecar: {text}", file=sys.stderr)  # noqa: T201 - what a command says
+    return USAGE_ERROR
+
+
+if __name__ == "__main__":
+    sys.exit(main())

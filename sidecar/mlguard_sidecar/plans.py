@@ -1,0 +1,97 @@
+"""From the configuration to what each model needs of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar.baseline import Baseline, Binning, load
+from mlguard_sidecar.config import Config, ConfigError, FeatureConfig, ModelConfig
+from mlguard_sidecar.engine import Plan, Span
+from mlguard_sidecar.exposition import Judging
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlguard_sidecar.config.units import Duration
+    from mlguard_sidecar.wire import ModelKey
+
+
+class Plans:
+    """One configuration, with its baseline files read.
+
+    Raises:
+        ConfigError: a baseline file cannot be used.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._baselines = {
+            file: _read_baseline(file)
+            for part in (config, *config.models)
+            if (file := part.baseline.file) is not None
+        }
+        self.traffic_spans = _spans(config.windows.traffic)
+        self.feature_spans = _spans(config.windows.features)
+
+    def plan_of(self, key: ModelKey) -> Plan:
+        """How a model is counted."""
+        config, own = self._config, self._model(key)
+        drift = config.drift
+        default = Binning(bins=drift.bins, method=drift.method)
+        file = own.baseline.file or config.baseline.file
+        events = own.baseline.events
+        return Plan(
+            pane_seconds=config.pane.seconds,
+            events=(config.baseline.events or 0) if events is None else events,
+            binning=default,
+            binnings={name: _binning(part, default) for name, part in own.features.items()},
+            baseline=self._baselines[file] if file else None,
+            feature_limit=config.limits.features,
+        )
+
+    def judging_of(self, key: ModelKey) -> Judging:
+        """How a model is judged."""
+        config, own = self._config, self._model(key)
+        return Judging(
+            smoothing=config.drift.smoothing,
+            alpha=config.drift.alpha,
+            min_samples=config.drift.min_samples,
+            learning_events=self.plan_of(key).events,
+            psi_threshold=own.thresholds.drift_psi or config.thresholds.drift_psi,
+            p95_threshold_seconds=own.thresholds.latency_p95_seconds
+            or config.thresholds.latency_p95_seconds,
+        )
+
+    def _model(self, key: ModelKey) -> ModelConfig:
+        """The part of the configuration that names this model; one that names its endpoint wins."""
+        named = [
+            part
+            for part in self._config.models
+            if (part.project, part.model) == (key.project, key.model)
+            and part.endpoint in (None, key.endpoint)
+        ]
+        named.sort(key=lambda part: part.endpoint is None)
+        return named[0] if named else ModelConfig(project=key.project, model=key.model)
+
+
+def _spans(durations: Sequence[Duration]) -> list[Span]:
+    return [Span(str(d), d.seconds) for d in durations]
+
+
+def _binning(part: FeatureConfig, default: Binning) -> Binning:
+    return Binning(
+        bins=part.bins or default.bins,
+        method=part.method or default.method,
+        edges=tuple(part.edges or ()),
+        kind=part.kind,
+    )
+
+
+def _read_baseline(file: str) -> Baseline:
+    try:
+        return load(Path(file).read_bytes())
+    except OSError as error:
+        raise ConfigError(f"baseline file {file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"baseline file {file}: {error}") from error

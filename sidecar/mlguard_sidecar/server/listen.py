@@ -1,0 +1,67 @@
+"""The Unix socket file: made, taken over from the dead, never from the living."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class BindError(Exception):
+    """An address cannot be listened on; the text says which and why."""
+
+
+def bind_socket(path: Path, mode: int) -> socket.socket:
+    """A Unix stream socket bound to a path.
+
+    A file that a killed process left there is removed once nobody answers on it.
+
+    Args:
+        path: its folder is made if need be.
+        mode: permission bits of the socket file.
+
+    Raises:
+        BindError: it is in use, or cannot be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if path.is_socket():
+            if _answers(path):
+                raise BindError(
+                    f"{path} is in use by another process; give this one its own --socket"
+                )
+            path.unlink()
+        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o777 & ~mode)
+        try:
+            bound.bind(str(path))
+        finally:
+            os.umask(mask)
+    except OSError as error:
+        what = "path is too long for a socket" if "too long" in str(error) else error.strerror
+        raise BindError(f"{path} cannot be listened on: {what}") from error
+    bound.setblocking(False)
+    return bound
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError as error:
+            return error.errno not in (errno.ECONNREFUSED, errno.ENOENT)
+        return True
+
+
+async def serve_socket(
+    bound: socket.socket, protocol: Callable[[], asyncio.Protocol]
+) -> asyncio.Server:
+    """Accept connections."""
+    return await asyncio.get_running_loop().create_unix_server(protocol, sock=bound, backlog=1024)

@@ -1,0 +1,21 @@
+"""What is kept in SQLite, and the one transaction that changes it."""
+
+from mlguard_sidecar.store.hours import Hours
+from mlguard_sidecar.store.maintain import Retention, maintain, store_bytes
+from mlguard_sidecar.store.open import StoreError, open_store
+from mlguard_sidecar.store.read import TRAFFIC, Saved, SavedModel, load
+from mlguard_sidecar.store.write import commit
+
+__all__ = [
+    "TRAFFIC",
+    "Hours",
+    "Retention",
+    "Saved",
+    "SavedModel",
+    "StoreError",
+    "commit",
+    "load",
+    "maintain",
+    "open_store",
+    "store_bytes",
+]

@@ -1,0 +1,59 @@
+"""Whole hours of finest panes, merged once and kept, so that a long window is quick to read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar.histogram import Pane
+from mlguard_sidecar.store.read import read_panes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlite_utils import Database
+
+    from mlguard_sidecar.wire import ModelKey
+
+_HOUR = 3600
+
+
+class Hours:
+    """Reads windows. An hour that has passed is read from the database once, then remembered.
+
+    Used by the database's thread alone.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._merged: dict[tuple[ModelKey, str, int], Pane] = {}
+
+    def window(self, key: ModelKey, series: str, start: int, end: int) -> Pane:
+        """Everything between two times, merged from the panes that lie wholly inside.
+
+        Args:
+            key: the model.
+            series: TRAFFIC, or a baseline.
+            start: epoch seconds, included.
+            end: epoch seconds, left out; the present.
+        """
+        first = -(-start // _HOUR) * _HOUR
+        last = end // _HOUR * _HOUR
+        if first >= last:
+            return read_panes(self._db, key, series, start, end)
+        total = read_panes(self._db, key, series, start, first)
+        for hour in range(first, last, _HOUR):
+            name = (key, series, hour)
+            if name not in self._merged:
+                self._merged[name] = read_panes(self._db, key, series, hour, hour + _HOUR)
+            total = total.merged(self._merged[name])
+        return total.merged(read_panes(self._db, key, series, last, end))
+
+    def changed(self, key: ModelKey, series: str, starts: Iterable[int]) -> None:
+        """Forget the hours that panes were added to."""
+        for start in starts:
+            self._merged.pop((key, series, start // _HOUR * _HOUR), None)
+
+    def forget_before(self, oldest: float) -> None:
+        """Forget the hours that no window reaches any more."""
+        for name in [name for name in self._merged if name[2] < oldest]:
+            del self._merged[name]

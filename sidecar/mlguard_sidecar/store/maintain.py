@@ -1,0 +1,101 @@
+"""Keeping the file small: minutes become hours, hours become days, old days go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar.histogram import Pane, decode
+from mlguard_sidecar.store.open import DAY, HOUR, MINUTE
+from mlguard_sidecar.store.write import add_pane
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+_HOUR_SECONDS, _DAY_SECONDS = 3600, 86_400
+_CLIENT_SECONDS = 7 * _DAY_SECONDS
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long panes keep their width.
+
+    Attributes:
+        minutes: seconds after which the finest panes are folded to hours.
+        hours: seconds after which hours are folded to days.
+        days: seconds after which days are dropped.
+        max_bytes: size of the database above which panes are folded earlier.
+    """
+
+    minutes: float = 26 * _HOUR_SECONDS
+    hours: float = 35 * _DAY_SECONDS
+    days: float = 400 * _DAY_SECONDS
+    max_bytes: int = 256 << 20
+
+
+def maintain(db: Database, now: float, retention: Retention) -> list[str]:
+    """Fold and drop what has grown old; fold earlier, down to an hour, while the file is too large.
+
+    Each hour and each day is folded in a transaction of its own, so that a crash in between
+    changes no sum.
+
+    Returns:
+        Clients that have been silent for a week and are forgotten.
+    """
+    minutes, hours, days = retention.minutes, retention.hours, retention.days
+    _fold_all(db, now, minutes, hours, days)
+    while store_bytes(db) > retention.max_bytes and (minutes > _HOUR_SECONDS or days > hours):
+        if minutes == _HOUR_SECONDS:
+            days = max(days / 2, hours)
+        minutes = max(minutes / 2, _HOUR_SECONDS)
+        hours = max(hours / 2, 2 * _DAY_SECONDS)
+        _fold_all(db, now, minutes, hours, days)
+    db.execute("PRAGMA incremental_vacuum").fetchall()
+    with db.atomic():
+        return [
+            client
+            for (client,) in db.execute(
+                "DELETE FROM client WHERE seen < ? RETURNING id", (now - _CLIENT_SECONDS,)
+            ).fetchall()
+        ]
+
+
+def store_bytes(db: Database) -> int:
+    """Bytes of the database that are in use."""
+    (pages,), (free,), (size,) = (
+        db.execute(f"PRAGMA {name}").fetchone()
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _fold_all(db: Database, now: float, minutes: float, hours: float, days: float) -> None:
+    _fold(db, MINUTE, HOUR, _HOUR_SECONDS, now - minutes)
+    _fold(db, HOUR, DAY, _DAY_SECONDS, now - hours)
+    with db.atomic():
+        db.execute("DELETE FROM pane WHERE level = ? AND start < ?", (DAY, int(now - days)))
+
+
+def _fold(db: Database, fine: int, coarse: int, width: int, before: float) -> None:
+    """Merge panes of one level into those of the next, for whole stretches before a time."""
+    end = int(before // width) * width
+    groups = db.execute(
+        "SELECT DISTINCT model, series, start / ? * ? FROM pane WHERE level = ? AND start < ?",
+        (width, width, fine, end),
+    ).fetchall()
+    for model, series, start in groups:
+        with db.atomic():
+            where = (model, series, fine, start, start + width)
+            total = Pane.zeros(0, 0)
+            for (body,) in db.execute(
+                "SELECT body FROM pane"
+                " WHERE model = ? AND series = ? AND level = ? AND start >= ? AND start < ?",
+                where,
+            ):
+                total = total.merged(decode(body))
+            add_pane(db, model, series, coarse, start, total)
+            db.execute(
+                "DELETE FROM pane"
+                " WHERE model = ? AND series = ? AND level = ? AND start >= ? AND start < ?",
+                where,
+            )

@@ -1,0 +1,328 @@
+"""`make bench`: what the data path costs, as ratios to its cheapest conceivable form."""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import msgspec
+from prometheus_client import Histogram
+from support.sidecar import Sidecar, cpu_seconds, eventually, resident_mebibytes
+
+from mlguard import Guard
+
+FEATURES = ("age", "balance", "tenure", "products", "salary", "score", "country", "segment")
+
+
+class Event(msgspec.Struct):
+    """The seed's event, typed: what decoding alone must at least do."""
+
+    project_id: str
+    model_id: str
+    endpoint: str
+    timestamp: str
+    latency_ms: float
+    y_pred: int
+    y_proba: float
+    features: dict[str, float | str]
+
+
+class Columns(msgspec.Struct):
+    timestamp: list[float]
+    latency_ms: list[float]
+    y_pred: list[int]
+    y_proba: list[float]
+    features: dict[str, list[float | str]]
+
+
+class BatchLine(msgspec.Struct):
+    project_id: str
+    model_id: str
+    endpoint: str
+    seq: int
+    columns: Columns
+
+
+def features(rng: random.Random) -> dict[str, float | str]:
+    return {
+        "age": rng.randint(18, 90),
+        "balance": round(rng.lognormvariate(7, 1), 2),
+        "tenure": rng.randint(0, 10),
+        "products": rng.randint(1, 4),
+        "salary": round(rng.uniform(10_000, 200_000), 2),
+        "score": round(rng.gauss(650, 90), 1),
+        "country": rng.choice(["CA", "US", "DE", "FR"]),
+        "segment": rng.choice("abcdefgh"),
+    }
+
+
+def ndjson(count: int) -> bytes:
+    rng = random.Random(1)
+    now = time.time()
+    lines = []
+    for i in range(count):
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - (count - i) / 50_000))
+        lines.append(
+            json.dumps(
+                {
+                    "project_id": "proj_123",
+                    "model_id": "churn_v1",
+                    "endpoint": "predict",
+                    "timestamp": stamp,
+                    "latency_ms": round(rng.expovariate(1 / 40), 2),
+                    "y_pred": rng.randint(0, 1),
+                    "y_proba": round(rng.random(), 4),
+                    "features": features(rng),
+                }
+            )
+        )
+    return "\n".join(lines).encode() + b"\n"
+
+
+def batches(count: int, rows: int = 1000) -> list[bytes]:
+    rng = random.Random(2)
+    made = []
+    for seq in range(1, count + 1):
+        sampled = [features(rng) for _ in range(rows)]
+        line = {
+            "project_id": "proj_123",
+            "model_id": "churn_v1",
+            "endpoint": "predict",
+            "seq": seq,
+            "columns": {
+                "timestamp": [time.time()] * rows,
+                "latency_ms": [round(rng.expovariate(1 / 40), 2) for _ in range(rows)],
+                "y_pred": [rng.randint(0, 1) for _ in range(rows)],
+                "y_proba": [round(rng.random(), 4) for _ in range(rows)],
+                "features": {name: [s[name] for s in sampled] for name in FEATURES},
+            },
+        }
+        made.append(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+    return made
+
+
+def decode_alone(decode, count: int, repeat: int = 3) -> float:
+    """Events per CPU second, the best of some runs."""
+    best = 0.0
+    for _ in range(repeat):
+        begin = time.process_time()
+        decode()
+        best = max(best, count / (time.process_time() - begin))
+    return best
+
+
+def bench_ndjson(folder: Path, count: int = 300_000) -> list[tuple[str, str, str]]:
+    data = ndjson(count)
+    decoder = msgspec.json.Decoder(Event)
+    chunks = [data[i : i + 262_144] for i in range(0, len(data), 262_144)]
+    blocks, rest = [], b""
+    for chunk in chunks:
+        whole, _, rest_of = (rest + chunk).rpartition(b"\n")
+        blocks.append(whole)
+        rest = rest_of
+    alone = decode_alone(lambda: [decoder.decode_lines(b) for b in blocks], count)
+    with Sidecar(folder) as sidecar, sidecar.connection() as client:
+        begin, started = cpu_seconds(sidecar.process.pid), time.perf_counter()
+        client.socket.sendall(data)
+        eventually(lambda: committed(sidecar) == count, 60)
+        wall = time.perf_counter() - started
+        rate = count / (cpu_seconds(sidecar.process.pid) - begin)
+    return [
+        ("NDJSON, decoding alone", f"{alone:,.0f} events/CPU s", ""),
+        ("NDJSON, sidecar, committed", f"{rate:,.0f} events/CPU s", f"{rate / alone:.2f} (goal 0.35)"),
+        ("NDJSON, sidecar, wall clock", f"{count / wall:,.0f} events/s", ""),
+    ]
+
+
+def bench_batches(folder: Path, count: int = 600) -> list[tuple[str, str, str]]:
+    lines = batches(count)
+    decoder = msgspec.json.Decoder(BatchLine)
+    rows = count * 1000
+    alone = decode_alone(lambda: [decoder.decode(line) for line in lines], rows)
+    with Sidecar(folder) as sidecar, sidecar.connection() as client:
+        client.hello("bench")
+        begin, started = cpu_seconds(sidecar.process.pid), time.perf_counter()
+        threading.Thread(target=lambda: [client.socket.sendall(line) for line in lines]).start()
+        client.wait_for_ack(count)
+        wall = time.perf_counter() - started
+        rate = rows / (cpu_seconds(sidecar.process.pid) - begin)
+        assert committed(sidecar) == rows
+    return [
+        ("batches, decoding alone", f"{alone:,.0f} events/CPU s", ""),
+        ("batches, sidecar, acknowledged", f"{rate:,.0f} events/CPU s", f"{rate / alone:.2f} (goal 0.35)"),
+        ("batches, sidecar, wall clock", f"{rows / wall:,.0f} events/s", ""),
+    ]
+
+
+def committed(sidecar: Sidecar) -> float:
+    return sidecar.value("mlguard_sidecar_events_committed_total")
+
+
+def bench_log(folder: Path, count: int = 100_000) -> list[tuple[str, str, str]]:
+    histogram = Histogram("bench_seconds", "For comparison.", registry=None)
+    sampled = features(random.Random(3))
+    observe_us, log_us = [], []
+    with Sidecar(folder) as sidecar:
+        guard = Guard(project="p", model="m", socket=str(sidecar.socket_path), queue_size=200_000)
+        for _ in range(3):
+            begin = time.thread_time()
+            for _ in range(count):
+                histogram.observe(0.042)
+            observe_us.append((time.thread_time() - begin) / count * 1e6)
+            begin = time.thread_time()
+            for _ in range(count):
+                guard.log(features=sampled, y_pred=1, y_proba=0.81, latency_ms=42.0)
+            log_us.append((time.thread_time() - begin) / count * 1e6)
+            guard.flush(30)
+        begin = time.process_time()
+        for _ in range(count):
+            guard.log(features=sampled, y_pred=1, y_proba=0.81, latency_ms=42.0)
+        guard.flush(30)
+        everything = (time.process_time() - begin) / count * 1e6
+        stats = guard.stats()
+        guard.close(5)
+    observe, log = statistics.median(observe_us), statistics.median(log_us)
+    return [
+        ("prometheus_client observe", f"{observe:.2f} us", ""),
+        ("guard.log, its caller", f"{log:.2f} us", f"{log / observe:.2f} (goal 2)"),
+        ("guard.log, all threads", f"{everything:.2f} us", "(goal 6 us)"),
+        ("guard.log, dropped", f"{stats.dropped} of {4 * count}", ""),
+    ]
+
+
+def bench_memory(folder: Path, seconds: float = 15.0) -> list[tuple[str, str, str]]:
+    """50 features, the default windows, and as much as the sidecar takes."""
+    rng = random.Random(4)
+    rows = 500
+    config = {"windows": {"traffic": ["5m", "1h", "24h"], "features": ["5m", "1h", "24h"]}}
+    with Sidecar(folder, config) as sidecar, sidecar.connection() as client:
+        idle = resident_mebibytes(sidecar.process.pid)
+        client.hello("bench")
+        columns = {
+            "latency_ms": [rng.expovariate(1 / 40) for _ in range(rows)],
+            "y_pred": [rng.randint(0, 1) for _ in range(rows)],
+            "y_proba": [rng.random() for _ in range(rows)],
+            "features": {f"f{i}": [rng.gauss(i, 1) for _ in range(rows)] for i in range(50)},
+        }
+        line = {"project_id": "p", "model_id": "m", "columns": columns, "seq": 0}
+        body = json.dumps(line).encode().replace(b'"seq": 0', b'"seq": %d')
+        times: list[float] = []
+        done = threading.Event()
+
+        def scrape() -> None:
+            while not done.is_set():
+                begin = time.perf_counter()
+                sidecar.get("/metrics")
+                times.append(time.perf_counter() - begin)
+                done.wait(0.2)
+
+        scraper = threading.Thread(target=scrape)
+        scraper.start()
+        begin, cpu, seq, peak = time.perf_counter(), cpu_seconds(sidecar.process.pid), 0, 0.0
+        while time.perf_counter() - begin < seconds:
+            for _ in range(20):
+                seq += 1
+                client.send(body % seq)
+            client.wait_for_ack(seq)
+            peak = max(peak, resident_mebibytes(sidecar.process.pid)["Rss"])
+        wall = time.perf_counter() - begin
+        cpu = cpu_seconds(sidecar.process.pid) - cpu
+        done.set()
+        scraper.join()
+        after = resident_mebibytes(sidecar.process.pid)
+        begin_idle = cpu_seconds(sidecar.process.pid)
+        time.sleep(5)
+        idle_cpu = (cpu_seconds(sidecar.process.pid) - begin_idle) / 5
+    return [
+        ("memory, idle", f"{idle['Rss']:.0f} MiB resident, {idle['Anonymous']:.0f} anonymous", ""),
+        ("memory, 50 features, full load", f"{peak:.0f} MiB resident, {after['Anonymous']:.0f} anonymous", "(goal 80 MiB)"),
+        ("throughput, 50 features, with scrapes", f"{seq * rows / wall:,.0f} events/s", f"{cpu / wall:.0%} of a core"),
+        ("/metrics under that load", f"p50 {quantile(times, 0.5):.0f} ms, p99 {quantile(times, 0.99):.0f} ms", f"{len(times)} scrapes"),
+        ("idle CPU afterwards", f"{idle_cpu:.1%} of a core", "(goal 0.5 %)"),
+    ]
+
+
+def quantile(seconds: list[float], level: float) -> float:
+    return sorted(seconds)[min(int(level * len(seconds)), len(seconds) - 1)] * 1000
+
+
+def bench_scrape(folder: Path) -> list[tuple[str, str, str]]:
+    """/metrics with about 5,000 series, under full ingestion of a small model and without."""
+    rng = random.Random(5)
+    data = ndjson(40_000)
+    with Sidecar(folder) as sidecar, sidecar.connection() as client:
+        client.hello("bench")
+        rows, seq = 1000, 0
+        for model in range(3):
+            columns = {"features": {f"f{i}": [rng.gauss(i, 1) for _ in range(rows)] for i in range(35)}}
+            for _ in range(2):
+                seq += 1
+                client.send({"project_id": "p", "model_id": f"m{model}", "columns": columns, "seq": seq})
+        client.wait_for_ack(seq)
+        series = len(sidecar.metrics())
+        quiet = scrape_times(sidecar, 40)
+        done = threading.Event()
+        sent = [0]
+
+        def load() -> None:
+            while not done.is_set():
+                client.socket.sendall(data)
+                sent[0] += 40_000
+
+        loader = threading.Thread(target=load)
+        loader.start()
+        begin, before = time.perf_counter(), committed(sidecar)
+        busy = scrape_times(sidecar, 60)
+        rate = (committed(sidecar) - before) / (time.perf_counter() - begin)
+        done.set()
+        loader.join()
+        eventually(lambda: committed(sidecar) == sent[0] + seq * rows, 60)
+    return [
+        (f"/metrics, {series:,} series, quiet", f"p50 {quantile(quiet, 0.5):.0f} ms, p99 {quantile(quiet, 0.99):.0f} ms", "(goal 50 ms)"),
+        (f"/metrics, {series:,} series, full load", f"p50 {quantile(busy, 0.5):.0f} ms, p99 {quantile(busy, 0.99):.0f} ms", "(goal 50 ms)"),
+        ("ingestion meanwhile", f"{rate:,.0f} events/s", ""),
+    ]
+
+
+def scrape_times(sidecar: Sidecar, count: int) -> list[float]:
+    times = []
+    for _ in range(count):
+        begin = time.perf_counter()
+        with urllib.request.urlopen(sidecar.url + "/metrics") as answer:
+            answer.read()
+        times.append(time.perf_counter() - begin)
+        time.sleep(0.05)
+    return times
+
+
+def bench_ready(folder: Path) -> list[tuple[str, str, str]]:
+    begin = time.perf_counter()
+    with Sidecar(folder):
+        ready = time.perf_counter() - begin
+    return [("start until ready", f"{ready:.2f} s", "(goal 1 s)")]
+
+
+def main() -> None:
+    chosen = sys.argv[1:]
+    table = []
+    with tempfile.TemporaryDirectory(prefix="mlguard-bench-") as folder:
+        for bench in (bench_ndjson, bench_batches, bench_log, bench_memory, bench_scrape, bench_ready):
+            if not chosen or any(word in bench.__name__ for word in chosen):
+                table += bench(Path(folder) / bench.__name__)
+    width = max(len(row[0]) for row in table)
+    middle = max(len(row[1]) for row in table)
+    for name, figure, ratio in table:
+        print(f"{name:<{width}}  {figure:>{middle}}  {ratio}")
+
+
+if __name__ == "__main__":
+    main()
