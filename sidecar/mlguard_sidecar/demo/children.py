@@ -41,7 +41,8 @@ class Child:
     async def failed(self) -> None:
         """Wait for its end, and raise a DemoError that says so with its last words."""
         status = await self.process.wait()
-        raise DemoError(f"{self.name} ended with status {status}: {_last_line(self.log)}")
+        how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+        raise DemoError(f"{self.name} {how}: {_last_line(self.log)}")
 
 
 @asynccontextmanager
