@@ -52,8 +52,9 @@ def column_of(column: Any) -> Column:
     """
     if getattr(column, "ndim", 1) == 2 and column.shape[1] == 1:
         column = column.reshape(-1)  # some models predict one column of a matrix
-    if getattr(getattr(column, "dtype", None), "kind", "") == "M" and hasattr(column, "astype"):
-        column = column.astype("datetime64[us]")  # nanoseconds would become bare integers
+    # An array of datetime64 would list its nanoseconds as bare integers; a Series would not.
+    if hasattr(column, "__array_interface__") and column.dtype.kind == "M":
+        column = column.astype("datetime64[us]")
     for method in ("tolist", "to_list"):
         if hasattr(column, method):
             column = getattr(column, method)()

@@ -65,12 +65,11 @@ class Intake:
         Tables may hold as many rows again as the queue does. A larger one is taken while no
         other waits, or a batch job could never send one.
         """
+        rows = table.rows
         with self._lock:
-            if self.closed or (
-                self._table_rows and self._table_rows + table.rows > self._table_limit
-            ):
-                return self.refuse(table.rows)
-            self._table_rows += table.rows
+            if self.closed or (self._table_rows and self._table_rows + rows > self._table_limit):
+                return self.refuse(rows)
+            self._table_rows += rows
             self._others += 1
             self.queue.append(table)
             return True

@@ -48,7 +48,8 @@ class Tally:
         if events < 1:
             return
         with self._lock:
-            self._dropped[reason] = self._dropped.get(reason, 0) + events
+            self._dropped.setdefault(reason, 0)
+            self._dropped[reason] += events  # no call in between, where a signal could strike
         self.warn_once(("drop", reason), "events are dropped: %s %s", reason, detail)
 
     def warn_once(self, key: Hashable, message: str, *values: object) -> None:

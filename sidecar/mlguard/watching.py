@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -59,12 +59,13 @@ class _Call:
 
     def __init__(self, sink: Sink, parameters: "list[Parameter]") -> None:
         self._sink = sink
-        named = [
-            each for each in parameters if each.kind not in {each.VAR_POSITIONAL, each.VAR_KEYWORD}
+        self._names = [
+            each.name
+            for each in parameters
+            if each.kind in {each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD}
         ]
-        self._names = [each.name for each in named]
         self._defaults = {
-            each.name: each.default for each in named if each.default is not each.empty
+            each.name: each.default for each in parameters if each.default is not each.empty
         }
 
     def features(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -87,7 +88,7 @@ class _Call:
         """Log what a call came to."""
         try:
             if features is not None and not isinstance(features, dict):
-                if isinstance(result, Iterable) and len(result) == len(features):  # type: ignore[arg-type]
+                if _has_length(result, len(features)):
                     self._sink.log_batch(features=features, y_pred=result, latency_ms=latency_ms)
                     return
                 features = None
@@ -99,6 +100,15 @@ class _Call:
 
 def _holds_features(value: Any) -> bool:
     return isinstance(value, Mapping) or (hasattr(value, "columns") and hasattr(value, "__len__"))
+
+
+def _has_length(result: Any, rows: int) -> bool:
+    """Tell whether a result is one prediction for each row."""
+    return (
+        not isinstance(result, (str, bytes, Mapping))
+        and hasattr(result, "__len__")
+        and len(result) == rows
+    )
 
 
 def _is_scalar(value: Any) -> bool:

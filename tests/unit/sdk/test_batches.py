@@ -1,0 +1,165 @@
+"""log_batch: columns of every kind."""
+
+import time
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlguard import Stats
+
+
+class PolarsColumn:
+    """The part of a polars Series that is used."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def to_list(self):
+        return list(self.values)
+
+
+class PolarsFrame:
+    columns = ("age", "country")
+
+    def __getitem__(self, name):
+        return PolarsColumn({"age": [29, 31], "country": ["CA", None]}[name])
+
+
+FRAMES = {
+    "lists": {"age": [29, 31], "country": ["CA", None]},
+    "tuples": {"age": (29, 31), "country": ("CA", None)},
+    "generators": {"age": range(29, 32, 2), "country": (each for each in ["CA", None])},
+    "numpy": {"age": np.array([29, 31]), "country": np.array(["CA", None], dtype=object)},
+    "pandas": pd.DataFrame({"age": [29, 31], "country": ["CA", None]}),
+    "pandas missing": pd.DataFrame({"age": pd.array([29, 31]), "country": ["CA", pd.NA]}),
+    "polars": PolarsFrame(),
+}
+
+
+@pytest.mark.parametrize("kind", FRAMES)
+def test_columns_of_each_kind_arrive(guard, sidecar, kind):
+    assert guard.log_batch(
+        features=FRAMES[kind],
+        y_pred=np.array([0, 1]),
+        y_proba=pd.Series([0.25, 0.75]),
+        latency_ms=12.5,
+        timestamp="2026-01-01T00:00:00Z",
+    )
+    assert guard.flush()
+    (batch,) = sidecar.batches
+    assert batch["columns"] == {
+        "timestamp": [1767225600.0] * 2,
+        "latency_ms": [12.5] * 2,
+        "y_pred": [0, 1],
+        "y_proba": [0.25, 0.75],
+        "features": {"age": [29, 31], "country": ["CA", None]},
+    }
+    assert guard.stats() == Stats(0, 2, 2, 0, {})
+
+
+def test_columns_are_copied(guard, sidecar):
+    ages, predictions = np.array([1, 2]), [0, 1]
+    guard.log_batch(features={"age": ages}, y_pred=predictions)
+    ages[:] = 9
+    predictions.append(9)
+    assert guard.flush()
+    assert sidecar.feature("age") == [1, 2]
+    assert sidecar.column("y_pred") == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        [1767225600, 1767225601],
+        np.array(["2026-01-01T00:00:00", "2026-01-01T00:00:01"], dtype="datetime64[ns]"),
+        pd.Series(pd.to_datetime(["2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"])),
+        pd.DatetimeIndex(["2026-01-01T00:00:00", "2026-01-01T00:00:01"]),
+        [datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:01"],
+    ],
+)
+def test_timestamps_may_be_columns(guard, sidecar, stamps):
+    assert guard.log_batch(y_pred=[1, 2], timestamp=stamps)
+    assert guard.flush()
+    assert sidecar.column("timestamp") == [1767225600.0, 1767225601.0]
+
+
+def test_a_timestamp_that_is_not_given_is_now(guard, sidecar):
+    before = time.time()
+    guard.log_batch(y_pred=[1, 2])
+    guard.log_batch(y_pred=[3, 4], timestamp=[None, 5])
+    assert guard.flush()
+    first, second, third, fourth = sidecar.column("timestamp")
+    assert before <= first == second <= third <= time.time()
+    assert fourth == 5
+
+
+def test_an_unusable_timestamp_costs_its_row(guard, sidecar):
+    guard.log_batch(
+        features={"a": [1, 2, 3]}, y_pred=[1, 2, 3], latency_ms=1, timestamp=[1, "soon", 3]
+    )
+    assert guard.flush()
+    assert sidecar.feature("a") == sidecar.column("y_pred") == [1, 3]
+    assert sidecar.column("latency_ms") == [1, 1]
+    assert guard.stats() == Stats(0, 2, 2, 1, {"invalid_timestamp": 1})
+
+
+def test_predictions_of_one_column_of_a_matrix_are_taken(guard, sidecar):
+    assert guard.log_batch(
+        y_pred=np.array([[1], [2]]), y_proba=pd.DataFrame({"p": [0.5, 1]}).values
+    )
+    assert guard.flush()
+    assert sidecar.column("y_pred") == [1, 2]
+    assert sidecar.column("y_proba") == [0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [
+        ({"features": {"a": [1, 2], "b": [1]}}, 2),
+        ({"features": {"a": [1, 2]}, "y_pred": [1, 2, 3]}, 3),
+        ({"y_pred": [1, 2], "timestamp": [1]}, 2),
+        ({"y_pred": "ab"}, 2),
+        ({"y_pred": 1}, 1),
+        ({"features": 5}, 1),
+        ({"features": {"a": 5}}, 1),
+        ({"latency_ms": 5}, 1),
+        ({}, 1),
+    ],
+)
+def test_columns_that_do_not_fit_together_are_dropped_whole(guard, sidecar, columns, rows):
+    assert not guard.log_batch(**columns)
+    assert guard.stats() == Stats(0, 0, 0, rows, {"unusable_batch": rows})
+    guard.log(y_pred=1)
+    assert guard.flush()
+    assert sidecar.events == 1
+
+
+def test_a_batch_may_be_empty(guard):
+    assert guard.log_batch(features=pd.DataFrame({"a": []}), y_pred=[])
+    assert guard.flush()
+    assert guard.stats() == Stats(0, 0, 0, 0, {})
+
+
+def test_a_batch_larger_than_the_queue_is_taken_alone_and_sent_in_portions(make_guard, sidecar):
+    guard = make_guard(queue_size=100)
+    assert guard.log_batch(features={"n": np.arange(25_500)}, y_pred=np.arange(25_500) % 2)
+    assert guard.flush(20)
+    assert sidecar.feature("n") == list(range(25_500))
+    assert max(len(batch["columns"]["timestamp"]) for batch in sidecar.batches) == 1_000
+
+
+def test_a_batch_that_finds_no_room_is_dropped_whole(make_guard):
+    guard = make_guard(queue_size=100)  # and no sidecar
+    assert guard.log_batch(y_pred=["x" * 100_000] * 200)
+    assert not guard.log_batch(y_pred=[1] * 7)
+    assert guard.stats().dropped_by_reason == {"queue_full": 7}
+
+
+def test_flush_covers_batches_and_events_alike(guard, sidecar):
+    guard.log(y_pred="event")
+    guard.log_batch(y_pred=["batch"] * 3_000)
+    guard.log(y_pred="event")
+    assert guard.flush()
+    assert sidecar.column("y_pred") == ["event", *["batch"] * 3_000, "event"]

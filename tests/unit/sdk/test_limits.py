@@ -1,0 +1,107 @@
+"""Full queues, long lines, wide tables: what does not fit is split or dropped, and counted."""
+
+import time
+from itertools import count
+
+from unit.sdk.fake_sidecar import eventually
+
+from mlguard import Stats
+
+LINE_LIMIT = 1_048_576
+
+
+def test_a_full_queue_drops_the_newest(make_guard, sidecar, caplog):
+    sidecar.acks = False
+    guard = make_guard(queue_size=500)
+    wide = {"text": "x" * 4_000}
+    # The outbox fills first, as nothing is acknowledged, and then the queue.
+    logged = next(n for n in count(1) if not guard.log(features=wide, y_pred=n))
+    while guard.log(features=wide, y_pred=logged):
+        logged += 1
+    taken = logged - 1
+    for _ in range(9):
+        assert not guard.log(features=wide, y_pred="late")
+    dropped = guard.stats().dropped
+    assert guard.stats().dropped_by_reason == {"queue_full": dropped}
+    sidecar.acknowledge()
+    assert guard.flush(10)
+    numbers = sidecar.column("y_pred")
+    assert "late" not in numbers
+    assert len(numbers) == guard.stats().acknowledged >= taken - 1
+    assert numbers == sorted(numbers)
+    assert sum("queue_full" in record.getMessage() for record in caplog.records) == 1
+    eventually(lambda: sum(sidecar.dropped) == dropped)
+
+
+def test_the_host_s_memory_does_not_grow_while_nothing_is_acknowledged(make_guard, sidecar):
+    sidecar.acks = False
+    guard = make_guard(queue_size=100)
+    for _ in range(30_000):
+        guard.log(features={"text": "x" * 1_000})
+    eventually(lambda: guard.stats().queued == 100)
+    held = guard.stats().sent
+    assert held * 1_000 <= 8 * 1_048_576 + LINE_LIMIT
+    assert guard.stats().dropped == 30_000 - held - 100
+    sidecar.acknowledge()
+    assert guard.flush(10)
+    assert guard.stats().acknowledged == held + 100
+
+
+def test_logging_never_waits_for_the_sidecar(make_guard, sidecar):
+    sidecar.reads = False
+    guard = make_guard(queue_size=100)
+    slowest = 0.0
+    for _ in range(20_000):
+        began = time.perf_counter()
+        guard.log(features={"text": "x" * 1_000})
+        slowest = max(slowest, time.perf_counter() - began)
+    assert slowest < 0.5  # a turn of another thread, not of the sidecar
+
+
+def test_lines_stay_within_a_mebibyte(guard, sidecar):
+    for number in range(1_000):
+        guard.log(features={f"name{n}": number + n / 7 for n in range(200)}, y_pred=number)
+    assert guard.flush(10)
+    assert sidecar.column("y_pred") == list(range(1_000))
+    assert 1 < len(sidecar.lines) < 12
+    assert max(map(len, sidecar.lines)) <= LINE_LIMIT
+
+
+def test_a_line_may_be_exactly_a_mebibyte(guard, sidecar):
+    guard.log(features={"a": ""}, timestamp=1.0)
+    assert guard.flush()
+    (short,) = sidecar.lines
+    # Room is left for the largest number, so that a line's fate does not depend on it.
+    spare = LINE_LIMIT - len(short) - (19 - 1)
+    guard.log(features={"a": "x" * spare}, timestamp=1.0)
+    guard.log(features={"a": "x" * (spare + 1)}, timestamp=1.0)
+    assert guard.flush()
+    assert [len(value) for value in sidecar.feature("a")] == [0, spare]
+    assert guard.stats().dropped_by_reason == {"too_large": 1}
+
+
+def test_an_event_that_is_too_large_costs_no_other(guard, sidecar):
+    for number in range(100):
+        guard.log(y_pred="x" * LINE_LIMIT if number == 50 else number)
+    assert guard.flush()
+    assert sidecar.column("y_pred") == [n for n in range(100) if n != 50]
+    assert guard.stats() == Stats(0, 99, 99, 1, {"too_large": 1})
+
+
+def test_512_features_fit_and_513_do_not(guard, sidecar):
+    guard.log(features={f"f{n}": n for n in range(512)}, y_pred="fits")
+    guard.log(features={f"f{n}": n for n in range(513)}, y_pred="does not")
+    assert guard.flush()
+    assert sidecar.column("y_pred") == ["fits"]
+    assert guard.stats().dropped_by_reason == {"too_many_features": 1}
+    assert not guard.log_batch(features={f"f{n}": [1, 2] for n in range(513)})
+    assert guard.stats().dropped_by_reason == {"too_many_features": 3}
+
+
+def test_events_of_differing_features_are_split_until_each_line_has_at_most_512(guard, sidecar):
+    for number in range(64):
+        guard.log(features={f"{number}-{n}": n for n in range(100)}, y_pred=number)
+    assert guard.flush()
+    assert sidecar.column("y_pred") == list(range(64))
+    assert max(len(batch["columns"]["features"]) for batch in sidecar.batches) <= 512
+    assert guard.stats().dropped == 0

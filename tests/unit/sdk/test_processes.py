@@ -1,0 +1,306 @@
+"""Forks, children of multiprocessing, and the process's end."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import mlguard
+from mlguard import Stats
+
+SDK = Path(mlguard.__file__).parents[1]
+
+
+def run(code, *args, timeout=30):
+    """Run Python code in a process of its own; return how long it took, and what it printed."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, args)],
+        env={**os.environ, "PYTHONPATH": str(SDK)},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return time.monotonic() - began, done.stdout
+
+
+def in_fork(work):
+    """Run work in a forked child, which leaves at once; return the child's exit code."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_parent_and_child_both_deliver_each_its_own(guard, sidecar):
+    guard.log(y_pred="parent before")
+    assert guard.flush()
+
+    def work():
+        assert guard.stats() == Stats(0, 0, 0, 0, {})
+        assert guard.log(y_pred="child")
+        assert guard.flush(10)
+        assert guard.stats() == Stats(0, 1, 1, 0, {})
+
+    assert in_fork(work) == 0
+    guard.log(y_pred="parent after")
+    assert guard.flush()
+    assert sidecar.column("y_pred") == ["parent before", "child", "parent after"]
+    assert [batch["seq"] for batch in sidecar.batches] == [1, 1, 2]
+    assert len(sidecar.last_seqs) == 2
+    assert sidecar.connections == 2  # the parent's was not disturbed
+    assert guard.stats() == Stats(0, 2, 2, 0, {})
+
+
+def test_what_the_parent_had_queued_is_the_parent_s_alone(guard, sidecar):
+    sidecar.acks = False
+    guard.log(y_pred="unacknowledged")
+    while not sidecar.batches:
+        guard.flush(0.01)
+    for _ in range(100):
+        guard.log(y_pred="queued")
+    sidecar.acks = True
+    assert in_fork(lambda: os._exit(0 if guard.flush(10) else 2)) == 0
+    sidecar.acknowledge()
+    assert guard.flush()
+    assert sidecar.column("y_pred") == ["unacknowledged", *["queued"] * 100]
+
+
+def test_a_guard_made_before_the_fork_is_another_client_in_each_worker(guard, sidecar):
+    for _ in range(3):
+        assert in_fork(lambda: (guard.log(y_pred=1) and guard.flush(10)) or os._exit(2)) == 0
+    assert len(sidecar.last_seqs) == 3
+    assert sidecar.events == 3
+
+
+def test_a_closed_guard_stays_closed_in_the_child(guard):
+    guard.log(y_pred=1)
+    guard.close()
+    assert in_fork(lambda: os._exit(2) if guard.log(y_pred=2) else None) == 0
+
+
+def test_forks_at_any_moment_never_dead_lock(make_guard, sidecar):
+    guard = make_guard(queue_size=500)
+    done = threading.Event()
+
+    def log_on():
+        while not done.is_set():
+            guard.log(features={"a": 1.5}, y_pred="parent")
+            guard.log(features=5)  # takes the lock that counts
+            guard.log_batch(y_pred=["parent"])
+
+    threads = [threading.Thread(target=log_on) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+
+    def work():
+        assert guard.log(y_pred="child")
+        assert not guard.log(features=5)
+        assert guard.log_batch(y_pred=["child"])
+        assert guard.flush(20)
+
+    codes = [in_fork(work) for _ in range(25)]
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert codes == [0] * 25
+    assert guard.flush(20)
+    assert sidecar.column("y_pred").count("child") == 50
+    assert set(sidecar.arrivals.values()) == {1}
+    assert guard.stats().acknowledged == sidecar.events - 50
+
+
+FORKING = """
+    import multiprocessing, sys
+    from mlguard import Guard
+
+    guard = Guard("p", "m", socket=sys.argv[1])
+
+    def work(number):
+        assert guard.log(y_pred=number)
+
+    guard.log(y_pred="main")
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=work, args=(n,)) for n in range(4)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+        assert child.exitcode == 0
+"""
+
+# A spawned child imports the main module, which "-c" is not: its work is a text.
+SPAWNING = """
+    import multiprocessing, sys
+    from mlguard import Guard
+
+    if __name__ == "__main__":
+        Guard("p", "m", socket=sys.argv[1]).log(y_pred="main")
+        code = "from mlguard import Guard; g = Guard('p', 'm', socket=%r); g.log(y_pred=%d)"
+        context = multiprocessing.get_context("spawn")
+        children = [
+            context.Process(target=exec, args=(code % (sys.argv[1], n), {})) for n in range(4)
+        ]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+            assert child.exitcode == 0
+"""
+
+
+@pytest.mark.parametrize("code", [FORKING, SPAWNING], ids=["fork", "spawn"])
+def test_children_of_multiprocessing_deliver_before_they_leave(sidecar, code):
+    run(code, sidecar.path)
+    assert sorted(map(str, sidecar.column("y_pred"))) == ["0", "1", "2", "3", "main"]
+
+
+def test_prefork_workers_deliver_what_they_logged_last(sidecar):
+    _, _ = run(
+        """
+        import os, sys
+        from mlguard import Guard
+
+        guard = Guard("p", "m", socket=sys.argv[1])
+        workers = []
+        for number in range(3):
+            worker = os.fork()
+            if worker == 0:
+                guard.log(y_pred=number)
+                sys.exit(0)
+            workers.append(worker)
+        assert all(os.waitpid(worker, 0)[1] == 0 for worker in workers)
+        """,
+        sidecar.path,
+    )
+    assert sorted(sidecar.column("y_pred")) == [0, 1, 2]
+
+
+def test_what_was_logged_last_is_delivered_at_exit(sidecar):
+    run(
+        """
+        import atexit, sys
+        from mlguard import Guard
+
+        first = Guard("p", "m", socket=sys.argv[1])
+
+        def log_in_a_function():
+            Guard("p", "m", socket=sys.argv[1]).log(y_pred="forgotten")
+
+        log_in_a_function()
+        first.log_batch(y_pred=["batch"] * 3_000)
+        first.log(y_pred="last")
+        """,
+        sidecar.path,
+    )
+    arrived = sidecar.column("y_pred")
+    assert len(arrived) == 3_002
+    assert {"forgotten", "batch", "last"} == set(arrived)
+
+
+def test_exit_waits_for_threads_that_still_log(sidecar):
+    run(
+        """
+        import sys, threading, time
+        from mlguard import Guard
+
+        guard = Guard("p", "m", socket=sys.argv[1])
+
+        def log_late():
+            threading.main_thread().join()
+            guard.log(y_pred="late")
+
+        threading.Thread(target=log_late).start()
+        """,
+        sidecar.path,
+    )
+    assert sidecar.column("y_pred") == ["late"]
+
+
+def test_exit_without_a_sidecar_takes_its_time_limit_once_for_all_guards(socket_path):
+    code = """
+        import sys
+        from mlguard import Guard
+
+        guards = [Guard("p", "m", socket=sys.argv[1], flush_seconds=0.5) for _ in range(5)]
+        for guard in guards:
+            guard.log(y_pred=1)
+        """
+    seconds, _ = run(code, socket_path)
+    idle, _ = run(code.replace("guard.log(y_pred=1)", "pass"), socket_path)
+    assert 0.4 < seconds - idle < 1.5
+
+
+def test_exit_is_not_held_up_by_a_sidecar_that_hangs(sidecar):
+    sidecar.reads = False
+    seconds, _ = run(
+        """
+        import sys
+        from mlguard import Guard
+
+        guard = Guard("p", "m", socket=sys.argv[1], flush_seconds=0.5)
+        for _ in range(1_000):
+            guard.log(features={"text": "x" * 10_000})
+        """,
+        sidecar.path,
+    )
+    assert seconds < 5
+
+
+def test_a_child_of_multiprocessing_is_not_held_up_either(socket_path):
+    seconds, _ = run(
+        """
+        import multiprocessing, sys
+        from mlguard import Guard
+
+        guard = Guard("p", "m", socket=sys.argv[1], flush_seconds=0.5)
+        child = multiprocessing.get_context("fork").Process(target=guard.log)
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+        """,
+        socket_path,
+    )
+    assert seconds < 5
+
+
+def test_a_signal_handler_may_log_while_the_host_logs(sidecar):
+    _, printed = run(
+        """
+        import signal, sys
+        from mlguard import Guard
+
+        guard = Guard("p", "m", socket=sys.argv[1], queue_size=50)
+        calls = []
+
+        def handler(*_):
+            calls.append(guard.log(y_pred="handler"))
+            calls.append(guard.log(features=5))
+
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        logged = 0
+        while len(calls) < 400:
+            guard.log(y_pred="host")
+            guard.log_batch(y_pred=["host"] * 2)
+            logged += 3
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert guard.flush(10)
+        stats = guard.stats()
+        print(stats.acknowledged + stats.dropped == logged + len(calls))
+        """,
+        sidecar.path,
+    )
+    assert printed == "True\n"
