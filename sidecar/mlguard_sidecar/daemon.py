@@ -9,20 +9,23 @@ from time import time
 from typing import TYPE_CHECKING
 
 import msgspec
-from prometheus_client import CollectorRegistry
 
 from mlguard import paths
 from mlguard_sidecar.config import Config, ConfigError
 from mlguard_sidecar.config.model import split_listen
 from mlguard_sidecar.engine import Engine
-from mlguard_sidecar.exposition import Collector, metrics
+from mlguard_sidecar.exposition import METRICS, Models, exposition, metrics
 from mlguard_sidecar.keeper import Keeper
 from mlguard_sidecar.plans import Plans
 from mlguard_sidecar.server import Connection, HttpServer, Hub, bind_socket, serve_socket
 from mlguard_sidecar.store import Retention, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from mlguard_sidecar.engine import Plan
+    from mlguard_sidecar.exposition import Judging
+    from mlguard_sidecar.wire import ModelKey
 
 _DRAIN_SECONDS = 5.0
 _LAST_READ_SECONDS = 0.2
@@ -55,7 +58,7 @@ class Daemon:
         self._read_config = read_config
         self._plans = Plans(config)
         self._engine = Engine(
-            plan_of=lambda key: self._plans.plan_of(key),
+            plan_of=self._plan_of,
             clock=clock,
             keep_seconds=config.retention.days.seconds,
             model_limit=config.limits.models,
@@ -70,15 +73,11 @@ class Daemon:
                 keep.minutes.seconds, keep.hours.seconds, keep.days.seconds, keep.max_bytes.bytes
             ),
             clock=clock,
-            acknowledge=lambda sequences: self._hub.acknowledge(sequences),
+            acknowledge=self._acknowledge,
         )
         self._own = self._keeper.own
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(
-            Collector(lambda: self._engine.views, lambda key: self._plans.judging_of(key), clock)
-        )
-        registry.register(self._own)
-        self._http = HttpServer(self, registry)
+        self._models = Models(lambda: self._engine.views, self._judging_of, clock)
+        self._http = HttpServer(self)
         self._hub = Hub(
             self._engine,
             self._own,
@@ -86,6 +85,15 @@ class Daemon:
             self._keeper.wake.set,
         )
         self._draining = False
+
+    def _plan_of(self, key: ModelKey) -> Plan:
+        return self._plans.plan_of(key)
+
+    def _judging_of(self, key: ModelKey) -> Judging:
+        return self._plans.judging_of(key)
+
+    def _acknowledge(self, sequences: Mapping[str, int]) -> None:
+        self._hub.acknowledge(sequences)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop, then take nothing new, commit, acknowledge and end.
@@ -148,6 +156,10 @@ class Daemon:
         self._hub.close()
         await asyncio.sleep(0)
         log.info("stopped")
+
+    def exposition(self) -> bytes:
+        """The figures."""
+        return exposition((self._models, self._own), METRICS)
 
     def not_ready(self) -> str | None:
         """Why the sidecar is not ready, None where it is."""

@@ -125,7 +125,7 @@ class Keeper:
                     log.error("commit failed, trying again: %s", error)  # noqa: TRY400
                 self._failed = delta
                 return False
-            self.own.commit_seconds.observe(perf_counter() - begin)
+            self.own.observe_commit(perf_counter() - begin)
             if self._failed is not None:
                 log.info("commits succeed again")
                 self._failed = None
@@ -168,9 +168,7 @@ class Keeper:
         windows = [Window.at(span, self._clock(), self._pane_seconds) for span in spans]
         return await self._in_thread(
             lambda: {
-                w.span.label: replace(
-                    w, pane=self._hours.window(view.key, series, w.start, w.end)
-                )
+                w.span.label: replace(w, pane=self._hours.window(view.key, series, w.start, w.end))
                 for w in windows
             }
         )
@@ -190,7 +188,9 @@ class Keeper:
 
     def _upkeep(self) -> list[str]:
         now = self._clock()
-        longest = max(span.seconds for span in (*self._plans().traffic_spans, *self._plans().feature_spans))
+        longest = max(
+            span.seconds for span in (*self._plans().traffic_spans, *self._plans().feature_spans)
+        )
         self._hours.forget_before(now - longest)
         return maintain(self._db, now, self._retention)
 

@@ -48,17 +48,16 @@ def _run(flags: argparse.Namespace) -> int:
 
     def read_config() -> Config:
         config = load_config(flags.config) if flags.config else Config()
-        changes: dict[str, object] = {}
-        if flags.listen:
-            changes["listen"] = flags.listen
-        if flags.data_dir:
-            changes["data_dir"] = flags.data_dir
-        if flags.socket:
-            changes["socket"] = msgspec.structs.replace(config.socket, path=flags.socket)
-        if flags.log_level:
-            changes["log"] = msgspec.structs.replace(config.log, level=flags.log_level)
+        socket = msgspec.structs.replace(config.socket, path=flags.socket or config.socket.path)
+        log = msgspec.structs.replace(config.log, level=flags.log_level or config.log.level)
         try:
-            return msgspec.structs.replace(config, **changes)
+            return msgspec.structs.replace(
+                config,
+                listen=flags.listen or config.listen,
+                data_dir=flags.data_dir or config.data_dir,
+                socket=socket,
+                log=log,
+            )
         except ValueError as error:
             raise ConfigError(str(error)) from error
 
@@ -75,9 +74,7 @@ def _run(flags: argparse.Namespace) -> int:
         config = read_config()
         set_up(config.log.level, config.log.format)
         asyncio.run(serve(config))
-    except ConfigError as error:
-        return _fail(str(error))
-    except (BindError, StoreError) as error:
+    except (ConfigError, BindError, StoreError) as error:
         return _fail(str(error))
     return 0
 

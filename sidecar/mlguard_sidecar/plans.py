@@ -26,11 +26,8 @@ class Plans:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._baselines = {
-            file: _read_baseline(file)
-            for part in (config, *config.models)
-            if (file := part.baseline.file) is not None
-        }
+        files = {part.baseline.file for part in config.models} | {config.baseline.file}
+        self._baselines = {file: _read_baseline(file) for file in files if file is not None}
         self.traffic_spans = _spans(config.windows.traffic)
         self.feature_spans = _spans(config.windows.features)
 

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import deque
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -129,7 +130,7 @@ def bench_ndjson(folder: Path, count: int = 300_000) -> list[tuple[str, str, str
         whole, _, rest_of = (rest + chunk).rpartition(b"\n")
         blocks.append(whole)
         rest = rest_of
-    alone = decode_alone(lambda: [decoder.decode_lines(b) for b in blocks], count)
+    alone = decode_alone(lambda: deque(map(decoder.decode_lines, blocks), maxlen=0), count)
     with Sidecar(folder) as sidecar, sidecar.connection() as client:
         begin, started = cpu_seconds(sidecar.process.pid), time.perf_counter()
         client.socket.sendall(data)
@@ -138,7 +139,11 @@ def bench_ndjson(folder: Path, count: int = 300_000) -> list[tuple[str, str, str
         rate = count / (cpu_seconds(sidecar.process.pid) - begin)
     return [
         ("NDJSON, decoding alone", f"{alone:,.0f} events/CPU s", ""),
-        ("NDJSON, sidecar, committed", f"{rate:,.0f} events/CPU s", f"{rate / alone:.2f} (goal 0.35)"),
+        (
+            "NDJSON, sidecar, committed",
+            f"{rate:,.0f} events/CPU s",
+            f"{rate / alone:.2f} (goal 0.35)",
+        ),
         ("NDJSON, sidecar, wall clock", f"{count / wall:,.0f} events/s", ""),
     ]
 
@@ -147,7 +152,7 @@ def bench_batches(folder: Path, count: int = 600) -> list[tuple[str, str, str]]:
     lines = batches(count)
     decoder = msgspec.json.Decoder(BatchLine)
     rows = count * 1000
-    alone = decode_alone(lambda: [decoder.decode(line) for line in lines], rows)
+    alone = decode_alone(lambda: deque(map(decoder.decode, lines), maxlen=0), rows)
     with Sidecar(folder) as sidecar, sidecar.connection() as client:
         client.hello("bench")
         begin, started = cpu_seconds(sidecar.process.pid), time.perf_counter()
@@ -158,7 +163,11 @@ def bench_batches(folder: Path, count: int = 600) -> list[tuple[str, str, str]]:
         assert committed(sidecar) == rows
     return [
         ("batches, decoding alone", f"{alone:,.0f} events/CPU s", ""),
-        ("batches, sidecar, acknowledged", f"{rate:,.0f} events/CPU s", f"{rate / alone:.2f} (goal 0.35)"),
+        (
+            "batches, sidecar, acknowledged",
+            f"{rate:,.0f} events/CPU s",
+            f"{rate / alone:.2f} (goal 0.35)",
+        ),
         ("batches, sidecar, wall clock", f"{rows / wall:,.0f} events/s", ""),
     ]
 
@@ -244,9 +253,21 @@ def bench_memory(folder: Path, seconds: float = 15.0) -> list[tuple[str, str, st
         idle_cpu = (cpu_seconds(sidecar.process.pid) - begin_idle) / 5
     return [
         ("memory, idle", f"{idle['Rss']:.0f} MiB resident, {idle['Anonymous']:.0f} anonymous", ""),
-        ("memory, 50 features, full load", f"{peak:.0f} MiB resident, {after['Anonymous']:.0f} anonymous", "(goal 80 MiB)"),
-        ("throughput, 50 features, with scrapes", f"{seq * rows / wall:,.0f} events/s", f"{cpu / wall:.0%} of a core"),
-        ("/metrics under that load", f"p50 {quantile(times, 0.5):.0f} ms, p99 {quantile(times, 0.99):.0f} ms", f"{len(times)} scrapes"),
+        (
+            "memory, 50 features, full load",
+            f"{peak:.0f} MiB resident, {after['Anonymous']:.0f} anonymous",
+            "(goal 80 MiB)",
+        ),
+        (
+            "throughput, 50 features, with scrapes",
+            f"{seq * rows / wall:,.0f} events/s",
+            f"{cpu / wall:.0%} of a core",
+        ),
+        (
+            "/metrics under that load",
+            f"p50 {quantile(times, 0.5):.0f} ms, p99 {quantile(times, 0.99):.0f} ms",
+            f"{len(times)} scrapes",
+        ),
         ("idle CPU afterwards", f"{idle_cpu:.1%} of a core", "(goal 0.5 %)"),
     ]
 
@@ -263,10 +284,14 @@ def bench_scrape(folder: Path) -> list[tuple[str, str, str]]:
         client.hello("bench")
         rows, seq = 1000, 0
         for model in range(3):
-            columns = {"features": {f"f{i}": [rng.gauss(i, 1) for _ in range(rows)] for i in range(35)}}
+            columns = {
+                "features": {f"f{i}": [rng.gauss(i, 1) for _ in range(rows)] for i in range(35)}
+            }
             for _ in range(2):
                 seq += 1
-                client.send({"project_id": "p", "model_id": f"m{model}", "columns": columns, "seq": seq})
+                client.send(
+                    {"project_id": "p", "model_id": f"m{model}", "columns": columns, "seq": seq}
+                )
         client.wait_for_ack(seq)
         series = len(sidecar.metrics())
         quiet = scrape_times(sidecar, 40)
@@ -287,8 +312,16 @@ def bench_scrape(folder: Path) -> list[tuple[str, str, str]]:
         loader.join()
         eventually(lambda: committed(sidecar) == sent[0] + seq * rows, 60)
     return [
-        (f"/metrics, {series:,} series, quiet", f"p50 {quantile(quiet, 0.5):.0f} ms, p99 {quantile(quiet, 0.99):.0f} ms", "(goal 50 ms)"),
-        (f"/metrics, {series:,} series, full load", f"p50 {quantile(busy, 0.5):.0f} ms, p99 {quantile(busy, 0.99):.0f} ms", "(goal 50 ms)"),
+        (
+            f"/metrics, {series:,} series, quiet",
+            f"p50 {quantile(quiet, 0.5):.0f} ms, p99 {quantile(quiet, 0.99):.0f} ms",
+            "(goal 50 ms)",
+        ),
+        (
+            f"/metrics, {series:,} series, full load",
+            f"p50 {quantile(busy, 0.5):.0f} ms, p99 {quantile(busy, 0.99):.0f} ms",
+            "(goal 50 ms)",
+        ),
         ("ingestion meanwhile", f"{rate:,.0f} events/s", ""),
     ]
 
@@ -315,7 +348,14 @@ def main() -> None:
     chosen = sys.argv[1:]
     table = []
     with tempfile.TemporaryDirectory(prefix="mlguard-bench-") as folder:
-        for bench in (bench_ndjson, bench_batches, bench_log, bench_memory, bench_scrape, bench_ready):
+        for bench in (
+            bench_ndjson,
+            bench_batches,
+            bench_log,
+            bench_memory,
+            bench_scrape,
+            bench_ready,
+        ):
             if not chosen or any(word in bench.__name__ for word in chosen):
                 table += bench(Path(folder) / bench.__name__)
     width = max(len(row[0]) for row in table)

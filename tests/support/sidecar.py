@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +55,12 @@ class Sidecar:
 
     def start(self) -> Sidecar:
         self.write_config()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlguard_sidecar", "--config", str(self.config_path)],
-            stderr=(self.folder / "log").open("a"),
-            text=True,
-        )
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mlguard_sidecar", "--config", str(self.config_path)],
+                stderr=log,
+                text=True,
+            )
         eventually(self.ready, what="the sidecar's readiness")
         return self
 
@@ -99,7 +99,7 @@ class Sidecar:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=20)
 
-    def __enter__(self) -> Sidecar:
+    def __enter__(self):
         return self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -111,7 +111,7 @@ class Sidecar:
                 raise
 
     @contextlib.contextmanager
-    def connection(self) -> Iterator[Client]:
+    def connection(self):
         with Client(self.socket_path) as client:
             yield client
 
@@ -143,7 +143,7 @@ class Client:
         while self.receive().get("ack", 0) < seq:
             pass
 
-    def __enter__(self) -> Client:
+    def __enter__(self):
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -74,9 +74,7 @@ def build(
     columns = [
         _column(name, Role.FEATURE, features[name], named.get(name, default))
         for name in sorted(features)
-    ] + [
-        _column(name, Role.PREDICTION, predictions[name], default) for name in sorted(predictions)
-    ]
+    ] + [_column(name, Role.PREDICTION, predictions[name], default) for name in sorted(predictions)]
     return baseline_of(
         tuple(c for c in columns if c is not None),
         samples=samples,
@@ -104,7 +102,7 @@ def _categorical(
     valid = Counter(
         category(v)
         for v in values
-        if isinstance(v, str | bool) or (codes and isinstance(v, int | float) and v == v)
+        if isinstance(v, str | bool) or (codes and isinstance(v, int | float) and v == v)  # noqa: PLR0124 - NaN differs
     )
     del valid[OTHER]
     if not valid:

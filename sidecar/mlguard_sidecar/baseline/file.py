@@ -51,9 +51,7 @@ def baseline_of(
         for role in Role
     }
     moment = datetime.fromtimestamp(int(created), UTC)
-    file = _File(
-        FORMAT, moment, source, samples, by_role[Role.FEATURE], by_role[Role.PREDICTION]
-    )
+    file = _File(FORMAT, moment, source, samples, by_role[Role.FEATURE], by_role[Role.PREDICTION])
     return load(msgspec.json.encode(file, order="sorted"))
 
 

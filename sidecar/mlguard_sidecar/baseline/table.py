@@ -79,7 +79,7 @@ def _read_ndjson(path: Path) -> dict[str, list[Any]]:
             except ValueError as error:
                 raise ValueError(f"{path}:{number}: {error}") from error
             if not isinstance(row, dict):
-                raise ValueError(f"{path}:{number}: expected a JSON object")
+                raise ValueError(f"{path}:{number}: expected a JSON object")  # noqa: TRY004
             if isinstance(row.get("features"), dict):
                 row = row["features"] | {k: row[k] for k in ("y_pred", "y_proba") if k in row}
             for name, value in row.items():

@@ -23,14 +23,14 @@ class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     pass
 
 
-class SocketConfig(_Struct):
+class SocketConfig(_Struct, frozen=True):
     """Where events come in."""
 
     path: str | None = None
     mode: Mode = Mode("0660")
 
 
-class WindowsConfig(_Struct):
+class WindowsConfig(_Struct, frozen=True):
     """The rolling windows that figures are told over."""
 
     traffic: Annotated[list[Duration], Meta(min_length=1, max_length=8)] = msgspec.field(
@@ -41,7 +41,7 @@ class WindowsConfig(_Struct):
     )
 
 
-class RetentionConfig(_Struct):
+class RetentionConfig(_Struct, frozen=True):
     """How long history keeps its detail."""
 
     minutes: Duration = Duration("26h")
@@ -50,7 +50,7 @@ class RetentionConfig(_Struct):
     max_bytes: Bytes = Bytes("256MiB")
 
 
-class Limits(_Struct):
+class Limits(_Struct, frozen=True):
     """Bounds that keep the sidecar and the Prometheus behind it small."""
 
     models: Annotated[int, Meta(ge=1, le=1000)] = 32
@@ -58,14 +58,14 @@ class Limits(_Struct):
     connections: Annotated[int, Meta(ge=1, le=100_000)] = 1000
 
 
-class BaselineConfig(_Struct):
+class BaselineConfig(_Struct, frozen=True):
     """What windows are compared with."""
 
     events: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     file: str | None = None
 
 
-class DriftConfig(_Struct):
+class DriftConfig(_Struct, frozen=True):
     """How drift is judged."""
 
     bins: Annotated[int, Meta(ge=2, le=60)] = 10
@@ -75,7 +75,7 @@ class DriftConfig(_Struct):
     min_samples: Annotated[int, Meta(ge=1)] = 100
 
 
-class FeatureConfig(_Struct):
+class FeatureConfig(_Struct, frozen=True):
     """How one feature is read and binned."""
 
     kind: Kind | None = None
@@ -93,14 +93,14 @@ class FeatureConfig(_Struct):
             raise ValueError("expected no edges, bins or method for a categorical feature")
 
 
-class Thresholds(_Struct):
+class Thresholds(_Struct, frozen=True):
     """Limits that rules compare the figures with; each is exported as a metric."""
 
     drift_psi: Positive | None = None
     latency_p95_seconds: Positive | None = None
 
 
-class ModelConfig(_Struct):
+class ModelConfig(_Struct, frozen=True):
     """What differs for one model."""
 
     project: Identifier
@@ -111,14 +111,14 @@ class ModelConfig(_Struct):
     thresholds: Thresholds = Thresholds()
 
 
-class LogConfig(_Struct):
+class LogConfig(_Struct, frozen=True):
     """What is told, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["logfmt", "json"] = "logfmt"
 
 
-class Config(_Struct):
+class Config(_Struct, frozen=True):
     """The whole file."""
 
     listen: str = "127.0.0.1:9520"
@@ -137,7 +137,9 @@ class Config(_Struct):
     def __post_init__(self) -> None:
         for span in (*self.windows.traffic, *self.windows.features):
             if span.seconds % self.pane.seconds:
-                raise ValueError(f"windows: found {span}, expected multiples of {self.pane}, the pane")
+                raise ValueError(
+                    f"windows: found {span}, expected multiples of {self.pane}, the pane"
+                )
             if span.seconds > self.retention.days.seconds:
                 raise ValueError(f"windows: found {span}, expected at most {self.retention.days}")
         if 3600 % self.pane.seconds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Self
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -11,9 +12,11 @@ _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 class Duration(str):
     """A length of time, written as `5m`."""
 
+    __slots__ = ("seconds",)
     seconds: int
 
-    def __new__(cls, text: object) -> Duration:
+    def __new__(cls, text: object) -> Self:
+        """Read it; a ValueError says what is expected."""
         made = super().__new__(cls, text)
         made.seconds = _with_unit(made, _SECONDS, "a duration such as 5m (units s, m, h, d)")
         return made
@@ -22,9 +25,11 @@ class Duration(str):
 class Bytes(str):
     """A size, written as `256MiB`."""
 
+    __slots__ = ("bytes",)
     bytes: int
 
-    def __new__(cls, text: object) -> Bytes:
+    def __new__(cls, text: object) -> Self:
+        """Read it; a ValueError says what is expected."""
         made = super().__new__(cls, text)
         made.bytes = _with_unit(made, _BYTES, "a size such as 256MiB (units B, KiB, MiB, GiB)")
         return made
@@ -33,9 +38,11 @@ class Bytes(str):
 class Mode(str):
     """A file mode, written as `"0660"`."""
 
+    __slots__ = ("bits",)
     bits: int
 
-    def __new__(cls, text: object) -> Mode:
+    def __new__(cls, text: object) -> Self:
+        """Read it; a ValueError says what is expected."""
         made = super().__new__(cls, text)
         if not re.fullmatch(r"0?[0-7]{3}", made):
             raise ValueError('expected a quoted file mode such as "0660"')

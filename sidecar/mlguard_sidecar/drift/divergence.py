@@ -20,9 +20,7 @@ def smoothed_ratios(counts: NDArray[np.int64], smoothing: float) -> NDArray[np.f
     return ratios
 
 
-def psi(
-    baseline: NDArray[np.int64], current: NDArray[np.int64], smoothing: float = 0.5
-) -> float:
+def psi(baseline: NDArray[np.int64], current: NDArray[np.int64], smoothing: float = 0.5) -> float:
     """Population stability index: the sum of (p - q) ln(p / q) over the bins.
 
     Args:

@@ -207,5 +207,3 @@ class Engine:
 
 def _without_content(rows: Rows) -> Rows:
     return Rows(_OTHER_MODEL, rows.times, rows.latency_ms, [None] * len(rows), rows.scores, None)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,16 +47,12 @@ def by_pane(rows: Rows, width: int) -> tuple[Rows, list[tuple[int, slice]]]:
     order = np.argsort(index, kind="stable")
     index = index[order]
     cuts = [0, *(np.flatnonzero(np.diff(index)) + 1).tolist(), len(index)]
-    slices = [
-        (int(index[a]) * width, slice(a, b)) for a, b in zip(cuts, cuts[1:], strict=False)
-    ]
+    slices = [(int(index[a]) * width, slice(a, b)) for a, b in pairwise(cuts)]
     return rows.taken(order), slices
 
 
-def fold_traffic(
-    rows: Rows, panes: list[tuple[int, slice]], schema: Schema
-) -> dict[int, Traffic]:
-    """Count traffic, latency, classes and scores; `schema` knows all classes that it has room for."""
+def fold_traffic(rows: Rows, panes: list[tuple[int, slice]], schema: Schema) -> dict[int, Traffic]:
+    """Count traffic, latency, classes and scores."""
     classes = _class_numbers(rows.y_pred, schema)
     scores = rows.scores
     if schema.prediction is Prediction.VALUE and np.isnan(scores).all():
@@ -113,9 +110,7 @@ def _class_numbers(y_pred: Sequence[object], schema: Schema) -> NDArray[np.intp]
     if schema.prediction is not Prediction.CLASS:
         return np.full(len(y_pred), _NO_CLASS, dtype=np.intp)
     numbers = {
-        value: _NO_CLASS
-        if value is None
-        else schema.class_index.get(category(value), CLASS_LIMIT)
+        value: _NO_CLASS if value is None else schema.class_index.get(category(value), CLASS_LIMIT)
         for value in set(y_pred)
     }
-    return np.array([numbers[value] for value in y_pred], dtype=np.intp)
+    return np.fromiter(map(numbers.__getitem__, y_pred), dtype=np.intp, count=len(y_pred))

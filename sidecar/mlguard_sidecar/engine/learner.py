@@ -157,7 +157,7 @@ class Learner:
     def _meet_features(self, rows: Rows, tally: Tally) -> None:
         known = self.schema.layout.index
         new = [n for n in rows.features or () if (Role.FEATURE, n) not in known]
-        columns = []
+        columns: list[Column] = []
         room = self.plan.feature_limit - sum(role is Role.FEATURE for role, _ in known)
         for name in new:
             assert rows.features is not None  # noqa: S101 - it has names

@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from mlguard_sidecar.exposition.samples import Metric
 
 _MODEL = ("project", "model", "model_endpoint")
-
-
-class Metric(NamedTuple):
-    """One metric.
-
-    Attributes:
-        name: as on /metrics.
-        type: counter, gauge or histogram.
-        help: its meaning and unit.
-        labels: in the order in which values are given.
-    """
-
-    name: str
-    type: str
-    help: str
-    labels: tuple[str, ...]
 
 
 def _model(name: str, kind: str, text: str, *labels: str) -> Metric:
@@ -35,27 +19,35 @@ INFERENCES = _model("inferences_total", "counter", "Inferences counted.")
 INFERENCE_RATE = _model(
     "inferences_per_second", "gauge", "Inferences per second over the window.", "window"
 )
-LATENCY = _model(
-    "inference_latency_seconds", "histogram", "Latency of inferences that told it."
-)
+LATENCY = _model("inference_latency_seconds", "histogram", "Latency of inferences that told it.")
 LATENCY_P50 = _model(
     "latency_p50_seconds", "gauge", "Median latency over the window, within 1 %.", "window"
 )
 LATENCY_P95 = _model(
-    "latency_p95_seconds", "gauge", "95th percentile of latency over the window, within 1 %.", "window"
+    "latency_p95_seconds",
+    "gauge",
+    "95th percentile of latency over the window, within 1 %.",
+    "window",
 )
 LATENCY_P99 = _model(
-    "latency_p99_seconds", "gauge", "99th percentile of latency over the window, within 1 %.", "window"
+    "latency_p99_seconds",
+    "gauge",
+    "99th percentile of latency over the window, within 1 %.",
+    "window",
 )
-PREDICTIONS = _model(
-    "predictions_total", "counter", "Predictions of each class.", "prediction"
-)
+PREDICTIONS = _model("predictions_total", "counter", "Predictions of each class.", "prediction")
 PREDICTION_RATIO = _model(
-    "prediction_ratio", "gauge", "Share of each class among the window's predictions.", "window", "prediction"
+    "prediction_ratio",
+    "gauge",
+    "Share of each class among the window's predictions.",
+    "window",
+    "prediction",
 )
 SCORE_MEAN = _model(
-    "prediction_score_mean", "gauge",
-    "Mean over the window of the score: y_proba, or a regression's y_pred.", "window",
+    "prediction_score_mean",
+    "gauge",
+    "Mean over the window of the score: y_proba, or a regression's y_pred.",
+    "window",
 )
 SCORE_STDDEV = _model(
     "prediction_score_stddev", "gauge", "Standard deviation of the score over the window.", "window"
@@ -67,44 +59,90 @@ FEATURE_STDDEV = _model(
 FEATURE_MIN = _model("feature_min", "gauge", "Smallest value in the window.", "feature", "window")
 FEATURE_MAX = _model("feature_max", "gauge", "Largest value in the window.", "feature", "window")
 FEATURE_MISSING = _model(
-    "feature_missing_ratio", "gauge", "Share of events in the window without a value.", "feature", "window"
+    "feature_missing_ratio",
+    "gauge",
+    "Share of events in the window without a value.",
+    "feature",
+    "window",
 )
 FEATURE_INVALID = _model(
-    "feature_invalid_ratio", "gauge", "Share of events in the window with a value of the wrong kind.", "feature", "window"
+    "feature_invalid_ratio",
+    "gauge",
+    "Share of events in the window with a value of the wrong kind.",
+    "feature",
+    "window",
 )
 FEATURE_OUT_OF_RANGE = _model(
-    "feature_out_of_range_ratio", "gauge",
-    "Share of the window's values below the baseline's minimum or above its maximum.", "feature", "window",
+    "feature_out_of_range_ratio",
+    "gauge",
+    "Share of the window's values below the baseline's minimum or above its maximum.",
+    "feature",
+    "window",
 )
 FEATURE_UNSEEN = _model(
-    "feature_unseen_ratio", "gauge", "Share of the window's values that are no category of the baseline.", "feature", "window"
+    "feature_unseen_ratio",
+    "gauge",
+    "Share of the window's values that are no category of the baseline.",
+    "feature",
+    "window",
 )
 DRIFT_PSI = _model(
-    "drift_psi", "gauge",
-    "Population stability index of the window against the baseline; absent while there are too few samples.",
-    "feature", "kind", "window",
+    "drift_psi",
+    "gauge",
+    "Population stability index of the window; absent while there are too few samples.",
+    "feature",
+    "kind",
+    "window",
 )
 DRIFT_PSI_CRITICAL = _model(
-    "drift_psi_critical", "gauge",
-    "The population stability index that chance alone would rarely exceed.", "feature", "kind", "window",
+    "drift_psi_critical",
+    "gauge",
+    "The population stability index that chance alone would rarely exceed.",
+    "feature",
+    "kind",
+    "window",
 )
 DRIFT_JS = _model(
-    "drift_js_distance", "gauge",
-    "Jensen-Shannon distance to base 2 of the window from the baseline, 0 to 1.", "feature", "kind", "window",
+    "drift_js_distance",
+    "gauge",
+    "Jensen-Shannon distance to base 2 of the window from the baseline, 0 to 1.",
+    "feature",
+    "kind",
+    "window",
 )
 DRIFT_SAMPLES = _model(
-    "drift_samples", "gauge", "Valid values in the window that drift is judged by.", "feature", "kind", "window"
+    "drift_samples",
+    "gauge",
+    "Valid values in the window that drift is judged by.",
+    "feature",
+    "kind",
+    "window",
 )
 FEATURE_BIN = _model(
-    "feature_bin_total", "counter", "Values in each bin of the baseline.", "feature", "bin", "baseline"
+    "feature_bin_total",
+    "counter",
+    "Values in each bin of the baseline.",
+    "feature",
+    "bin",
+    "baseline",
 )
 BASELINE_BIN_RATIO = _model(
-    "baseline_bin_ratio", "gauge", "Share of each bin in the baseline, smoothed as for the population stability index.",
-    "feature", "bin", "baseline",
+    "baseline_bin_ratio",
+    "gauge",
+    "Share of each bin in the baseline, smoothed as for the population stability index.",
+    "feature",
+    "bin",
+    "baseline",
 )
-BASELINE_INFO = _model("baseline_info", "gauge", "The baseline in use; always 1.", "baseline", "source")
+BASELINE_INFO = _model(
+    "baseline_info", "gauge", "The baseline in use; always 1.", "baseline", "source"
+)
 BASELINE_CREATED = _model(
-    "baseline_created_timestamp_seconds", "gauge", "When the baseline was built.", "baseline", "source"
+    "baseline_created_timestamp_seconds",
+    "gauge",
+    "When the baseline was built.",
+    "baseline",
+    "source",
 )
 BASELINE_PROGRESS = _model(
     "baseline_learning_ratio", "gauge", "How far the learning of the baseline has come, 0 to 1."
@@ -115,34 +153,58 @@ P95_THRESHOLD = _model(
 )
 
 RECEIVED = _own(
-    "sidecar_events_received_total", "counter", "Events taken in: committed, rejected and pending ones.", "source"
+    "sidecar_events_received_total",
+    "counter",
+    "Events taken in: committed, rejected and pending ones.",
+    "source",
 )
-COMMITTED = _own("sidecar_events_committed_total", "counter", "Events counted and stored.", "source")
-REJECTED = _own("sidecar_events_rejected_total", "counter", "Events not counted, and why.", "source", "reason")
+COMMITTED = _own(
+    "sidecar_events_committed_total", "counter", "Events counted and stored.", "source"
+)
+REJECTED = _own(
+    "sidecar_events_rejected_total", "counter", "Events not counted, and why.", "source", "reason"
+)
 PENDING = _own(
-    "sidecar_events_pending", "gauge", "Events taken in whose commit failed and is being tried again.", "source"
+    "sidecar_events_pending",
+    "gauge",
+    "Events taken in whose commit failed and is being tried again.",
+    "source",
 )
 DUPLICATES = _own(
-    "sidecar_duplicate_batches_total", "counter", "Batches that were sent again and not counted again.", "source"
+    "sidecar_duplicate_batches_total",
+    "counter",
+    "Batches that were sent again and not counted again.",
+    "source",
 )
 CLIENT_DROPPED = _own(
-    "sidecar_client_dropped_events_total", "counter", "Events that clients say they had to drop.", "source"
+    "sidecar_client_dropped_events_total",
+    "counter",
+    "Events that clients say they had to drop.",
+    "source",
 )
 OVERFLOW = _own(
-    "sidecar_series_overflow_total", "counter",
-    "Values beyond a limit on the number of series, pooled or left out.", "metric",
+    "sidecar_series_overflow_total",
+    "counter",
+    "Values beyond a limit on the number of series, pooled or left out.",
+    "metric",
 )
 COMMIT_SECONDS = _own("sidecar_commit_seconds", "histogram", "Time that a commit took.")
 STORE_BYTES = _own("sidecar_store_bytes", "gauge", "Size of the database in use.")
-STORE_ERRORS = _own("sidecar_store_errors_total", "counter", "Commits and reads that the database refused.")
+STORE_ERRORS = _own(
+    "sidecar_store_errors_total", "counter", "Commits and reads that the database refused."
+)
 CONNECTIONS = _own("sidecar_connections", "gauge", "Open connections on the event socket.")
 CONNECTIONS_REFUSED = _own(
-    "sidecar_connections_refused_total", "counter", "Connections closed at once, as there were too many."
+    "sidecar_connections_refused_total",
+    "counter",
+    "Connections closed at once, as there were too many.",
 )
 REPLIES_DROPPED = _own(
     "sidecar_replies_dropped_total", "counter", "Error replies that a client did not read."
 )
-RELOADS = _own("sidecar_config_reloads_total", "counter", "Reloads of the configuration.", "outcome")
+RELOADS = _own(
+    "sidecar_config_reloads_total", "counter", "Reloads of the configuration.", "outcome"
+)
 BUILD_INFO = _own("build_info", "gauge", "The running version; always 1.", "version", "component")
 
 METRICS: tuple[Metric, ...] = tuple(v for v in list(globals().values()) if isinstance(v, Metric))

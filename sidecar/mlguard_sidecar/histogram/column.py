@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Values = Sequence[object] | NDArray[np.float64]
+
 OTHER = "__other__"
 """The name under which categories, classes and models beyond a limit are pooled."""
 
@@ -22,7 +24,6 @@ LONGEST_CATEGORY = 128
 """Characters of a category that count; longer texts are one category where these agree."""
 
 _NUMBERS = {int, float, bool, type(None)}
-_TEXTS = {str, type(None)}
 
 
 class Kind(StrEnum):
@@ -95,7 +96,9 @@ class Column:
     def _bin_of(self) -> dict[str, int]:
         return {text: i for i, text in enumerate(self.categories)}
 
-    def encode(self, values: Sequence[object]) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
+    def encode(
+        self, values: Sequence[object]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64] | None]:
         """Give each value the number of its slot.
 
         Args:
@@ -108,12 +111,10 @@ class Column:
             return self._encode_numbers(values)
         return self._encode_categories(values), None
 
-    def _encode_numbers(
-        self, values: Sequence[object]
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    def _encode_numbers(self, values: Values) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         invalid = None
-        if isinstance(values, np.ndarray):
-            numbers = values.astype(np.float64, copy=False)
+        if isinstance(values, np.ndarray):  # scores are kept as an array
+            numbers = values
         elif set(map(type, values)) <= _NUMBERS:
             numbers = _as_floats(values)
         else:
@@ -128,16 +129,11 @@ class Column:
                 slots[invalid] = self.invalid
         return slots, numbers
 
-    def _encode_categories(self, values: Sequence[object]) -> NDArray[np.intp]:
-        unseen, bin_of = self.bins - 1, self._bin_of
-        if set(map(type, values)) <= _TEXTS:
-            slots = [bin_of.get(v, unseen) for v in values]  # type: ignore[call-overload]
-            if unseen in slots:  # the rare ones: missing, too long or truly unseen
-                slots = [
-                    self._slot(v) if slot == unseen else slot
-                    for slot, v in zip(slots, values, strict=True)
-                ]
-            return np.array(slots, dtype=np.intp)
+    def _encode_categories(self, values: Values) -> NDArray[np.intp]:
+        kinds = set(map(type, values))
+        if len(kinds - {type(None)}) <= 1:  # equal values are then the same category
+            slot_of = {value: self._slot(value) for value in set(values)}
+            return np.fromiter(map(slot_of.__getitem__, values), dtype=np.intp, count=len(values))
         return np.array([self._slot(v) for v in values], dtype=np.intp)
 
     def _slot(self, value: object) -> int:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 
 from mlguard_sidecar.histogram.pane import Pane
 
-_TYPES = {b"1": np.dtype("<u1"), b"2": np.dtype("<u2"), b"4": np.dtype("<u4"), b"8": np.dtype("<i8")}
+_TYPES: dict[bytes, np.dtype[Any]] = {
+    b"1": np.dtype("<u1"),
+    b"2": np.dtype("<u2"),
+    b"4": np.dtype("<u4"),
+    b"8": np.dtype("<i8"),
+}
 
 
 def encode(pane: Pane) -> bytes:
     """The bytes of a pane; `decode` is the inverse."""
     largest = int(pane.counts.max(initial=0))
-    mark = b"1" if largest < 2**8 else b"2" if largest < 2**16 else b"4" if largest < 2**32 else b"8"
+    mark = (
+        b"1" if largest < 2**8 else b"2" if largest < 2**16 else b"4" if largest < 2**32 else b"8"
+    )
     counts = pane.counts.astype(_TYPES[mark]).tobytes()
     header = mark + len(pane.moments).to_bytes(4, "little")
     return header + zlib.compress(pane.moments.astype("<f8").tobytes() + counts, level=1)

@@ -39,9 +39,7 @@ class Pane:
         Moments by Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for
         computing sample variances" (1979).
         """
-        long, short = (
-            (self, other) if len(self.counts) >= len(other.counts) else (other, self)
-        )
+        long, short = (self, other) if len(self.counts) >= len(other.counts) else (other, self)
         counts = long.counts.copy()
         counts[: len(short.counts)] += short.counts
         moments = long.moments.copy()

@@ -148,5 +148,3 @@ class Traffic:
         """Mean and standard deviation (of the population) of the scores, None without any."""
         n, mean, m2 = self.pane.moments[_SCORE_MOMENTS][[COUNT, MEAN, M2]]
         return (float(mean), math.sqrt(m2 / n)) if n else None
-
-

@@ -72,9 +72,8 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._owed_ack = 0
 
-    # asyncio.Protocol
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server's
         self._transport = transport
         transport.set_write_buffer_limits(high=65_536)
@@ -86,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._hub.own.connections = len(self._hub.connections)
 
     def data_received(self, data: bytes) -> None:
+        """Take the lines that are whole; keep the rest."""
         end = data.rfind(b"\n") + 1
         if end:
             first = data.find(b"\n") + 1
@@ -109,13 +109,15 @@ class Connection(asyncio.Protocol):
             self._parts, self._size, self._overlong = [], 0, True
 
     def eof_received(self) -> bool:
+        """Take what is left without a line feed."""
         rest = b"".join(self._parts)
         self._parts, self._size = [], 0
         if rest.strip():
             self._read_last(rest)
         return False
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Forget the connection, having taken what it left."""
         if self not in self._hub.connections:
             return
         self.eof_received()
@@ -128,9 +130,11 @@ class Connection(asyncio.Protocol):
                 del self._hub.by_client[self._client]
 
     def pause_writing(self) -> None:
+        """Owe what cannot be told now."""
         self._writable = False
 
     def resume_writing(self) -> None:
+        """Tell what is owed."""
         self._writable = True
         if self._owed_ack:
             self.acknowledge(self._owed_ack)

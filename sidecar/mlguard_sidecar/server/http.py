@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 
+from mlguard_sidecar.exposition import CONTENT_TYPE
 from mlguard_sidecar.server.listen import BindError
 
 if TYPE_CHECKING:
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
 class Host(Protocol):
     """What the handlers ask of the daemon."""
 
+    def exposition(self) -> bytes:
+        """The figures, in the text format."""
+
     def not_ready(self) -> str | None:
         """Why the sidecar is not ready, None where it is."""
 
@@ -25,11 +27,10 @@ class Host(Protocol):
 
 
 class HttpServer:
-    """Serves a registry of collectors, on TCP and on a Unix socket."""
+    """Answers on TCP and on a Unix socket."""
 
-    def __init__(self, host: Host, registry: CollectorRegistry) -> None:
+    def __init__(self, host: Host) -> None:
         self._host = host
-        self._registry = registry
         app = web.Application()
         app.add_routes(
             [
@@ -78,11 +79,9 @@ class HttpServer:
             "/readyz    events are taken and stored\n"
         )
 
-    async def _metrics(self, request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        response = web.Response(body=encode(self._registry))
-        response.headers["Content-Type"] = content_type
-        return response
+    async def _metrics(self, _: web.Request) -> web.Response:
+        headers = {"Content-Type": CONTENT_TYPE}
+        return web.Response(body=self._host.exposition(), headers=headers)
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok\n")

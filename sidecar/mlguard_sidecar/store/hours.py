@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlguard_sidecar.histogram import Pane
 from mlguard_sidecar.store.read import read_panes
 
 if TYPE_CHECKING:
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
 
     from sqlite_utils import Database
 
+    from mlguard_sidecar.histogram import Pane
     from mlguard_sidecar.wire import ModelKey
 
 _HOUR = 3600

@@ -19,7 +19,6 @@ from mlguard_sidecar.wire import ModelKey, Rows
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-    from mlguard_sidecar.wire.message import Value
 
 TRAFFIC = "traffic"
 """The series of traffic panes."""

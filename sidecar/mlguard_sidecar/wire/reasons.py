@@ -26,7 +26,7 @@ class Reason(StrEnum):
     INCOMPLETE_LINE = "incomplete_line"
 
 
-class Refused(ValueError):
+class Refused(ValueError):  # noqa: N818 - it is what happened to an event
     """Some events are not counted.
 
     Attributes:

@@ -82,9 +82,9 @@ def joined(parts: Sequence[Rows]) -> Rows:
         names = dict.fromkeys(name for part in parts for name in part.features or ())
         features = {name: [] for name in names}
         for part in parts:
-            assert part.features is not None  # noqa: S101 - the caller keeps them apart
+            here = part.features or {}
             for name, column in features.items():
-                column += part.features.get(name) or [None] * len(part)
+                column.extend(here.get(name) or [None] * len(part))
     return Rows(
         first.key,
         np.concatenate([part.times for part in parts]),
@@ -112,7 +112,7 @@ def rows_of_events(events: Sequence[Line], now: float) -> tuple[list[Rows], list
             continue
         features = None
         if not bare:
-            dicts = [cast("dict[str, Value]", e.features) for e in group]
+            dicts = [e.features for e in group if e.features is not None]
             if max(map(len, dicts)) > FEATURE_LIMIT:
                 few = [len(d) <= FEATURE_LIMIT for d in dicts]
                 refused.append(_too_many_features(max(map(len, dicts)), few.count(False)))
@@ -226,7 +226,5 @@ def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
 
 def _scores(values: Sequence[float | dict[str, float] | None]) -> NDArray[np.float64]:
     if dict in set(map(type, values)):
-        values = [
-            (max(v.values()) if v else None) if isinstance(v, dict) else v for v in values
-        ]
+        values = [(max(v.values()) if v else None) if isinstance(v, dict) else v for v in values]
     return _floats(cast("Sequence[float | None]", values))

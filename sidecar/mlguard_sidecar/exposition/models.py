@@ -1,4 +1,4 @@
-"""From committed views to metric families, made anew for each scrape."""
+"""What the committed views of models show, made anew for each scrape."""
 
 from __future__ import annotations
 
@@ -6,30 +6,21 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prometheus_client.metrics_core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric as Family,
-)
-from prometheus_client.utils import floatToGoString
-
 from mlguard_sidecar.drift import Drift, judge, smoothed_ratios
 from mlguard_sidecar.exposition import metrics as m
 from mlguard_sidecar.histogram import LATENCY_BUCKETS_SECONDS, OTHER, Kind, Role, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
 
     from mlguard_sidecar.baseline import ColumnBaseline
     from mlguard_sidecar.engine import ModelView
+    from mlguard_sidecar.exposition.samples import Families
     from mlguard_sidecar.histogram import Column, Pane
     from mlguard_sidecar.wire import ModelKey
-
-_BOUNDS = [*map(floatToGoString, LATENCY_BUCKETS_SECONDS), "+Inf"]
 
 
 @dataclass(frozen=True)
@@ -53,35 +44,8 @@ class Judging:
     p95_threshold_seconds: float | None
 
 
-class _Families:
-    """Samples gathered by metric."""
-
-    def __init__(self) -> None:
-        self._made: dict[m.Metric, Family] = {}
-
-    def add(self, metric: m.Metric, labels: Sequence[str], value: float) -> None:
-        if metric not in self._made:
-            kind = CounterMetricFamily if metric.type == "counter" else GaugeMetricFamily
-            self._made[metric] = kind(metric.name, metric.help, labels=metric.labels)
-        self._made[metric].add_metric(labels, value)  # type: ignore[attr-defined]
-
-    def add_histogram(
-        self, metric: m.Metric, labels: Sequence[str], cumulative: Sequence[int], total: float
-    ) -> None:
-        family = self._made.get(metric)
-        if family is None:
-            family = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-            self._made[metric] = family
-        buckets = list(zip(_BOUNDS, map(float, cumulative), strict=True))
-        family.add_metric(labels, buckets, total)  # type: ignore[attr-defined]
-
-    def __iter__(self) -> Iterator[Family]:
-        """In the order of the list of metrics."""
-        return (self._made[metric] for metric in m.METRICS if metric in self._made)
-
-
-class Collector:
-    """Turns the views into metric families (a prometheus_client collector)."""
+class Models:
+    """Shows the committed views of all models (a Collector)."""
 
     def __init__(
         self,
@@ -93,25 +57,30 @@ class Collector:
         self._judging_of = judging_of
         self._clock = clock
 
-    def collect(self) -> Iterator[Family]:
-        """Every family that has a sample."""
-        families = _Families()
+    def collect(self, families: Families) -> None:
+        """Add every figure of every model."""
+        now = self._clock()
         for key, view in self._views().items():
             judging = self._judging_of(key)
-            _traffic(families, view, self._clock())
+            _traffic(families, view, now)
             _features(families, view, judging)
             _baseline(families, view, judging)
             if judging.psi_threshold is not None:
                 families.add(m.PSI_THRESHOLD, key, judging.psi_threshold)
             if judging.p95_threshold_seconds is not None:
                 families.add(m.P95_THRESHOLD, key, judging.p95_threshold_seconds)
-        return iter(families)
 
 
-def _traffic(families: _Families, view: ModelView, now: float) -> None:
+def _traffic(families: Families, view: ModelView, now: float) -> None:
     key, total = view.key, view.traffic
     families.add(m.INFERENCES, key, total.rows)
-    families.add_histogram(m.LATENCY, key, total.latency_buckets(), total.latency_sum_seconds)
+    families.add_histogram(
+        m.LATENCY,
+        key,
+        LATENCY_BUCKETS_SECONDS,
+        total.latency_buckets(),
+        total.latency_sum_seconds,
+    )
     for name, n in _named_classes(view, total):
         families.add(m.PREDICTIONS, (*key, name), n)
     for label, window in view.traffic_windows.items():
@@ -143,7 +112,7 @@ def _named_classes(view: ModelView, traffic: Traffic) -> list[tuple[str, int]]:
     return named
 
 
-def _features(families: _Families, view: ModelView, judging: Judging) -> None:
+def _features(families: Families, view: ModelView, judging: Judging) -> None:
     schema = view.schema
     baselines = schema.baseline.columns if schema.baseline else ()
     share = judging.alpha / max(sum(b.column.role is Role.FEATURE for b in baselines), 1)
@@ -175,7 +144,7 @@ def _counts(pane: Pane, slots: slice) -> NDArray[np.int64] | None:
     return pane.counts[slots] if slots.stop <= len(pane.counts) else None
 
 
-def _moments(families: _Families, labels: tuple[str, ...], moments: list[float]) -> None:
+def _moments(families: Families, labels: tuple[str, ...], moments: list[float]) -> None:
     n, mean, m2, low, high = moments
     families.add(m.FEATURE_MEAN, labels, mean)
     families.add(m.FEATURE_STDDEV, labels, math.sqrt(m2 / n))
@@ -184,7 +153,7 @@ def _moments(families: _Families, labels: tuple[str, ...], moments: list[float])
 
 
 def _quality(
-    families: _Families,
+    families: Families,
     labels: tuple[str, ...],
     column: Column,
     counts: NDArray[np.int64],
@@ -192,16 +161,16 @@ def _quality(
 ) -> None:
     total, valid = int(counts.sum()), int(counts[: column.bins].sum())
     if total:
-        families.add(m.FEATURE_MISSING, labels, counts[column.missing] / total)
-        families.add(m.FEATURE_INVALID, labels, counts[column.invalid] / total)
+        families.add(m.FEATURE_MISSING, labels, int(counts[column.missing]) / total)
+        families.add(m.FEATURE_INVALID, labels, int(counts[column.invalid]) / total)
     if valid and baseline is not None:
         if column.kind is Kind.NUMERIC:
             families.add(m.FEATURE_OUT_OF_RANGE, labels, baseline.out_of_range(counts) / valid)
         else:
-            families.add(m.FEATURE_UNSEEN, labels, counts[column.bins - 1] / valid)
+            families.add(m.FEATURE_UNSEEN, labels, int(counts[column.bins - 1]) / valid)
 
 
-def _drift(families: _Families, labels: tuple[str, ...], drift: Drift | int) -> None:
+def _drift(families: Families, labels: tuple[str, ...], drift: Drift | int) -> None:
     if isinstance(drift, int):
         families.add(m.DRIFT_SAMPLES, labels, drift)
         return
@@ -211,7 +180,7 @@ def _drift(families: _Families, labels: tuple[str, ...], drift: Drift | int) -> 
     families.add(m.DRIFT_SAMPLES, labels, drift.samples)
 
 
-def _baseline(families: _Families, view: ModelView, judging: Judging) -> None:
+def _baseline(families: Families, view: ModelView, judging: Judging) -> None:
     schema = view.schema
     baseline = schema.baseline
     if baseline is None:
@@ -231,4 +200,3 @@ def _baseline(families: _Families, view: ModelView, judging: Judging) -> None:
             labels = (*view.key, part.column.name, label, baseline.id)
             families.add(m.FEATURE_BIN, labels, n)
             families.add(m.BASELINE_BIN_RATIO, labels, ratio)
-

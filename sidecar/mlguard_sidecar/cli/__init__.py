@@ -1,0 +1,19 @@
+"""The command `mlguard`, for people."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run `mlguard`."""
+    try:
+        from mlguard_sidecar.cli.commands import mlguard  # noqa: PLC0415 - to tell a missing extra
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("mlguard"):
+            raise
+        sys.stderr.write(
+            f"mlguard: {error.name} is not installed; run: pip install 'mlguard[sidecar]'\n"
+        )
+        sys.exit(2)
+    mlguard()

@@ -1,0 +1,41 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from support.sidecar import Sidecar
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose tool is missing, or fail it where tools are required."""
+    for mark in item.iter_markers("needs"):
+        for tool in mark.args:
+            if shutil.which(tool) is None:
+                if os.environ.get("MLGUARD_REQUIRE_TOOLS") == "1":
+                    pytest.fail(f"{tool} is not installed, and MLGUARD_REQUIRE_TOOLS=1")
+                pytest.skip(f"{tool} is not installed")
+
+
+@pytest.fixture
+def sidecar(tmp_path):
+    """A running sidecar with the defaults."""
+    with Sidecar(tmp_path / "sidecar") as running:
+        yield running
+
+
+@pytest.fixture
+def make_sidecar(tmp_path):
+    """Makes sidecars that are not started, and ends what is left of them."""
+    made: list[Sidecar] = []
+
+    def make(**config) -> Sidecar:
+        made.append(Sidecar(tmp_path / f"sidecar{len(made)}", config))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.process is not None and one.process.poll() is None:
+            one.kill()
