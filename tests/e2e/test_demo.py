@@ -48,7 +48,7 @@ def test_the_year_goes_through_and_every_flight_is_counted(scratch):
     assert number(r"([\d,]+) flights predicted", done.stdout) == 336_776
     assert number(r"sidecar counted ([\d,]+)", done.stdout) == 336_776
     peak = number(r"temp +PSI +([\d.]+)", done.stdout)
-    chance = number(r"temp +PSI .*\(luck: ([\d.]+)\)", done.stdout)
+    chance = number(r"temp +PSI .*, luck ([\d.]+)", done.stdout)
     distance = number(r"distance, PSI ([\d.]+) at most", done.stdout)
     assert peak > chance
     assert peak > 20 * distance

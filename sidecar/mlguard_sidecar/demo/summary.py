@@ -87,8 +87,7 @@ def _peak(peak: Peak, readings: Sequence[Reading]) -> str:
     first = shifted_since(readings, peak, PSI_THRESHOLD)
     since = "" if first is None else f", above {PSI_THRESHOLD:g} since {_day(first)}"
     return (
-        f"{peak.name:10} PSI {peak.psi:5.2f} on {_day(peak.hour)}{since}"
-        f" (luck: {peak.critical:.3f})"
+        f"{peak.name:8} PSI {peak.psi:5.2f} on {_day(peak.hour)}{since}, luck {peak.critical:.3f}"
     )
 
 
@@ -100,7 +99,7 @@ def _lateness(outcome: Outcome) -> list[str]:
     ]
     own = next((peak for peak in peaks(outcome.readings) if peak.name == "y_proba"), None)
     shift = shifted_since(outcome.readings, own, PSI_THRESHOLD) if own else None
-    if shift is not None:
+    if shift is not None and moment_of(shift).month < SUMMER[0]:
         lines += [
             f"{_INDENT}The model knows only January. Its own predictions gave that away",
             f"{_INDENT}on {_day(shift)}, before any summer flight was late.",
