@@ -9,7 +9,7 @@ from support.sidecar import eventually, total
 
 from mlguard import Guard
 
-KILLS = 25
+KILLS = 20
 COUNTERS = ("_total", "_bucket", "_count", "_sum")
 
 

@@ -86,27 +86,24 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take the lines that are whole; keep the rest."""
+        first = data.find(b"\n") + 1
+        if first and (self._overlong or self._size + first > LINE_LIMIT):
+            if not self._overlong:
+                self._refuse_overlong()
+            self._parts, self._size, self._overlong = [], 0, False
+            data = data[first:]
         end = data.rfind(b"\n") + 1
         if end:
-            first = data.find(b"\n") + 1
-            if self._overlong:
-                self._overlong = False
-                data, end = data[first:], end - first
-            elif self._size + first > LINE_LIMIT:
-                self._refuse_overlong()
-                data, end = data[first:], end - first
             block = b"".join([*self._parts, data[:end]])
             self._parts, self._size = [], 0
+            self._read(block)
             data = data[end:]
-            if block:
-                self._read(block)
-        if self._overlong or not data:
-            return
-        self._parts.append(data)
-        self._size += len(data)
-        if self._size >= LINE_LIMIT:
-            self._refuse_overlong()
-            self._parts, self._size, self._overlong = [], 0, True
+        if data and not self._overlong:
+            self._parts.append(data)
+            self._size += len(data)
+            if self._size >= LINE_LIMIT:  # without its line feed
+                self._refuse_overlong()
+                self._parts, self._size, self._overlong = [], 0, True
 
     def eof_received(self) -> bool:
         """Take what is left without a line feed."""
