@@ -143,10 +143,12 @@ def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, .
     else:
         levels = np.arange(1, binning.bins) / binning.bins
         if binning.method is Method.QUANTILE:
-            edges = np.quantile(numbers, levels)
+            edges = _quantiles(numbers, levels)
         else:
             edges = low + levels * (high - low)
         edges = edges[edges < high]
+        if not len(edges):  # nearly all values are the largest one
+            edges = numbers[numbers < high].max(keepdims=True)
     return tuple(np.unique(edges).tolist())
 
 
@@ -159,6 +161,11 @@ def _edges(
         steps = max(room - len(psi_edges), 1)
     else:
         steps = max(room // binning.bins, 1) * binning.bins  # the PSI levels are among these
-    quantiles = np.quantile(numbers, np.arange(1, steps) / steps)
+    quantiles = _quantiles(numbers, np.arange(1, steps) / steps)
     ends = [np.nextafter(numbers.min(), -np.inf), numbers.max()]
     return tuple(np.unique(np.concatenate([psi_edges, quantiles, ends])).tolist())
+
+
+def _quantiles(numbers: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values of the data, not between them, so that no bin of the baseline is empty."""
+    return np.quantile(numbers, levels, method="inverted_cdf")

@@ -135,6 +135,8 @@ class Config(_Struct, frozen=True):
     log: LogConfig = LogConfig()
 
     def __post_init__(self) -> None:
+        if 3600 % self.pane.seconds:
+            raise ValueError(f"pane: found {self.pane}, expected what divides an hour")
         for span in (*self.windows.traffic, *self.windows.features):
             if span.seconds % self.pane.seconds:
                 raise ValueError(
@@ -142,8 +144,6 @@ class Config(_Struct, frozen=True):
                 )
             if span.seconds > self.retention.days.seconds:
                 raise ValueError(f"windows: found {span}, expected at most {self.retention.days}")
-        if 3600 % self.pane.seconds:
-            raise ValueError(f"pane: found {self.pane}, expected what divides an hour")
         split_listen(self.listen)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -81,9 +79,11 @@ def open_store(folder: Path) -> Database:
     path = folder / "mlguard.db"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _lock(folder / "lock")
-        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        connection = sqlite3.connect(
+            path, timeout=1.0, check_same_thread=False, isolation_level=None
+        )
         db = Database(connection)
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second sidecar would count its own
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded only while the file is new
         db.execute("PRAGMA journal_mode = WAL")
         # in WAL mode a commit is safe from a crash of the process; FULL makes it safe from a
@@ -92,16 +92,10 @@ def open_store(folder: Path) -> Database:
         db.execute("PRAGMA cache_size = -2048")
         db.execute("PRAGMA journal_size_limit = 4194304")
         migrations.apply(db)
-    except BlockingIOError as error:
-        raise StoreError(
-            f"{folder} is in use by another mlguard-sidecar; give this one its own --data-dir"
-        ) from error
     except (OSError, sqlite3.Error) as error:
+        if "locked" in str(error):
+            raise StoreError(
+                f"{folder} is in use by another mlguard-sidecar; give this one its own --data-dir"
+            ) from error
         raise StoreError(f"{path} cannot be used: {error}") from error
     return db
-
-
-def _lock(path: Path) -> None:
-    """Hold a lock for as long as this process lives."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

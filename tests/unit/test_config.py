@@ -1,0 +1,76 @@
+"""Every mistake in a configuration is told in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlguard_sidecar.config import ConfigError, load_config
+
+
+def write(tmp_path, text: str):
+    path = tmp_path / "sidecar.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: [\n", ":2: not YAML: did not find expected node content"),
+        ("[1]", ": found [1], expected keys and values"),
+        ("limits: {modles: 3}", ": limits.modles: unknown key; did you mean models?"),
+        ("zzz: 1", ": zzz: unknown key; expected one of listen, socket, data_dir"),
+        ("limits: {models: ten}", ': limits.models: found "ten", expected int'),
+        ("limits: {models: 0}", ": limits.models: found 0, expected int >= 1"),
+        ("limits: 7", ": limits: found 7, expected object"),
+        ("pane: 7", ": pane: found 7, expected a duration such as 5m"),
+        ("pane: 7s", ": pane: found 7s, expected what divides an hour"),
+        ("windows: {traffic: [90s]}", ": windows: found 90s, expected multiples of 60s, the pane"),
+        ("windows: {traffic: [500d]}", ": windows: found 500d, expected at most 400d"),
+        ("socket: {mode: '0999'}", ': socket.mode: found "0999", expected a quoted file mode'),
+        ("listen: localhost", ": listen: found 'localhost', expected HOST:PORT"),
+        ("log: {level: loud}", ': log.level: found "loud", expected one of debug, info,'),
+        ("drift: {alpha: 1.5}", ": drift.alpha: found 1.5, expected float < 1"),
+        ("drift: {method: x}", ': drift.method: found "x", expected one of quantile, uniform'),
+        ("models: [{project: p}]", ": models[0].model: found nothing, expected a value"),
+        (
+            "models: [{project: p, model: m, features: {a: {}, b: {kind: x}}}]",
+            ': models[0].features.b.kind: found "x", expected one of numeric, categorical',
+        ),
+        (
+            "models: [{project: p, model: m, features: {a: {edges: [2, 1]}}}]",
+            ": models[0].features.a: expected edges in ascending order",
+        ),
+        ("socket: {path: '${NOT_SET}'}", ": socket.path: found ${NOT_SET}, expected that variable"),
+    ],
+)
+def test_a_mistake_is_told_with_file_key_found_and_expected(tmp_path, text, told):
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, {})
+    message = str(caught.value)
+    assert message.startswith(f"{path}{told}")
+    assert "\n" not in message
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(ConfigError, match=r"none.yaml: cannot be read: No such file"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_variables_stand_for_their_values_and_are_never_shown(tmp_path):
+    text = "socket: {path: '${DIR}/s.sock'}\nlimits: {models: '${N}'}"
+    config = load_config(write(tmp_path, text), {"DIR": "/run/x", "N": "7"})
+    assert config.socket.path == "/run/x/s.sock"
+    assert config.limits.models == 7
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, text), {"DIR": "/run/x", "N": "secret"})
+    assert "secret" not in str(caught.value)
+
+
+def test_an_empty_file_is_the_defaults(tmp_path):
+    config = load_config(write(tmp_path, ""))
+    assert config.listen == "127.0.0.1:9520"
+    assert [d.seconds for d in config.windows.traffic] == [300, 3600, 86_400]
+    assert config.retention.max_bytes.bytes == 256 << 20
+    assert config.socket.mode.bits == 0o660

@@ -1,0 +1,165 @@
+"""The arithmetic of panes, against numpy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlguard_sidecar.histogram import (
+    LATENCY_BUCKETS_SECONDS,
+    Column,
+    Kind,
+    Layout,
+    Pane,
+    Traffic,
+    decode,
+    encode,
+    latency_codes,
+    moments_of,
+)
+
+numbers = st.lists(st.floats(-1e9, 1e9), max_size=60)
+values = st.lists(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just(10**400)
+    ),
+    max_size=60,
+)
+
+
+def pane_of(column: Column, sample) -> Pane:
+    codes, found = column.encode(sample)
+    pane = Pane.zeros(column.slots, 1)
+    pane.counts[:] = np.bincount(codes, minlength=column.slots)
+    if found is not None:
+        pane.moments[0] = moments_of(found[np.isfinite(found)])
+    return pane
+
+
+def assert_same(one: Pane, other: Pane) -> None:
+    assert one.counts.tolist() == other.counts.tolist()
+    np.testing.assert_allclose(one.moments, other.moments, rtol=1e-9, atol=1e-6)
+
+
+NUMERIC = Column("x", Kind.NUMERIC, edges=(-10.0, 0.0, 1.5, 1e6))
+
+
+@given(numbers)
+def test_bins_are_closed_on_the_right_as_numpy_says(sample):
+    codes, _ = NUMERIC.encode(sample)
+    expected = np.digitize(np.array(sample, dtype=float), NUMERIC.edges, right=True)
+    assert codes.tolist() == expected.tolist()
+
+
+@given(numbers)
+def test_moments_are_numpys(sample):
+    n, mean, m2, low, high = moments_of(np.array(sample, dtype=float))
+    assert n == len(sample)
+    if sample:
+        assert mean == pytest.approx(np.mean(sample), rel=1e-12, abs=1e-9)
+        assert m2 / n == pytest.approx(np.var(sample), rel=1e-9, abs=1e-9)
+        assert (low, high) == (min(sample), max(sample))
+        assert low <= mean <= high
+
+
+@given(st.lists(numbers, min_size=1, max_size=6))
+def test_panes_merge_to_the_pane_of_everything(parts):
+    merged = Pane.zeros(NUMERIC.slots, 1)
+    for part in parts:
+        merged = merged.merged(pane_of(NUMERIC, part))
+    assert_same(merged, pane_of(NUMERIC, [v for part in parts for v in part]))
+
+
+@given(numbers, numbers, numbers)
+def test_merging_knows_no_order_and_no_grouping(a, b, c):
+    x, y, z = (pane_of(NUMERIC, part) for part in (a, b, c))
+    assert_same(x.merged(y), y.merged(x))
+    assert_same(x.merged(y).merged(z), x.merged(y.merged(z)))
+    assert_same(x.merged(Pane.zeros(NUMERIC.slots, 1)), x)
+
+
+@given(values, st.sampled_from([NUMERIC, Column("x", Kind.CATEGORICAL, categories=("a", "true", "3"))]))
+def test_every_value_falls_into_exactly_one_slot(sample, column):
+    codes, _ = column.encode(sample)
+    assert len(codes) == len(sample)
+    assert ((codes >= 0) & (codes < column.slots)).all()
+    one_by_one = [int(column.encode([v])[0][0]) for v in sample]
+    assert codes.tolist() == one_by_one
+
+
+def test_what_is_missing_and_what_is_invalid():
+    codes, found = NUMERIC.encode([1, "1", None, math.nan, math.inf, True, 10**400])
+    missing, invalid = NUMERIC.missing, NUMERIC.invalid
+    assert codes.tolist() == [2, invalid, missing, missing, missing, 2, missing]
+    assert found is not None
+    assert np.isfinite(found).tolist() == [True, False, False, False, False, True, False]
+    text = Column("c", Kind.CATEGORICAL, categories=("a", "true"))
+    assert text.encode(["a", "b", None, True, 3])[0].tolist() == [0, 2, text.missing, 1, text.invalid]
+    ids = Column("c", Kind.CATEGORICAL, categories=("3", "2.5"), codes=True)
+    assert ids.encode([3, 3.0, "3", 2.5, 4, math.nan])[0].tolist() == [0, 0, 0, 1, 2, ids.missing]
+
+
+def test_long_categories_agree_in_their_first_128_characters():
+    column = Column("c", Kind.CATEGORICAL, categories=("x" * 128,))
+    assert column.encode(["x" * 500, "x" * 127])[0].tolist() == [0, 1]
+
+
+def test_a_pane_of_a_shorter_layout_merges_into_a_longer_one():
+    first = Layout((NUMERIC,))
+    longer = first.with_columns([Column("y", Kind.NUMERIC)])
+    old = pane_of(NUMERIC, [1.0, 2.0])
+    new = Pane.zeros(longer.width, 2)
+    new.counts[longer.slots(1)] = [5, 0, 0]
+    for merged in (old.merged(new), new.merged(old)):
+        assert merged.counts[longer.slots(0)].sum() == 2
+        assert merged.counts[longer.slots(1)].tolist() == [5, 0, 0]
+        assert merged.moments[0].tolist() == old.moments[0].tolist()
+
+
+@given(st.lists(st.integers(0, 2**60), max_size=40), numbers)
+def test_bytes_come_back_as_the_same_pane(counts, sample):
+    pane = Pane(np.array(counts, dtype=np.int64), np.array([moments_of(np.array(sample))]))
+    back = decode(encode(pane))
+    assert back.counts.tolist() == counts
+    assert back.moments.tolist() == pane.moments.tolist()
+
+
+def test_bytes_that_are_no_pane_are_told():
+    for data in (b"", b"9abc", encode(Pane.zeros(4, 1))[:-3]):
+        with pytest.raises(ValueError, match="cannot be read"):
+            decode(data)
+
+
+latencies = st.lists(st.floats(0.0, 1e7), min_size=1, max_size=200)
+
+
+def traffic_of(sample: np.ndarray) -> Traffic:
+    nothing = np.array([], dtype=np.intp)
+    return Traffic.of(
+        len(sample), sample, latency_codes(sample), moments_of(sample), nothing, moments_of(nothing)
+    )
+
+
+@given(latencies, st.floats(0, 1))
+def test_latency_quantiles_are_numpys_within_one_percent(sample, level):
+    found = traffic_of(np.array(sample)).latency_quantiles_seconds(level)
+    assert found is not None
+    expected = float(np.quantile(sample, level)) / 1000
+    assert found[0] == pytest.approx(expected, rel=0.01, abs=1e-6)
+
+
+@given(latencies)
+def test_latency_buckets_count_exactly_what_is_at_or_below_their_bounds(sample):
+    traffic = traffic_of(np.array(sample))
+    expected = [sum(v <= float(f"{b * 1000:.6g}") for v in sample) for b in LATENCY_BUCKETS_SECONDS]
+    assert traffic.latency_buckets() == [*expected, len(sample)]
+    assert traffic.latency_sum_seconds == pytest.approx(sum(sample) / 1000, abs=1e-9 * len(sample))
+
+
+def test_no_latency_no_quantile():
+    assert Traffic.zeros().latency_quantiles_seconds(0.5) is None
+    assert Traffic.zeros().score() is None
