@@ -1,5 +1,6 @@
 """The thread that packs, sends, and sends again until the sidecar has acknowledged."""
 
+import logging
 import os
 import threading
 import time
@@ -11,9 +12,10 @@ from mlguard import lifecycle
 from mlguard.bell import Bell
 from mlguard.intake import NEVER, Flush, Intake
 from mlguard.link import Link
+from mlguard.notices import shown
 from mlguard.outbox import Outbox
 from mlguard.packing import BATCH_ROWS, Packer
-from mlguard.tally import Stats, Tally, logger
+from mlguard.tally import Stats, Tally
 
 GATHER_SECONDS = 0.05
 BACKOFF_LEAST_SECONDS = 0.025
@@ -140,7 +142,7 @@ class Delivery:
                 if not self._turn(bell):
                     break
             except Exception as error:  # noqa: BLE001 - no error may reach the host or end the thread
-                self._tally.warn_once("internal_error", "delivery goes on after %r", error)
+                self._tally.notices.once("internal_error", f"an error inside: {shown(error)}")
                 self._tally.drop("internal_error", self._packer.lose_in_hand())
                 self._lose(error)
                 time.sleep(BACKOFF_MOST_SECONDS)
@@ -148,6 +150,7 @@ class Delivery:
         self._gave_up = not self._has_delivered_all
         self._packer.abandon()
         self._tally.drop("closed", self._outbox.abandon())
+        self._tally.notices.speak()
         bell.close()
 
     def _turn(self, bell: Bell) -> bool:
@@ -159,6 +162,7 @@ class Delivery:
             self._send()
         except OSError as error:
             self._lose(error)
+        self._tally.notices.speak()
         self._packer.answer_flushes(self._outbox.settled_seq)
         stop_at = self._stop_at
         if stop_at is not None and (self._has_delivered_all or time.monotonic() >= stop_at):
@@ -208,13 +212,14 @@ class Delivery:
             if isinstance(seq, int) and self._outbox.acknowledge(seq):
                 self._recovered()
             if error is not None:
-                self._tally.warn_once("error", "the sidecar found an error: %.500s", error)
+                text = f"the sidecar found an error: {error}"[:500]
+                self._tally.notices.once("sidecar_error", text)
 
     def _recovered(self) -> None:
         self._failures = 0
         if self._is_down:
             self._is_down = False
-            logger.info("the sidecar is reached again")
+            self._tally.notices.add(logging.INFO, "the sidecar is reached again")
 
     def _lose(self, error: Exception) -> None:
         self._link.close()
@@ -224,7 +229,8 @@ class Delivery:
         self._failures += 1
         if not self._is_down:
             self._is_down = True
-            logger.warning("no connection to the sidecar: %s; events wait for it", error)
+            text = f"no connection to the sidecar, events wait for it: {shown(error)}"
+            self._tally.notices.add(logging.WARNING, text)
 
     def _wait(self, bell: Bell) -> None:
         """Sleep until there is something to do, and for ever if nothing is under way."""

@@ -14,6 +14,7 @@ from mlguard.delivery import Delivery
 from mlguard.encoding import fastest_encoder
 from mlguard.frames import table_of
 from mlguard.intake import Intake
+from mlguard.notices import shown
 from mlguard.observation import Observation
 from mlguard.packing import Packer
 from mlguard.tables import FEATURES_LIMIT
@@ -70,7 +71,7 @@ class Guard:
             raise ValueError(f"flush_seconds must be 0 or more, not {flush_seconds}")
         self._flush_seconds = flush_seconds
         self._tally = Tally()
-        self._intake = Intake(queue_size, self._tally)
+        self._intake = Intake(queue_size)
         packer = Packer(head, fastest_encoder(), self._intake, self._tally)
         find_socket = paths.socket_to_reach if socket is None else partial(Path, socket)
         self._delivery = Delivery(self._intake, packer, self._tally, find_socket, flush_seconds)
@@ -102,7 +103,7 @@ class Guard:
             queue = intake.queue
             waiting = len(queue)
             if waiting >= intake.size:
-                return intake.refuse()
+                return self._drop("closed" if intake.closed else "queue_full", 1)
             queue.append(
                 (
                     time.time() if timestamp is None else timestamp,
@@ -113,8 +114,7 @@ class Guard:
                 )
             )
         except Exception as error:  # noqa: BLE001 - the host's objects may raise, the host may not see it
-            self._tally.drop("unusable", detail=repr(error))
-            return False
+            return self._drop("unusable", 1, error)
         if waiting >= intake.wake_at:
             self._rouse()
         return True
@@ -150,15 +150,13 @@ class Guard:
                 timestamp=timestamp,
             )
             if len(table.features or ()) > FEATURES_LIMIT:
-                self._tally.drop("too_many_features", table.rows)
-                return False
-            taken = self._intake.put_table(table)
+                return self._drop("too_many_features", table.rows)
+            if not self._intake.put_table(table):
+                return self._drop("closed" if self._intake.closed else "queue_full", table.rows)
         except Exception as error:  # noqa: BLE001 - the same
-            self._tally.drop("unusable_batch", _rows(y_pred, features), repr(error))
-            return False
-        if taken:
-            self._rouse()
-        return taken
+            return self._drop("unusable_batch", _rows(y_pred, features), error)
+        self._rouse()
+        return True
 
     def observe(self, *, features: Mapping[str, Any] | None = None) -> Observation:
         """Return a context manager that logs one prediction with the block's duration.
@@ -217,18 +215,26 @@ class Guard:
     ) -> None:
         self.close()
 
+    def _drop(self, reason: str, events: int, error: Exception | None = None) -> bool:
+        """Count events that are not taken; always false, which is what the host is told."""
+        if self._tally.drop(reason, events, shown(error) if error else ""):
+            self._rouse()
+        return False
+
     def _rouse(self) -> None:
         try:
             self._delivery.rouse()
         except Exception as error:  # noqa: BLE001 - no thread, no descriptors left: try again next time
             self._intake.wake_at = 0
-            self._tally.warn_once("rouse", "events wait, as no thread could start: %r", error)
+            self._tally.notices.once("rouse", f"events wait: {shown(error)}")
 
     def _waited(self, wait: Callable[[float], bool], timeout: float | None) -> bool:
         try:
             return wait(self._flush_seconds if timeout is None else max(0.0, timeout))
         except Exception as error:  # noqa: BLE001 - the same
-            self._tally.warn_once("wait", "waiting for the sidecar failed: %r", error)
+            # There may be no thread that could tell; and this one has time.
+            self._tally.notices.once("wait", f"waiting for the sidecar failed: {shown(error)}")
+            self._tally.notices.speak()
             return False
 
 

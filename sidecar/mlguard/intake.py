@@ -6,7 +6,6 @@ from collections import deque
 from typing import Any, TypeAlias
 
 from mlguard.tables import Row, Table
-from mlguard.tally import Tally
 
 NEVER = sys.maxsize
 
@@ -38,11 +37,10 @@ class Intake:
     is 0 while the delivery sleeps, a batch less one while it gathers, and NEVER while it works.
     """
 
-    def __init__(self, size: int, tally: Tally) -> None:
+    def __init__(self, size: int) -> None:
         self.size = size
         self.closed = False
         self._table_limit = size
-        self._tally = tally
         self.reset()
 
     def reset(self) -> None:
@@ -54,13 +52,8 @@ class Intake:
         self._table_rows = 0
         self._others = 0
 
-    def refuse(self, events: int = 1) -> bool:
-        """Count events that found no room; always false, which is what the host is told."""
-        self._tally.drop("closed" if self.closed else "queue_full", events)
-        return False
-
     def put_table(self, table: Table) -> bool:
-        """Take a whole table, or drop it whole.
+        """Take a whole table; false if there is no room for it.
 
         Tables may hold as many rows again as the queue does. A larger one is taken while no
         other waits, or a batch job could never send one.
@@ -68,7 +61,7 @@ class Intake:
         rows = table.rows
         with self._lock:
             if self.closed or (self._table_rows and self._table_rows + rows > self._table_limit):
-                return self.refuse(rows)
+                return False
             self._table_rows += rows
             self._others += 1
             self.queue.append(table)

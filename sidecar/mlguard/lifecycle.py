@@ -9,6 +9,8 @@ import time
 import weakref
 from typing import Protocol
 
+from mlguard import notices
+
 
 class Ending(Protocol):
     """What takes part."""
@@ -50,10 +52,15 @@ def _at_exit() -> None:
 
 
 def _in_child() -> None:
+    notices.after_fork_in_child()
     _exit_began.clear()
     for delivery in list(_enlisted):
         delivery.begin_anew()
 
 
 atexit.register(_at_exit)
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(
+    before=notices.before_fork,
+    after_in_parent=notices.after_fork_in_parent,
+    after_in_child=_in_child,
+)

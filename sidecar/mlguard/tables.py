@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
 from mlguard import values
+from mlguard.notices import shown
 from mlguard.tally import Tally
 from mlguard.timestamps import epoch_seconds
 
@@ -99,7 +100,7 @@ def _with_features(rows: list[Row], tally: Tally) -> Iterator[Table]:
             yield Table(times, latencies, predictions, scores, named)
             return
     except Exception as error:  # noqa: BLE001 - a strange key may raise whatever it likes
-        trouble, detail = "unusable", repr(error)
+        trouble, detail = "unusable", shown(error)
     if len(rows) == 1:
         tally.drop(trouble, detail=detail)
         return
@@ -137,7 +138,7 @@ def _seconds(value: Any, tally: Tally) -> float | None:
     try:
         return epoch_seconds(value)
     except Exception as error:  # noqa: BLE001 - foreign types raise what they like
-        tally.drop("invalid_timestamp", detail=repr(error))
+        tally.drop("invalid_timestamp", detail=shown(error))
         return None
 
 
@@ -173,4 +174,4 @@ def _clean(
 
 
 def _complain(tally: Tally, what: str, error: Exception) -> None:
-    tally.warn_once(("value", what), "a value of %s is sent as missing: %s", what, error)
+    tally.notices.once(("value", what), f"a value of {what} is sent as missing: {shown(error)}")

@@ -1,14 +1,10 @@
-"""What became of the events, and one warning for each kind of trouble."""
+"""What became of the events."""
 
-import logging
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
-logger = logging.getLogger("mlguard")
-
-# More kinds of trouble than this are not told apart: the log must not grow with the traffic.
-WARNINGS_LIMIT = 1_000
+from mlguard.notices import Notices
 
 
 class Stats(NamedTuple):
@@ -30,7 +26,7 @@ class Stats(NamedTuple):
 
 
 class Tally:
-    """Counts drops by reason, knows which were told to the sidecar, and warns once of each."""
+    """Counts drops by reason, and knows how many the sidecar was told of."""
 
     def __init__(self) -> None:
         self.reset()
@@ -41,24 +37,19 @@ class Tally:
         self._lock = threading.RLock()
         self._dropped: dict[str, int] = {}
         self._reported = 0
-        self._warned: set[Hashable] = set()
+        self.notices = Notices()
 
-    def drop(self, reason: str, events: int = 1, detail: object = "") -> None:
-        """Count events as dropped; the first of each reason is also logged, with the detail."""
+    def drop(self, reason: str, events: int = 1, detail: str = "") -> bool:
+        """Count events as dropped.
+
+        The first of each reason also becomes a notice, with the detail; true is returned then.
+        """
         if events < 1:
-            return
+            return False
         with self._lock:
             self._dropped.setdefault(reason, 0)
             self._dropped[reason] += events  # no call in between, where a signal could strike
-        self.warn_once(("drop", reason), "events are dropped: %s %s", reason, detail)
-
-    def warn_once(self, key: Hashable, message: str, *values: object) -> None:
-        """Log a warning unless one with this key was logged before."""
-        with self._lock:
-            if key in self._warned or len(self._warned) >= WARNINGS_LIMIT:
-                return
-            self._warned.add(key)
-        logger.warning(message, *values)
+        return self.notices.once(("drop", reason), f"events are dropped: {reason} {detail}")
 
     def by_reason(self) -> dict[str, int]:
         """Return the counts of dropped events by reason."""

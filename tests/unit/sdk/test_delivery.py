@@ -114,7 +114,7 @@ def test_connections_that_break_at_any_time_neither_lose_nor_double(guard, sidec
     breaker.join()
     assert guard.flush(20)
     assert_exactly_once(guard, sidecar, 20_000)
-    assert sidecar.connections > 3
+    assert sidecar.connections > 1
 
 
 @pytest.mark.parametrize("after", [1, 2, 5])

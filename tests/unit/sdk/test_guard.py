@@ -194,7 +194,7 @@ def test_features_that_are_no_mapping_are_dropped_and_told_once(guard, caplog):
     assert not guard.log(features=5)
     assert not guard.log(features=["a", "b"])
     assert guard.stats().dropped_by_reason == {"unusable": 2}
-    (record,) = caplog.records
+    (record,) = eventually(lambda: caplog.records)
     assert (record.name, record.levelno) == ("mlguard", logging.WARNING)
 
 

@@ -173,6 +173,34 @@ def test_a_hostile_name_costs_its_event_alone(guard, sidecar):
     assert guard.stats().dropped_by_reason == {"unusable": 1}
 
 
+class HostileError(Exception):
+    def __str__(self):
+        raise HostileError
+
+    __repr__ = __str__
+
+
+class HostileMapping(dict):
+    def keys(self):
+        raise HostileError
+
+    def __iter__(self):
+        raise HostileError
+
+    def __float__(self):
+        raise HostileError
+
+
+def test_even_errors_that_cannot_be_shown_do_not_reach_the_host(guard, sidecar):
+    assert guard.log(features={"a": HostileMapping()}, y_pred=HostileMapping(), y_proba=1)
+    assert not guard.log(features=HostileMapping(a=1))
+    assert not guard.log_batch(features=HostileMapping(a=[1]))
+    assert guard.log(timestamp=HostileMapping())
+    assert guard.flush()
+    assert sidecar.feature("a") == [None]
+    assert guard.stats().dropped == 3
+
+
 def test_one_warning_for_each_feature_that_has_unusable_values(guard, caplog):
     for _ in range(50):
         guard.log(features={"when": datetime.now(UTC), "what": [1], "fine": NAN})
