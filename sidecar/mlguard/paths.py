@@ -1,4 +1,4 @@
-"""Where the sidecar's socket and data are. Kit and sidecar look in the same order."""
+"""Where the sidecar's socket and data are. SDK and sidecar look in the same order."""
 
 import os
 from collections.abc import Iterator
