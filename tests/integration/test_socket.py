@@ -271,7 +271,10 @@ def test_a_stale_socket_is_taken_over_and_a_living_one_is_not(make_sidecar):
     sidecar.start()
     second = make_sidecar()
     second.config["socket"]["path"] = str(sidecar.socket_path)
-    assert fails(second) == f"{sidecar.socket_path} is in use by another process; give this one its own --socket"
+    assert (
+        fails(second)
+        == f"{sidecar.socket_path} is in use by another process; give this one its own --socket"
+    )
     with sidecar.connection() as client:
         client.send(EVENT)
     eventually(lambda: sidecar.value("mlguard_inferences_total") == 1)

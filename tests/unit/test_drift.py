@@ -63,7 +63,9 @@ def test_nothing_lies_between_a_histogram_and_itself(q):
 
 @given(st.floats(1e-9, 1 - 1e-9), st.integers(1, 400))
 def test_chi_square_quantiles_are_scipys(alpha, dof):
-    assert chi_square_quantile(alpha, dof) == pytest.approx(chi2.isf(alpha, dof), rel=1e-6, abs=1e-9)
+    assert chi_square_quantile(alpha, dof) == pytest.approx(
+        chi2.isf(alpha, dof), rel=1e-6, abs=1e-9
+    )
 
 
 @pytest.mark.parametrize(("alpha", "dof"), [(0, 1), (1, 1), (0.5, 0)])

@@ -2,108 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client.parser import text_string_to_metric_families
+from support.offline import KEY, NOW, Offline
 
 from mlguard_sidecar.config import BaselineConfig, Config, FeatureConfig, Limits, ModelConfig
-from mlguard_sidecar.engine import Engine, ModelView, Window
-from mlguard_sidecar.exposition import METRICS, Models, exposition
 from mlguard_sidecar.histogram import Kind
 from mlguard_sidecar.plans import Plans
 from mlguard_sidecar.store import (
-    TRAFFIC,
     Hours,
     Retention,
     commit,
     load,
     maintain,
-    open_store,
     store_bytes,
 )
 from mlguard_sidecar.wire import Line, ModelKey
-from mlguard_sidecar.wire.message import Batch
-
-NOW = 1_800_000_000.0
-KEY = ModelKey("p", "m", "predict")
-
-
-class Bench:
-    """An engine with its database and a clock that is set by hand; nothing runs by itself."""
-
-    def __init__(self, folder, config: Config | None = None) -> None:
-        self.now = NOW
-        self.config = config or Config(baseline=BaselineConfig(events=50))
-        self.plans = Plans(self.config)
-        self.db = open_store(folder)
-        self.engine = Engine(
-            plan_of=self.plans.plan_of,
-            clock=lambda: self.now,
-            keep_seconds=400 * 86_400,
-            model_limit=self.config.limits.models,
-        )
-        saved = load(self.db)
-        views = {
-            key: ModelView(key, m.first_seen, m.schema, m.traffic, m.features)
-            for key, m in saved.models.items()
-        }
-        lessons = {key: m.lesson for key, m in saved.models.items()}
-        self.engine.restore(views, lessons, saved.sequences, saved.tally)
-        self.hours = Hours(self.db)
-        self.refresh()
-
-    def send(self, **columns) -> None:
-        batch = Batch(**columns)
-        self.engine.take_batch(Line(project_id="p", model_id="m", columns=batch), "socket")
-
-    def commit(self) -> None:
-        delta = self.engine.close_delta()
-        commit(self.db, delta)
-        for key, gained in delta.models.items():
-            self.hours.changed(key, TRAFFIC, gained.traffic)
-            for series, start in gained.features:
-                self.hours.changed(key, series, [start])
-        if self.engine.committed(delta):
-            self.refresh()
-
-    def refresh(self) -> None:
-        for view in self.engine.views.values():
-            for series, spans, target in (
-                (TRAFFIC, self.plans.traffic_spans, "traffic_windows"),
-                (view.schema.series, self.plans.feature_spans, "feature_windows"),
-            ):
-                windows = [Window.at(span, self.now, self.config.pane.seconds) for span in spans]
-                filled = {
-                    w.span.label: Window(
-                        w.span, w.start, w.end, self.hours.window(view.key, series, w.start, w.end)
-                    )
-                    for w in windows
-                }
-                setattr(view, target, filled)
-
-    def figures(self) -> dict:
-        models = Models(lambda: self.engine.views, self.plans.judging_of, lambda: self.now)
-        text = exposition([models], METRICS).decode()
-        return {
-            (s.name.removeprefix("mlguard_"), *sorted(v for k, v in s.labels.items() if k not in IDS)): s.value
-            for family in text_string_to_metric_families(text)
-            for s in family.samples
-        }
-
-    def close(self) -> None:
-        self.db.conn.close()
-
-
-IDS = ("project", "model", "model_endpoint")
 
 
 @pytest.fixture
 def bench(tmp_path):
-    made = Bench(tmp_path)
+    made = Offline(tmp_path)
     yield made
     made.close()
 
@@ -134,23 +58,31 @@ def test_learning_survives_a_restart(tmp_path):
     pages = []
     for cuts in ([0, 50], [0, 7, 30, 50]):
         folder = tmp_path / str(len(cuts))
-        for a, b in zip(cuts, cuts[1:], strict=False):
-            bench = Bench(folder)
-            bench.send(features={"x": x[a:b], "c": ["u", "v"] * 25 if b - a == 50 else (["u", "v"] * 25)[a:b]})
+        for a, b in itertools.pairwise(cuts):
+            bench = Offline(folder)
+            bench.send(
+                features={
+                    "x": x[a:b],
+                    "c": ["u", "v"] * 25 if b - a == 50 else (["u", "v"] * 25)[a:b],
+                }
+            )
             bench.commit()
             bench.close()
-        bench = Bench(folder)
+        bench = Offline(folder)
         pages.append(bench.figures())
         bench.close()
     assert pages[0] == pytest.approx(pages[1])
 
 
 def test_a_restart_shows_the_same_page(tmp_path):
-    bench = Bench(tmp_path)
+    bench = Offline(tmp_path)
     rng = random.Random(3)
     for _ in range(5):
         bench.send(
-            features={"x": [rng.gauss(0, 1) for _ in range(40)], "c": [rng.choice("ab") for _ in range(40)]},
+            features={
+                "x": [rng.gauss(0, 1) for _ in range(40)],
+                "c": [rng.choice("ab") for _ in range(40)],
+            },
             y_pred=[rng.choice(["yes", "no"]) for _ in range(40)],
             y_proba=[rng.random() for _ in range(40)],
             latency_ms=[rng.expovariate(1) for _ in range(40)],
@@ -158,7 +90,7 @@ def test_a_restart_shows_the_same_page(tmp_path):
         bench.commit()
     before = bench.figures()
     bench.close()
-    again = Bench(tmp_path)
+    again = Offline(tmp_path)
     assert again.figures() == pytest.approx(before)
     again.close()
 
@@ -167,12 +99,15 @@ def test_a_restart_shows_the_same_page(tmp_path):
 @given(st.lists(st.integers(0, 100), max_size=5), st.lists(st.integers(0, 100), max_size=5))
 def test_where_batches_and_commits_fall_changes_no_figure(tmp_path_factory, batches, commits):
     rng = random.Random(4)
-    rows = [(rng.gauss(0, 1), rng.choice("ab"), rng.randint(0, 3), NOW - rng.randint(0, 7000)) for _ in range(100)]
+    rows = [
+        (rng.gauss(0, 1), rng.choice("ab"), rng.randint(0, 3), NOW - rng.randint(0, 7000))
+        for _ in range(100)
+    ]
 
     def page(cuts, committed) -> dict:
-        bench = Bench(tmp_path_factory.mktemp("b"))
+        bench = Offline(tmp_path_factory.mktemp("b"))
         edges = sorted({0, 100, *cuts, *committed})
-        for a, b in zip(edges, edges[1:], strict=False):
+        for a, b in itertools.pairwise(edges):
             x, c, y, t = zip(*rows[a:b], strict=True)
             bench.send(features={"x": list(x), "c": list(c)}, y_pred=list(y), timestamp=list(t))
             if b in committed:
@@ -191,7 +126,8 @@ def test_late_events_land_in_the_minute_that_they_belong_to(bench):
     bench.send(latency_ms=[1], timestamp=[NOW - 3000])
     bench.commit()
     counts = {
-        label: figures.pane.counts[0] for label, figures in bench.engine.views[KEY].traffic_windows.items()
+        label: figures.pane.counts[0]
+        for label, figures in bench.engine.views[KEY].traffic_windows.items()
     }
     assert counts == {"5m": 2, "1h": 4, "24h": 5}
 
@@ -199,7 +135,12 @@ def test_late_events_land_in_the_minute_that_they_belong_to(bench):
 def test_windows_forget_what_has_passed_and_the_totals_do_not(bench):
     bench.send(latency_ms=[5.0] * 10, features={"x": [1.0] * 10})
     bench.commit()
-    for seconds, expected in ((0, [10, 10, 10]), (360, [0, 10, 10]), (3700, [0, 0, 10]), (90_000, [0, 0, 0])):
+    for seconds, expected in (
+        (0, [10, 10, 10]),
+        (360, [0, 10, 10]),
+        (3700, [0, 0, 10]),
+        (90_000, [0, 0, 0]),
+    ):
         bench.now = NOW + seconds
         bench.refresh()
         windows = bench.engine.views[KEY].traffic_windows.values()
@@ -238,17 +179,21 @@ def test_a_file_that_grows_too_large_is_folded_earlier(bench):
     rng = random.Random(6)
     for hour in range(24):
         times = [NOW - hour * 3600 - i * 60 for i in range(60)]
-        bench.send(timestamp=times, features={f"f{i}": [rng.random() for _ in times] for i in range(20)})
+        bench.send(
+            timestamp=times, features={f"f{i}": [rng.random() for _ in times] for i in range(20)}
+        )
         bench.commit()
     before = store_bytes(bench.db)
     maintain(bench.db, bench.now, Retention(max_bytes=before // 3))
     assert store_bytes(bench.db) < before // 2
-    kept = bench.db.execute("SELECT count(*) FROM pane WHERE level = 0 AND start > ?", (NOW - 3600,))
+    kept = bench.db.execute(
+        "SELECT count(*) FROM pane WHERE level = 0 AND start > ?", (NOW - 3600,)
+    )
     assert kept.fetchone()[0] >= 60, "the last hour keeps its minutes"
 
 
 def test_models_features_and_classes_beyond_their_limits_are_pooled_and_counted(tmp_path):
-    bench = Bench(tmp_path, Config(limits=Limits(models=2, features=3)))
+    bench = Offline(tmp_path, Config(limits=Limits(models=2, features=3)))
     for model in ("a", "b", "c", "d"):
         event = Line(project_id="p", model_id=model, y_pred=1, features={"x": 1})
         bench.engine.take_events([event], "socket")
@@ -285,9 +230,11 @@ def test_a_given_baseline_is_used_at_once_and_can_be_changed_and_changed_back(tm
         files[-1].write_bytes(dump(made))
 
     def config(file) -> Config:
-        return Config(models=[ModelConfig(project="p", model="m", baseline=BaselineConfig(file=str(file)))])
+        return Config(
+            models=[ModelConfig(project="p", model="m", baseline=BaselineConfig(file=str(file)))]
+        )
 
-    bench = Bench(tmp_path / "data", config(files[0]))
+    bench = Offline(tmp_path / "data", config(files[0]))
     x = np.random.default_rng(9).normal(size=300).tolist()
 
     def psi() -> float:
@@ -314,7 +261,7 @@ def test_a_given_baseline_is_used_at_once_and_can_be_changed_and_changed_back(tm
 def test_a_kind_can_be_forced(tmp_path):
     features = {"code": FeatureConfig(kind=Kind.CATEGORICAL)}
     models = [ModelConfig(project="p", model="m", features=features)]
-    bench = Bench(tmp_path, Config(baseline=BaselineConfig(events=4), models=models))
+    bench = Offline(tmp_path, Config(baseline=BaselineConfig(events=4), models=models))
     bench.send(features={"code": [1, 2, 2, 1]})
     bench.send(features={"code": [2, 3]})
     bench.commit()
@@ -348,7 +295,9 @@ def test_an_interrupted_commit_leaves_nothing_and_the_next_try_counts_once(bench
     bench.commit()
     bench.send(latency_ms=[1.0] * 3, features={"x": [1, 2, 3]})
     delta = bench.engine.close_delta()
-    bench.db.execute("CREATE TRIGGER full BEFORE INSERT ON tally BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+    bench.db.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON tally BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
     with pytest.raises(Exception, match="disk full"):
         commit(bench.db, delta)
     assert load(bench.db).models[KEY].traffic.rows == 1

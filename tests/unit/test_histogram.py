@@ -82,7 +82,9 @@ def test_merging_knows_no_order_and_no_grouping(a, b, c):
     assert_same(x.merged(Pane.zeros(NUMERIC.slots, 1)), x)
 
 
-@given(values, st.sampled_from([NUMERIC, Column("x", Kind.CATEGORICAL, categories=("a", "true", "3"))]))
+@given(
+    values, st.sampled_from([NUMERIC, Column("x", Kind.CATEGORICAL, categories=("a", "true", "3"))])
+)
 def test_every_value_falls_into_exactly_one_slot(sample, column):
     codes, _ = column.encode(sample)
     assert len(codes) == len(sample)
@@ -98,7 +100,13 @@ def test_what_is_missing_and_what_is_invalid():
     assert found is not None
     assert np.isfinite(found).tolist() == [True, False, False, False, False, True, False]
     text = Column("c", Kind.CATEGORICAL, categories=("a", "true"))
-    assert text.encode(["a", "b", None, True, 3])[0].tolist() == [0, 2, text.missing, 1, text.invalid]
+    assert text.encode(["a", "b", None, True, 3])[0].tolist() == [
+        0,
+        2,
+        text.missing,
+        1,
+        text.invalid,
+    ]
     ids = Column("c", Kind.CATEGORICAL, categories=("3", "2.5"), codes=True)
     assert ids.encode([3, 3.0, "3", 2.5, 4, math.nan])[0].tolist() == [0, 0, 0, 1, 2, ids.missing]
 

@@ -1,0 +1,116 @@
+"""The whole of /metrics, held against a file; rerun with MLGUARD_WRITE_GOLDEN=1 to write it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from support.offline import NOW, Offline
+
+from mlguard_sidecar.config import BaselineConfig, Config, ModelConfig, Thresholds, WindowsConfig
+from mlguard_sidecar.config.units import Duration
+from mlguard_sidecar.exposition import METRICS, Own, metrics
+from mlguard_sidecar.wire import Line, Reason, Refused
+
+GOLDEN = Path(__file__).with_name("metrics.golden")
+
+
+@pytest.fixture
+def page(tmp_path):
+    config = Config(
+        baseline=BaselineConfig(events=60),
+        windows=WindowsConfig(traffic=[Duration("5m")], features=[Duration("1h")]),
+        models=[
+            ModelConfig(project="p", model="m", thresholds=Thresholds(latency_p95_seconds=0.3))
+        ],
+    )
+    offline = Offline(tmp_path, config)
+    for i in range(0, 200, 50):
+        rows = range(i, i + 50)
+        offline.send(
+            timestamp=[NOW - 60 + n / 10 for n in rows],
+            latency_ms=[1.0 + n % 40 for n in rows],
+            y_pred=["late" if n % 4 == 0 else "in time" for n in rows],
+            y_proba=[n / 200 for n in rows],
+            features={
+                "age": [None if n % 25 == 0 else 20 + n % 50 for n in rows],
+                'odd "name"\\': [["CA", "a\nb", "__other__", 7][n % 4] for n in rows],
+                "constant": [5] * 50,
+            },
+        )
+    offline.engine.take_events(
+        [Line(project_id="q", model_id="latency only", latency_ms=3)], "socket"
+    )
+    offline.engine.reject(Refused(Reason.BAD_JSON, "why", 2), "socket")
+    offline.engine.report_dropped(3, "socket")
+    offline.commit()
+    offline.now = NOW + 20
+    own = Own(offline.engine.tally, lambda: Counter(socket=4))
+    own.connections = 2
+    own.store_bytes = 8192
+    own.observe_commit(0.004)
+    own.count(metrics.STORE_ERRORS)
+    yield offline.page(own)
+    offline.close()
+
+
+def test_the_page_is_the_golden_one(page):
+    if os.environ.get("MLGUARD_WRITE_GOLDEN") == "1":
+        GOLDEN.write_text(page)
+    names, values = split(page)
+    golden_names, golden_values = split(GOLDEN.read_text())
+    assert names == golden_names
+    assert values == pytest.approx(golden_values, rel=1e-9)  # the last digit is the processor's
+
+
+def split(page: str) -> tuple[list[str], list[float]]:
+    """The lines without their values, and the values."""
+    lines = page.splitlines()
+    samples = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    comments = [line for line in lines if line.startswith("#")]
+    return comments + [name for name, _, _ in samples], [float(value) for _, _, value in samples]
+
+
+def test_every_metric_is_in_it_once_and_in_order(page):
+    told = [line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")]
+    assert told == [metric.name for metric in METRICS if metric.name in told]
+    assert {metric.name for metric in METRICS} == set(told)
+
+
+def test_labels_come_back_as_they_were(page):
+    families = text_string_to_metric_families(page)
+    bins = {
+        s.labels["bin"]
+        for f in families
+        for s in f.samples
+        if s.name == "mlguard_feature_bin_total" and s.labels["feature"] == 'odd "name"\\'
+    }
+    assert bins == {"CA", "a\nb", "__other__"}
+
+
+def test_received_is_committed_and_rejected_and_pending(page):
+    sums: Counter[str] = Counter()
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            sums[sample.name.removeprefix("mlguard_sidecar_events_")] += sample.value
+    assert (
+        sums["received_total"] == sums["committed_total"] + sums["rejected_total"] + sums["pending"]
+    )
+    assert sums["received_total"] == 201 + 2 + 4
+
+
+@pytest.mark.needs("promtool")
+def test_promtool_has_nothing_to_say(page):
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=page, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_no_label_is_one_that_scraping_takes():
+    taken = {"endpoint", "service", "job", "instance", "pod", "namespace", "container"}
+    assert not taken & {label for metric in METRICS for label in metric.labels}
