@@ -189,6 +189,7 @@ class Daemon:
         self._config, self._plans = config, plans
         self._engine.replan()
         self._keeper.wake.set()
+        self._keeper.replanned.set()
         self._own.count(metrics.RELOADS, "success")
         log.info("configuration reloaded")
         return None

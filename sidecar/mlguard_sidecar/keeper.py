@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from collections import Counter
@@ -42,6 +43,7 @@ class Keeper:
     Attributes:
         own: the sidecar's figures of itself.
         wake: set when there may be something to commit.
+        replanned: set when windows were changed.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Keeper:
         self._lock = asyncio.Lock()
         self._failed: Delta | None = None
         self.wake = asyncio.Event()
+        self.replanned = asyncio.Event()
         self._restore()
         self.own = Own(engine.tally, self._pending)
         self.own.store_bytes = store_bytes(db)
@@ -130,10 +133,9 @@ class Keeper:
                 log.info("commits succeed again")
                 self._failed = None
                 self.wake.set()
-            stale = self._engine.committed(delta)
-            self._acknowledge(delta.sequences)
-        if stale:
-            await self.refresh()
+            for view in self._engine.committed(delta):
+                await self._refresh(view)
+            self._acknowledge(delta.sequences)  # last, so that who is told finds it in the figures
         return True
 
     def _commit(self, delta: Delta) -> None:
@@ -144,9 +146,12 @@ class Keeper:
                 self._hours.changed(key, series, [start])
 
     async def refresh_for_ever(self) -> None:
-        """Move the windows on at the end of every pane."""
+        """Move the windows on at the end of every pane, and at once where they were changed."""
         while True:
-            await asyncio.sleep(self._pane_seconds - self._clock() % self._pane_seconds)
+            rest = self._pane_seconds - self._clock() % self._pane_seconds
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.replanned.wait(), rest)
+            self.replanned.clear()
             await self.refresh()
             self.own.store_bytes = await self._in_thread(lambda: store_bytes(self._db))
 
@@ -154,15 +159,18 @@ class Keeper:
         """Read every window anew."""
         for view in list(self._engine.views.values()):
             async with self._lock:
-                plans = self._plans()
-                try:
-                    view.traffic_windows = await self._windows(view, TRAFFIC, plans.traffic_spans)
-                    view.feature_windows = await self._windows(
-                        view, view.schema.series, plans.feature_spans
-                    )
-                except (sqlite3.Error, OSError, ValueError) as error:
-                    self.own.count(metrics.STORE_ERRORS)
-                    log.error("a window cannot be read: %s", error)  # noqa: TRY400
+                await self._refresh(view)
+
+    async def _refresh(self, view: ModelView) -> None:
+        plans = self._plans()
+        try:
+            view.traffic_windows = await self._windows(view, TRAFFIC, plans.traffic_spans)
+            view.feature_windows = await self._windows(
+                view, view.schema.series, plans.feature_spans
+            )
+        except (sqlite3.Error, OSError, ValueError) as error:
+            self.own.count(metrics.STORE_ERRORS)
+            log.error("a window cannot be read: %s", error)  # noqa: TRY400
 
     async def _windows(self, view: ModelView, series: str, spans: list[Span]) -> dict[str, Window]:
         windows = [Window.at(span, self._clock(), self._pane_seconds) for span in spans]

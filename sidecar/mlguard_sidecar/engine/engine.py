@@ -181,19 +181,18 @@ class Engine:
         self._pending = Delta()
         return Delta(self._clock(), closed.models, closed.sequences, closed.tally)
 
-    def committed(self, delta: Delta) -> bool:
+    def committed(self, delta: Delta) -> list[ModelView]:
         """Take a delta that is committed into the views.
 
         Returns:
-            Whether windows must be read anew: a model is new, or its baseline changed.
+            Views whose windows must be read anew: the model is new, or its baseline changed.
         """
-        stale = False
+        stale = []
         for key, gained in delta.models.items():
-            view = self.views.get(key)
-            if view is None:
-                view = self.views[key] = ModelView(key, delta.now)
-                stale = True
-            stale = view.apply(gained) or stale
+            new = key not in self.views
+            view = self.views.setdefault(key, ModelView(key, delta.now))
+            if view.apply(gained) or new:
+                stale.append(view)
         self.durable.update(delta.sequences)
         self.tally.counts.update(delta.tally.counts)
         return stale
