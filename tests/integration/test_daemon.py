@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,7 +39,9 @@ def test_a_restart_changes_no_figure(make_sidecar):
     with Guard(project="p", model="m", socket=str(sidecar.socket_path)) as guard:
         rng = np.random.default_rng(1)
         for x in rng.normal(size=1000).tolist():
-            guard.log(features={"x": x, "c": "ab"[int(x > 0)]}, y_pred=int(x > 0), latency_ms=abs(x))
+            guard.log(
+                features={"x": x, "c": "ab"[int(x > 0)]}, y_pred=int(x > 0), latency_ms=abs(x)
+            )
         assert guard.flush(10)
         before = sidecar.metrics()
         assert sidecar.stop() == 0
@@ -195,7 +195,9 @@ def test_a_full_disk_loses_nothing_and_is_told(make_sidecar):
         client.send(batch | {"seq": 1})
         client.wait_for_ack(1)
         assert sidecar.process is not None
-        limit_file_size(sidecar.process.pid, (sidecar.folder / "data/mlguard.db-wal").stat().st_size)
+        limit_file_size(
+            sidecar.process.pid, (sidecar.folder / "data/mlguard.db-wal").stat().st_size
+        )
         client.send(batch | {"seq": 2})
         eventually(lambda: sidecar.value("mlguard_sidecar_store_errors_total") > 0)
         client.send(batch | {"seq": 3})
@@ -228,9 +230,8 @@ def test_the_database_can_be_opened_by_others_once_it_is_stopped(make_sidecar):
         client.send(EVENT)
         eventually(lambda: sidecar.value("mlguard_inferences_total") == 1)
     assert sidecar.stop() == 0
-    files = os.listdir(sidecar.folder / "data")
-    assert files == ["mlguard.db"]
-    db = sqlite3.connect(Path(sidecar.folder / "data/mlguard.db"))
+    (file,) = (sidecar.folder / "data").iterdir()
+    db = sqlite3.connect(file)
     assert db.execute("SELECT project, model, endpoint FROM model").fetchall() == [
         ("p", "m", "predict")
     ]

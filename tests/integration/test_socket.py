@@ -230,15 +230,15 @@ def test_silent_clients_and_500_at_once(sidecar):
 
 
 def test_connections_beyond_the_limit_are_closed_and_counted(make_sidecar):
-    with make_sidecar(limits={"connections": 2}) as sidecar:
-        with sidecar.connection() as first, sidecar.connection() as second:
-            first.hello("a")
-            second.hello("b")
-            with sidecar.connection() as third, contextlib.suppress(ConnectionError):
-                assert third.reader.read() == b""
-            assert sidecar.value("mlguard_sidecar_connections_refused_total") == 1
-            first.send(EVENT)
-            eventually(lambda: sidecar.value("mlguard_inferences_total") == 1)
+    sidecar = make_sidecar(limits={"connections": 2}).start()
+    with sidecar.connection() as first, sidecar.connection() as second:
+        first.hello("a")
+        second.hello("b")
+        with sidecar.connection() as third, contextlib.suppress(ConnectionError):
+            assert third.reader.read() == b""
+        assert sidecar.value("mlguard_sidecar_connections_refused_total") == 1
+        first.send(EVENT)
+        eventually(lambda: sidecar.value("mlguard_inferences_total") == 1)
 
 
 def test_an_unknown_version_is_told(sidecar):

@@ -133,6 +133,6 @@ def broken(**changes) -> bytes:
     ],
 )
 def test_what_is_wrong_with_a_file_is_told(data, text):
-    with pytest.raises(ValueError, match="^[^\n]*$") as caught:
+    with pytest.raises(ValueError, match=r"^[^\n]*$") as caught:
         load(data)
     assert text in str(caught.value)

@@ -13,11 +13,9 @@ from support.offline import KEY, NOW, Offline
 
 from mlguard_sidecar.config import BaselineConfig, Config, FeatureConfig, Limits, ModelConfig
 from mlguard_sidecar.histogram import Kind
-from mlguard_sidecar.plans import Plans
 from mlguard_sidecar.store import (
     Hours,
     Retention,
-    commit,
     load,
     maintain,
     store_bytes,
@@ -157,7 +155,7 @@ def test_hours_and_days_fold_without_changing_a_sum(bench):
     series = bench.engine.views[KEY].schema.series
 
     def sums() -> tuple:
-        pane = bench.hours.window(KEY, series, int(NOW - days * 86_400) - 86_400, int(NOW) + 60)
+        pane = Hours(bench.db).window(KEY, series, int(NOW - days * 86_400) - 86_400, int(NOW) + 60)
         return pane.counts.tolist(), pane.moments.round(9).tolist()
 
     def day() -> list:
@@ -165,7 +163,6 @@ def test_hours_and_days_fold_without_changing_a_sum(bench):
 
     whole, last_day, size = sums(), day(), store_bytes(bench.db)
     maintain(bench.db, bench.now, Retention())
-    bench.hours = Hours(bench.db)
     assert sums() == whole
     assert day() == last_day
     assert store_bytes(bench.db) < size
@@ -243,16 +240,12 @@ def test_a_given_baseline_is_used_at_once_and_can_be_changed_and_changed_back(tm
         return bench.figures()["drift_psi", "1h", "feature", "x"]
 
     assert psi() < 0.2
-    bench.plans = Plans(config(files[1]))
-    bench.engine._plan_of = bench.plans.plan_of
-    bench.engine.replan()
+    bench.use(config(files[1]))
     assert psi() > 2
     figures = bench.figures()
     assert figures["drift_samples", "1h", "feature", "x"] == 300, "only what came since the change"
     assert figures["inferences_total",] == 600
-    bench.plans = Plans(config(files[0]))
-    bench.engine._plan_of = bench.plans.plan_of
-    bench.engine.replan()
+    bench.use(config(files[0]))
     assert psi() < 0.2
     assert bench.figures()["drift_samples", "1h", "feature", "x"] == 600, "those of before are back"
     bench.close()
@@ -292,15 +285,18 @@ def test_events_without_features_are_no_missing_values(bench):
 
 def test_an_interrupted_commit_leaves_nothing_and_the_next_try_counts_once(bench):
     bench.send(latency_ms=[1.0])
-    bench.commit()
+    assert bench.commit()
     bench.send(latency_ms=[1.0] * 3, features={"x": [1, 2, 3]})
-    delta = bench.engine.close_delta()
     bench.db.execute(
         "CREATE TRIGGER full BEFORE INSERT ON tally BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
-    with pytest.raises(Exception, match="disk full"):
-        commit(bench.db, delta)
+    assert not bench.commit()
     assert load(bench.db).models[KEY].traffic.rows == 1
+    assert bench.figures()["inferences_total",] == 1
+    bench.send(latency_ms=[1.0] * 5)
+    assert not bench.commit()
     bench.db.execute("DROP TRIGGER full")
-    commit(bench.db, delta)
-    assert load(bench.db).models[KEY].traffic.rows == 4
+    assert bench.commit()
+    assert bench.commit()
+    assert load(bench.db).models[KEY].traffic.rows == 9
+    assert bench.figures()["inferences_total",] == 9
