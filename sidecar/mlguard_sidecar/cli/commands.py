@@ -57,7 +57,9 @@ def baseline() -> None:
     "--categorical", multiple=True, metavar="COLUMN", help="Read its numbers as categories."
 )
 @click.option("--bins", default=10, show_default=True, type=click.IntRange(2, 60))
-@click.option("--method", default="quantile", show_default=True, type=click.Choice(list(Method)))
+@click.option(
+    "--method", default="quantile", show_default=True, type=click.Choice([str(m) for m in Method])
+)
 def baseline_build(
     *,
     file: Path,

@@ -6,7 +6,7 @@ import re
 import urllib.request
 from collections import defaultdict
 
-_LINE = re.compile(r"(mlguard_\w+)(?:\{(.*)\})? (\S+)")
+_LINE = re.compile(r"^(mlguard_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _MODEL = ("project", "model", "model_endpoint")
 

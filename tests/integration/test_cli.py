@@ -1,0 +1,142 @@
+"""The command `mlguard`, as people type it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.sidecar import eventually
+
+from mlguard_sidecar.baseline import load
+
+
+def mlguard(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("mlguard")), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+@pytest.fixture
+def training(tmp_path):
+    rng = random.Random(1)
+    path = tmp_path / "train.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["id", "age", "country", "code", "score", "label"])
+        for i in range(500):
+            age = "" if i % 50 == 0 else rng.randint(18, 90)
+            row = [i, age, rng.choice(["CA", "US"]), rng.randint(1, 3), rng.random(), i % 2]
+            out.writerow(row)
+    return path
+
+
+def test_a_baseline_is_built_from_training_data_shown_and_used(training, tmp_path, make_sidecar):
+    file = tmp_path / "baseline.json"
+    done = mlguard(
+        "baseline", "build", str(training), "-o", str(file), "--drop", "id",
+        "--categorical", "code", "--y-pred", "label", "--y-proba", "score",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    made = load(file.read_bytes())
+    assert done.stdout == f"{file}: baseline {made.id}, 5 columns, 500 rows\n"
+    assert [(c.column.name, str(c.column.kind)) for c in made.columns] == [
+        ("age", "numeric"),
+        ("code", "categorical"),
+        ("country", "categorical"),
+        ("y_pred", "categorical"),
+        ("y_proba", "numeric"),
+    ]
+    shown = mlguard("baseline", "show", str(file)).stdout
+    assert shown.startswith(f"baseline {made.id} from train.csv, 500 rows, ")
+    assert "age" in shown
+    assert " 10  <=" in shown  # 10 missing ages
+
+    with make_sidecar(baseline={"file": str(file)}) as sidecar:
+        with sidecar.connection() as client:
+            client.send({"project_id": "p", "model_id": "m", "features": {"age": 30, "code": 2}})
+            eventually(lambda: sidecar.value("mlguard_inferences_total") == 1)
+        assert sidecar.value("mlguard_baseline_info", baseline=made.id) == 1
+        assert sidecar.value("mlguard_feature_bin_total", feature="code", bin="2") == 1
+        status = mlguard("status", "--url", sidecar.url)
+    lines = status.stdout.splitlines()
+    assert lines[0].split()[:2] == ["MODEL", "INFERENCES"]
+    assert lines[1].startswith("p/m/predict  1 ")
+    assert "in use" in lines[1]
+    assert lines[-1] == "rejected 0, dropped by clients 0, store errors 0"
+
+
+def test_events_as_lines_make_the_same_baseline_as_a_table(tmp_path):
+    rows = [{"x": i % 7, "c": "ab"[i % 2]} for i in range(100)]
+    flat, events, table = (tmp_path / name for name in ("flat.ndjson", "events.jsonl", "t.csv"))
+    flat.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    events.write_text(
+        "".join(json.dumps({"project_id": "p", "features": row}) + "\n" for row in rows)
+    )
+    table.write_text("x,c\n" + "".join(f"{row['x']},{row['c']}\n" for row in rows))
+    built = [
+        json.loads(mlguard("baseline", "build", str(path)).stdout) for path in (flat, events, table)
+    ]
+    assert built[0]["features"] == built[1]["features"] == built[2]["features"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.txt", "x", "expected a name that ends in .csv, .jsonl, .ndjson, .parquet"),
+        ("a.csv", "", "no rows"),
+        ("a.csv", "x,y\n1,2\n3\n", "a.csv:3: found 1 values, expected 2"),
+        ("a.ndjson", '{"x": 1}\nnonsense\n', "a.ndjson:2: Expecting value"),
+        ("a.ndjson", "[1]\n", "a.ndjson:1: expected a JSON object"),
+        ("a.parquet", "x", "reading Parquet needs pyarrow"),
+    ],
+)
+def test_what_is_wrong_with_a_data_file_is_one_line(tmp_path, name, content, told):
+    path = tmp_path / name
+    path.write_text(content)
+    done = mlguard("baseline", "build", str(path))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"mlguard: {path}")
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_unknown_column_and_a_missing_file_are_told(training, tmp_path):
+    done = mlguard("baseline", "build", str(training), "--drop", "ids")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"mlguard: {training}: no column ids; it has id, age, country, code, score, label\n",
+    )
+    for command in ("build", "show"):
+        done = mlguard("baseline", command, str(tmp_path / "no.csv"))
+        assert done.stderr == f"mlguard: {tmp_path / 'no.csv'}: No such file or directory\n"
+
+
+def test_nobody_at_the_address_is_told():
+    done = mlguard("status", "--url", "http://127.0.0.1:1")
+    assert done.returncode == 2
+    assert done.stderr.startswith("mlguard: no sidecar answers at http://127.0.0.1:1")
+
+
+def test_a_command_without_its_extra_says_which_to_install(tmp_path):
+    """The bare SDK has the commands' scripts, but none of their libraries."""
+    for package in ("mlguard", "mlguard_sidecar"):
+        source = Path(__import__(package).__file__).parent
+        (tmp_path / package).symlink_to(source)
+    for module, extra in (("mlguard_sidecar.main", "sidecar"), ("mlguard_sidecar.cli", "sidecar")):
+        code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {module} as m"
+        code += "; sys.exit(m.main())"
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2, done
+        assert f"pip install 'mlguard[{extra}]'" in done.stderr
+        assert done.stderr.count("\n") == 1
