@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -63,6 +64,9 @@ def _run(flags: argparse.Namespace) -> int:
 
     async def serve(config: Config) -> None:
         daemon = Daemon(config, read_config)
+        # events are many small objects that live for a moment: look for cycles less often
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

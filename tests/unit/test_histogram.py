@@ -157,7 +157,8 @@ def test_latency_quantiles_are_numpys_within_one_percent(sample, level):
     found = traffic_of(np.array(sample)).latency_quantiles_seconds(level)
     assert found is not None
     expected = float(np.quantile(sample, level)) / 1000
-    assert found[0] == pytest.approx(expected, rel=0.01, abs=1e-6)
+    # below a microsecond all latencies share a bin
+    assert abs(found[0] - expected) <= 0.01 * expected + 1e-6
 
 
 @given(latencies)

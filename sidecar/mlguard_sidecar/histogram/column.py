@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -23,7 +24,7 @@ OTHER = "__other__"
 LONGEST_CATEGORY = 128
 """Characters of a category that count; longer texts are one category where these agree."""
 
-_NUMBERS = {int, float, bool, type(None)}
+_NUMBERS = {int, float, bool}
 
 
 class Kind(StrEnum):
@@ -112,14 +113,16 @@ class Column:
         return self._encode_categories(values), None
 
     def _encode_numbers(self, values: Values) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        invalid = None
+        invalid: list[int] = []
         if isinstance(values, np.ndarray):  # scores are kept as an array
             numbers = values
-        elif set(map(type, values)) <= _NUMBERS:
-            numbers = _as_floats(values)
         else:
-            numbers = _as_floats([v if type(v) in _NUMBERS else None for v in values])
-            invalid = [i for i, v in enumerate(values) if type(v) not in _NUMBERS]
+            try:  # the quick way for what is numbers throughout: it takes nothing else
+                numbers = np.frombuffer(array("d", values))  # type: ignore[type-var]
+            except (TypeError, OverflowError):
+                kinds = (*_NUMBERS, type(None))
+                invalid = [i for i, v in enumerate(values) if type(v) not in kinds]
+                numbers = np.array([_as_float(v) for v in values], dtype=np.float64)
         slots = np.searchsorted(self._edge_array, numbers)
         absent = ~np.isfinite(numbers)
         if absent.any():
@@ -168,16 +171,10 @@ def kind_of(value: object, role: Role) -> Kind:
     return Kind.NUMERIC if numeric else Kind.CATEGORICAL
 
 
-def _as_floats(values: Sequence[object]) -> NDArray[np.float64]:
-    try:
-        return np.array(values, dtype=np.float64)
-    except OverflowError:  # an integer beyond the largest float is as good as infinite
-        return np.array([_as_float(v) for v in values], dtype=np.float64)
-
-
 def _as_float(value: object) -> float:
+    """A number as a float, infinite where it is too large for one; NaN for all else."""
     try:
-        return math.nan if value is None else float(value)  # type: ignore[arg-type]
+        return float(value) if type(value) in _NUMBERS else math.nan  # type: ignore[arg-type]
     except OverflowError:
         return math.inf
 

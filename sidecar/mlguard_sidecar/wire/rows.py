@@ -201,7 +201,8 @@ def _times(stamps: Sequence[float | str | None], now: float) -> NDArray[np.float
     if kinds <= {float}:
         return np.array(stamps, dtype=np.float64)
     if kinds <= {str}:
-        return np.array(list(map(_epoch, cast("Sequence[str]", stamps))), dtype=np.float64)
+        epoch_of = {text: _epoch(text) for text in set(cast("Sequence[str]", stamps))}
+        return np.array([epoch_of[text] for text in stamps], dtype=np.float64)  # type: ignore[index]
     return np.array(
         [now if s is None else _epoch(s) if isinstance(s, str) else s for s in stamps],
         dtype=np.float64,
