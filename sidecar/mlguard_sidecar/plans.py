@@ -55,6 +55,7 @@ class Plans:
             alpha=config.drift.alpha,
             min_samples=config.drift.min_samples,
             learning_events=self.plan_of(key).events,
+            fleet=config.exposition == "fleet",
             psi_threshold=own.thresholds.drift_psi or config.thresholds.drift_psi,
             p95_threshold_seconds=own.thresholds.latency_p95_seconds
             or config.thresholds.latency_p95_seconds,

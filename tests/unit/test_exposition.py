@@ -81,6 +81,19 @@ def test_every_metric_is_in_it_once_and_in_order(page):
     assert {metric.name for metric in METRICS} == set(told)
 
 
+def test_a_fleet_shows_only_what_can_be_summed(tmp_path):
+    config = Config(baseline=BaselineConfig(events=60), exposition="fleet")
+    offline = Offline(tmp_path, config)
+    offline.send(features={"x": [float(n) for n in range(100)]}, y_pred=[1] * 100)
+    offline.commit()
+    names = {name for name, *_ in offline.figures()}
+    offline.close()
+    assert not any(
+        "window" in m.labels for m in METRICS if m.name.removeprefix("mlguard_") in names
+    )
+    assert {"inferences_total", "predictions_total", "feature_bin_total"} <= names
+
+
 def test_labels_come_back_as_they_were(page):
     families = text_string_to_metric_families(page)
     bins = {

@@ -131,6 +131,7 @@ class Config(_Struct, frozen=True):
     baseline: BaselineConfig = BaselineConfig(events=1000)
     drift: DriftConfig = DriftConfig()
     thresholds: Thresholds = Thresholds(drift_psi=0.2)
+    exposition: Literal["full", "fleet"] = "full"
     models: list[ModelConfig] = []
     log: LogConfig = LogConfig()
 

@@ -32,6 +32,7 @@ class Judging:
         alpha: probability of a false alarm in any of the model's features.
         min_samples: below which no drift is told.
         learning_events: events that a baseline is learnt from.
+        fleet: whether only what can be summed over replicas is shown.
         psi_threshold: limit of the population stability index, None without one.
         p95_threshold_seconds: limit of the 95th percentile of latency, None without one.
     """
@@ -40,6 +41,7 @@ class Judging:
     alpha: float
     min_samples: int
     learning_events: int
+    fleet: bool
     psi_threshold: float | None
     p95_threshold_seconds: float | None
 
@@ -62,8 +64,10 @@ class Models:
         now = self._clock()
         for key, view in self._views().items():
             judging = self._judging_of(key)
-            _traffic(families, view, now)
-            _features(families, view, judging)
+            _totals(families, view)
+            if not judging.fleet:
+                _traffic_windows(families, view, now)
+                _feature_windows(families, view, judging)
             _baseline(families, view, judging)
             if judging.psi_threshold is not None:
                 families.add(m.PSI_THRESHOLD, key, judging.psi_threshold)
@@ -71,7 +75,7 @@ class Models:
                 families.add(m.P95_THRESHOLD, key, judging.p95_threshold_seconds)
 
 
-def _traffic(families: Families, view: ModelView, now: float) -> None:
+def _totals(families: Families, view: ModelView) -> None:
     key, total = view.key, view.traffic
     families.add(m.INFERENCES, key, total.rows)
     families.add_histogram(
@@ -83,6 +87,10 @@ def _traffic(families: Families, view: ModelView, now: float) -> None:
     )
     for name, n in _named_classes(view, total):
         families.add(m.PREDICTIONS, (*key, name), n)
+
+
+def _traffic_windows(families: Families, view: ModelView, now: float) -> None:
+    key = view.key
     for label, window in view.traffic_windows.items():
         traffic = Traffic.zeros().merged(Traffic(window.pane))
         seconds = max(now - max(window.start, view.first_seen), 1.0)
@@ -112,7 +120,7 @@ def _named_classes(view: ModelView, traffic: Traffic) -> list[tuple[str, int]]:
     return named
 
 
-def _features(families: Families, view: ModelView, judging: Judging) -> None:
+def _feature_windows(families: Families, view: ModelView, judging: Judging) -> None:
     schema = view.schema
     baselines = schema.baseline.columns if schema.baseline else ()
     share = judging.alpha / max(sum(b.column.role is Role.FEATURE for b in baselines), 1)
