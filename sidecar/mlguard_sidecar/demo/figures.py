@@ -16,6 +16,7 @@ _WANTED = (
     "mlguard_prediction_ratio",
     "mlguard_drift_psi",
     "mlguard_feature_mean",
+    "mlguard_sidecar_client_dropped_events_total",
 )
 _LATE = frozenset({"1", "1.0", "true"})
 
@@ -42,6 +43,7 @@ class Figures:
 
     Attributes:
         inferences: Predictions counted since the start.
+        dropped: Predictions that the model server's SDK says it gave up.
         rate: Predictions per second over the traffic window.
         p50: Median latency of it in seconds.
         p95: 95th percentile of it in seconds.
@@ -50,6 +52,7 @@ class Figures:
     """
 
     inferences: int
+    dropped: int
     rate: float | None
     p50: float | None
     p95: float | None
@@ -70,9 +73,8 @@ def read(text: str, windows: Windows) -> Figures:
     ratios = samples.get(("mlguard_prediction_ratio", traffic), [])
     late = sum(value for labels, value in ratios if labels.get("prediction") in _LATE)
     return Figures(
-        inferences=int(
-            sum(value for _, value in samples.get(("mlguard_inferences_total", ""), []))
-        ),
+        inferences=_sum(samples, "mlguard_inferences_total"),
+        dropped=_sum(samples, "mlguard_sidecar_client_dropped_events_total"),
         rate=_only(samples, "mlguard_inferences_per_second", traffic),
         p50=_only(samples, "mlguard_latency_p50_seconds", traffic),
         p95=_only(samples, "mlguard_latency_p95_seconds", traffic),
@@ -115,3 +117,7 @@ def _by_label(samples: _Samples, name: str, window: str) -> dict[str, float]:
 
 def _only(samples: _Samples, name: str, window: str) -> float | None:
     return next((value for _, value in samples.get((name, window), [])), None)
+
+
+def _sum(samples: _Samples, name: str) -> int:
+    return int(sum(value for _, value in samples.get((name, ""), [])))

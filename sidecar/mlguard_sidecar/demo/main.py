@@ -124,11 +124,12 @@ async def _year(
     console.print()
     replay = Replay(cast.flights, cast.model.url, options.seconds)
     await audience.watch(replay)
-    counted = await audience.counted(replay.answered)
+    final = await audience.settled(replay.answered)
     kept = folder.path if options.keep or options.folder else None
     outcome = Outcome(
         replay=replay,
-        counted=counted,
+        counted=final.inferences,
+        dropped=final.dropped,
         readings=audience.readings,
         url=address.url,
         folder=kept,
@@ -140,7 +141,7 @@ async def _year(
     while options.keep:
         console.print("\nStaying, the year starts again. Ctrl-C stops.\n")
         await audience.watch(Replay(cast.flights, cast.model.url, options.seconds))
-    return 0 if counted == replay.answered else _UNEQUAL
+    return 0 if final.inferences == replay.answered else _UNEQUAL
 
 
 async def _while_alive(work: Coroutine[None, None, int], children: Sequence[Child]) -> int:

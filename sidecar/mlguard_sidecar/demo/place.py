@@ -15,7 +15,7 @@ from mlguard_sidecar.demo.errors import CannotStartError
 BASELINE_EVENTS = 20_000
 PSI_THRESHOLD = 0.2
 _LONGEST_SOCKET_PATH = 100
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - only read
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only read
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def claim_address(listen: str) -> Address:
         raise CannotStartError(
             f"--listen takes HOST:PORT, for example 127.0.0.1:9520, not {listen!r}"
         )
-    host, port = host.strip("[]"), int(digits)
+    host, port = host.strip("[]") or "127.0.0.1", int(digits)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as trial:
@@ -108,7 +108,7 @@ def claim_address(listen: str) -> Address:
             return Address(host=host, port=trial.getsockname()[1])
     except OSError as error:
         raise CannotStartError(
-            f"port {port} on {host or 'this machine'} cannot be used ({error.strerror}); "
+            f"port {port} on {host} cannot be used ({error.strerror}); "
             "choose another with --listen 127.0.0.1:0 (any free one)"
         ) from error
 

@@ -28,7 +28,7 @@ _UNITS = {
 _STYLES = {Verdict.SHIFTED: "bold red", Verdict.STEADY: "green", Verdict.LEARNING: "dim"}
 _MARGIN = 1
 _BEHIND_SECONDS = 3.0
-NOTHING = Figures(inferences=0, rate=None, p50=None, p95=None, late=None, drifts={})
+NOTHING = Figures(inferences=0, dropped=0, rate=None, p50=None, p95=None, late=None, drifts={})
 
 
 @dataclass(frozen=True)

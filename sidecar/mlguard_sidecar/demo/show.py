@@ -55,13 +55,14 @@ class Audience:
         finally:
             running.cancel()
 
-    async def counted(self, expected: int) -> int:
-        """Return how many flights the sidecar has counted, once it is `expected` or 10 s on."""
+    async def settled(self, expected: int) -> Figures:
+        """Return the sidecar's figures once all flights are accounted for, at most 10 s on."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         while True:
             figures = await self._fetch()
-            if figures.inferences >= expected or time.monotonic() > deadline:
-                return figures.inferences
+            accounted = figures.inferences + figures.dropped
+            if accounted >= expected or time.monotonic() > deadline:
+                return figures
             await asyncio.sleep(0.1)
 
     async def _live(self, replay: Replay, running: asyncio.Task[None]) -> None:

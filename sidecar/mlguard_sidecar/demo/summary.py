@@ -26,6 +26,7 @@ class Outcome:
     Attributes:
         replay: The finished replay.
         counted: How many of its flights the sidecar has counted.
+        dropped: How many the model server's SDK says it gave up.
         readings: What the sidecar said on the way.
         url: The sidecar's address.
         folder: Where its data lies, None when it is about to be removed.
@@ -34,6 +35,7 @@ class Outcome:
 
     replay: Replay
     counted: int
+    dropped: int
     readings: Sequence[Reading]
     url: str
     folder: Path | None
@@ -75,11 +77,17 @@ def _counted(outcome: Outcome) -> list[str]:
         lines.append(
             f"The sidecar counted {outcome.counted:,}: the same. None was lost, none counted twice."
         )
-    else:
+        return lines
+    lines.append(f"The sidecar counted {outcome.counted:,}, which is not the same.")
+    if outcome.dropped:
         lines.append(
-            f"The sidecar counted {outcome.counted:,}, which differs by "
-            f"{abs(outcome.counted - replay.answered):,}: this must not be."
+            f"The SDK dropped {outcome.dropped:,} and says so: "
+            "the sidecar did not read for a while."
         )
+    missing = replay.answered - outcome.counted - outcome.dropped
+    if missing:
+        how = "few" if missing > 0 else "many"
+        lines.append(f"That is {abs(missing):,} too {how}, which must not be.")
     return lines
 
 
