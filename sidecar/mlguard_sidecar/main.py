@@ -30,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", metavar="DIR", help="for the database")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     flags = parser.parse_args(arguments)
+    if sys.version_info < (3, 11):  # noqa: UP036 - the SDK in the same wheel runs on 3.10
+        return _fail("the sidecar needs Python 3.11 or newer; the SDK alone runs on 3.10")
     try:
         return _run(flags)
     except ModuleNotFoundError as error:

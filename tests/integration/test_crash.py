@@ -49,6 +49,7 @@ def test_sigkill_under_load_loses_nothing_and_doubles_nothing(make_sidecar, caps
             least = total(before, "mlguard_inferences_total")
             now = eventually(lambda least=least: _grown(sidecar, least))
             assert_no_counter_went_back(before, now)
+            assert_every_event_is_accounted_for(now)
             before = now
             stop.wait(rng.uniform(0.0, 0.4))  # any moment of a commit's cycle
             sidecar.kill()
@@ -88,6 +89,15 @@ def test_sigkill_under_load_loses_nothing_and_doubles_nothing(make_sidecar, caps
             f"\n{KILLS} kills, {everything:,} events sent, {everything:,} counted,"
             f" {again:.0f} batches came twice and counted once"
         )
+
+
+def assert_every_event_is_accounted_for(found):
+    name = "mlguard_sidecar_events_{}"
+    received, *fates = (
+        total(found, name.format(fate))
+        for fate in ("received_total", "committed_total", "rejected_total", "pending")
+    )
+    assert received == sum(fates)
 
 
 def _grown(sidecar, least):

@@ -118,6 +118,25 @@ def test_where_batches_and_commits_fall_changes_no_figure(tmp_path_factory, batc
     assert page(batches, set(commits)) == pytest.approx(page([], set()))
 
 
+def test_what_teaches_nothing_does_not_count_towards_the_baseline(bench):
+    bench.send(latency_ms=[1.0] * 500)
+    bench.send(features={"x": [float(i) for i in range(50)]})
+    bench.commit()
+    assert bench.figures()["drift_samples", "1h", "feature", "x"] == 50
+
+
+def test_a_baseline_that_is_to_be_learnt_from_fewer_events_is_built_from_what_there_is(bench):
+    bench.send(features={"x": [float(i) for i in range(40)]})
+    bench.commit()
+    bench.use(Config(baseline=BaselineConfig(events=30)))
+    bench.send(features={"x": [1.0] * 10})
+    bench.commit()
+    baseline = bench.engine.views[KEY].schema.baseline
+    assert baseline is not None
+    assert baseline.samples == 40
+    assert bench.figures()["drift_samples", "1h", "feature", "x"] == 50
+
+
 def test_late_events_land_in_the_minute_that_they_belong_to(bench):
     bench.send(latency_ms=[1] * 4, timestamp=[NOW, NOW - 239, NOW - 3500, NOW - 80_000])
     bench.commit()

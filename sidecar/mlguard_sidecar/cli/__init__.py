@@ -7,6 +7,9 @@ import sys
 
 def main() -> None:
     """Run `mlguard`."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - the SDK in the same wheel runs on 3.10
+        sys.stderr.write("mlguard: this command needs Python 3.11 or newer\n")
+        sys.exit(2)
     try:
         from mlguard_sidecar.cli.commands import mlguard  # noqa: PLC0415 - to tell a missing extra
     except ModuleNotFoundError as error:

@@ -30,15 +30,8 @@ def mlguard() -> None:
 @click.option("--seconds", default=75.0, show_default=True, help="How long the year takes.")
 def demo(*, keep: bool, listen: str, folder: Path | None, seconds: float) -> None:
     """A real model on real data: a year of flights from New York in a minute and a half."""
-    try:
-        from mlguard_sidecar.demo import run  # noqa: PLC0415 - the extra `demo`
-    except ModuleNotFoundError as error:
-        if str(error.name).startswith("mlguard"):
-            raise
-        click.echo(
-            f"mlguard: {error.name} is not installed; run: pip install 'mlguard[demo]'", err=True
-        )
-        sys.exit(2)
+    from mlguard_sidecar.demo import run  # noqa: PLC0415 - only this command needs it
+
     sys.exit(run(keep=keep, listen=listen, folder=folder, seconds=seconds))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mlguard_sidecar.engine.delta import Delta, ModelDelta, Tally
 from mlguard_sidecar.engine.learner import Learner
 from mlguard_sidecar.engine.schema import Schema
@@ -205,4 +207,6 @@ class Engine:
 
 
 def _without_content(rows: Rows) -> Rows:
-    return Rows(_OTHER_MODEL, rows.times, rows.latency_ms, [None] * len(rows), rows.scores, None)
+    """Only the traffic: predictions of different models are not comparable."""
+    nothing = np.full(len(rows), np.nan)
+    return Rows(_OTHER_MODEL, rows.times, rows.latency_ms, [None] * len(rows), nothing, None)

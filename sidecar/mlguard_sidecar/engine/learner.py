@@ -77,15 +77,16 @@ class Learner:
         delta.schema = self.schema
 
     def _fold(self, rows: Rows, delta: ModelDelta, tally: Tally, now: float) -> None:
-        room = self.plan.events - self.schema.learned
-        if self.schema.baseline is not None or room <= 0:
+        if self.schema.baseline is not None or not self.plan.events or _teaches_nothing(rows):
             self._count(rows, delta, tally)
             return
+        room = max(self.plan.events - self.schema.learned, 0)
         head = rows if len(rows) <= room else rows.taken(np.arange(room))
-        self._count(head, delta, tally)
-        self.lesson.append(head)
-        delta.lesson.append(head)
-        self.schema = replace(self.schema, learned=self.schema.learned + len(head))
+        if len(head):
+            self._count(head, delta, tally)
+            self.lesson.append(head)
+            delta.lesson.append(head)
+            self.schema = replace(self.schema, learned=self.schema.learned + len(head))
         if len(head) == room:
             self._graduate(delta, now)
         if len(head) < len(rows):
@@ -173,6 +174,15 @@ class Learner:
             columns.append(Column(name, forced or kind_of(first, Role.FEATURE), codes=codes))
         if columns:
             self.schema = self.schema.with_extras(columns)
+
+
+def _teaches_nothing(rows: Rows) -> bool:
+    """Whether there is nothing in the rows that a later window could be compared with."""
+    return (
+        rows.features is None
+        and bool(np.isnan(rows.scores).all())
+        and all(value is None for value in rows.y_pred)
+    )
 
 
 def _or_none(numbers: NDArray[np.float64]) -> list[float | None]:
