@@ -11,8 +11,8 @@ import numpy as np
 
 from mlguard_sidecar.baseline.file import baseline_of
 from mlguard_sidecar.baseline.model import Baseline, ColumnBaseline
-from mlguard_sidecar.histogram import OTHER, Column, Kind, Role, moments_of
-from mlguard_sidecar.histogram.column import category, kind_of
+from mlguard_sidecar.histogram import OTHER, Column, Kind, Role
+from mlguard_sidecar.histogram.column import category, finite_numbers, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,28 +110,21 @@ def _categorical(
     most_common = sorted(valid.items(), key=lambda item: (-item[1], item[0]))
     categories = tuple(text for text, _ in most_common[:MOST_CATEGORIES])
     column = Column(name, Kind.CATEGORICAL, role, categories=categories, codes=codes)
-    slots, _ = column.encode(values)
-    return ColumnBaseline(column, np.bincount(slots, minlength=column.slots))
+    (folded,) = column.fold(values, [slice(None)])
+    return ColumnBaseline(column, folded.counts)
 
 
 def _numeric(
     name: str, role: Role, values: Sequence[object], binning: Binning
 ) -> ColumnBaseline | None:
-    _, numbers = Column(name, Kind.NUMERIC).encode(values)
-    assert numbers is not None  # noqa: S101 - numeric columns give numbers
-    numbers = numbers[np.isfinite(numbers)]
+    numbers = finite_numbers(values)
     if not len(numbers):
         return None
     psi_edges = _psi_edges(numbers, binning)
     edges = _edges(numbers, psi_edges, binning)
     column = Column(name, Kind.NUMERIC, role, edges=edges)
-    slots, _ = column.encode(values)
-    return ColumnBaseline(
-        column,
-        np.bincount(slots, minlength=column.slots),
-        tuple(map(float, moments_of(numbers))),  # type: ignore[arg-type]
-        psi_edges,
-    )
+    (folded,) = column.fold(values, [slice(None)])
+    return ColumnBaseline(column, folded.counts, folded.moments, psi_edges)
 
 
 def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, ...]:

@@ -11,12 +11,9 @@ from mlguard_sidecar.engine.schema import Prediction, Schema
 from mlguard_sidecar.histogram import (
     CLASS_LIMIT,
     Column,
-    Kind,
     Pane,
     Role,
     Traffic,
-    latency_codes,
-    moments_of,
 )
 from mlguard_sidecar.histogram.column import category
 
@@ -56,22 +53,16 @@ def fold_traffic(rows: Rows, panes: list[tuple[int, slice]], schema: Schema) -> 
     classes = _class_numbers(rows.y_pred, schema)
     scores = rows.scores
     if schema.prediction is Prediction.VALUE and np.isnan(scores).all():
-        _, values = Column("y_pred", Kind.NUMERIC).encode(rows.y_pred)
-        assert values is not None  # noqa: S101 - numeric columns give numbers
-        scores = values
-    folded = {}
-    for start, part in panes:
-        latency = _present(rows.latency_ms[part])
-        chosen = classes[part]
-        folded[start] = Traffic.of(
+        scores = np.array([v if isinstance(v, int | float) else np.nan for v in rows.y_pred])
+    return {
+        start: Traffic.of(
             part.stop - part.start,
-            latency,
-            latency_codes(latency),
-            moments_of(latency),
-            chosen[chosen != _NO_CLASS],
-            moments_of(_present(scores[part])),
+            _present(rows.latency_ms[part]),
+            classes[part][classes[part] != _NO_CLASS],
+            _present(scores[part]),
         )
-    return folded
+        for start, part in panes
+    }
 
 
 def fold_features(rows: Rows, panes: list[tuple[int, slice]], schema: Schema) -> dict[int, Pane]:
@@ -82,13 +73,11 @@ def fold_features(rows: Rows, panes: list[tuple[int, slice]], schema: Schema) ->
         values = _values(rows, column)
         if values is None:
             continue
-        codes, numbers = column.encode(values)
         slots = layout.slots(i)
-        for start, part in panes:
-            pane = folded[start]
-            pane.counts[slots] = np.bincount(codes[part], minlength=column.slots)
-            if numbers is not None:
-                pane.moments[i] = moments_of(_present(numbers[part]))
+        parts = column.fold(values, [part for _, part in panes])
+        for pane, part in zip(folded.values(), parts, strict=True):
+            pane.counts[slots] = part.counts
+            pane.moments[i] = part.moments
     return folded
 
 
@@ -102,8 +91,8 @@ def _values(rows: Rows, column: Column) -> Sequence[object] | None:
 
 
 def _present(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    absent = np.isnan(numbers)
-    return numbers[~absent] if absent.any() else numbers
+    present = np.isfinite(numbers)
+    return numbers if present.all() else numbers[present]
 
 
 def _class_numbers(y_pred: Sequence[object], schema: Schema) -> NDArray[np.intp]:

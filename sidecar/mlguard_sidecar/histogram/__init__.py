@@ -2,12 +2,11 @@
 
 from mlguard_sidecar.histogram.column import OTHER, Column, Kind, Layout, Role
 from mlguard_sidecar.histogram.encode import decode, encode
-from mlguard_sidecar.histogram.pane import Pane, moments_of
+from mlguard_sidecar.histogram.pane import Pane
 from mlguard_sidecar.histogram.traffic import (
     CLASS_LIMIT,
     LATENCY_BUCKETS_SECONDS,
     Traffic,
-    latency_codes,
 )
 
 __all__ = [
@@ -22,6 +21,4 @@ __all__ = [
     "Traffic",
     "decode",
     "encode",
-    "latency_codes",
-    "moments_of",
 ]

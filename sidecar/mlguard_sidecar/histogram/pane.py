@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 COUNT, MEAN, M2, MIN, MAX = range(5)
-_NO_MOMENTS = (0.0, 0.0, 0.0, np.inf, -np.inf)
+Moments = tuple[float, float, float, float, float]
+_NO_MOMENTS: Moments = (0.0, 0.0, 0.0, np.inf, -np.inf)
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Pane:
         return Pane(counts, moments)
 
 
-def moments_of(numbers: NDArray[np.float64]) -> tuple[float, float, float, float, float]:
+def moments_of(numbers: NDArray[np.float64]) -> Moments:
     """Count, mean, M2, minimum and maximum of finite numbers."""
     n = len(numbers)
     if n == 0:
@@ -58,7 +59,8 @@ def moments_of(numbers: NDArray[np.float64]) -> tuple[float, float, float, float
         # the clip mends rounding: a mean lies between the extremes, and the mean of equals is it
         mean = min(max(numbers.mean(), low), high)
         deviations = numbers - mean
-        return float(n), mean, float(np.dot(deviations, deviations)), low, high
+        m2 = float(np.dot(deviations, deviations))
+        return float(n), float(mean), m2, float(low), float(high)
 
 
 def _merge_moments(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

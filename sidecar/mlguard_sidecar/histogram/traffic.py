@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlguard_sidecar.histogram.pane import COUNT, M2, MEAN, Pane
+from mlguard_sidecar.histogram.column import bin_counts
+from mlguard_sidecar.histogram.pane import COUNT, M2, MEAN, Pane, moments_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,11 +55,6 @@ _MIDDLES = np.concatenate(
 )
 
 
-def latency_codes(milliseconds: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The bin of each latency; NaN is not allowed."""
-    return np.searchsorted(_EDGES, milliseconds)
-
-
 @dataclass(frozen=True)
 class Traffic:
     """What a traffic pane says, in the units of the metrics."""
@@ -74,30 +70,26 @@ class Traffic:
     def of(
         rows: int,
         latency_ms: NDArray[np.float64],
-        codes: NDArray[np.intp],
-        latency_moments: tuple[float, ...],
         classes: NDArray[np.intp],
-        score_moments: tuple[float, ...],
+        scores: NDArray[np.float64],
     ) -> Traffic:
         """Traffic of some events.
 
         Args:
             rows: how many events.
             latency_ms: the latencies that there are, finite.
-            codes: their bins, by `latency_codes`.
-            latency_moments: their moments.
             classes: the number of each predicted class, CLASS_LIMIT for any other.
-            score_moments: moments of the scores.
+            scores: the scores that there are, finite.
         """
         new = Traffic.zeros()
         counts = new.pane.counts
         counts[_ROWS] = rows
         # whole nanoseconds, so that the sum is exact, merges by addition and never goes back
         counts[_NANOSECONDS] = int(np.rint(latency_ms * 1e6).sum())
-        counts[_LATENCY] = np.bincount(codes, minlength=len(_EDGES) + 1)
+        counts[_LATENCY] = bin_counts(latency_ms, _EDGES)
         counts[_CLASSES] = np.bincount(classes, minlength=CLASS_LIMIT + 1)
-        new.pane.moments[_LATENCY_MOMENTS] = latency_moments
-        new.pane.moments[_SCORE_MOMENTS] = score_moments
+        new.pane.moments[_LATENCY_MOMENTS] = moments_of(latency_ms)
+        new.pane.moments[_SCORE_MOMENTS] = moments_of(scores)
         return new
 
     def merged(self, other: Traffic) -> Traffic:
