@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlguard_sidecar.histogram import decode, encode
 from mlguard_sidecar.store.read import read_panes
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Hours:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._merged: dict[tuple[ModelKey, str, int], Pane] = {}
+        self._merged: dict[tuple[ModelKey, str, int], bytes] = {}  # encoded, a tenth of the memory
 
     def window(self, key: ModelKey, series: str, start: int, end: int) -> Pane:
         """Everything between two times, merged from the panes that lie wholly inside.
@@ -44,8 +45,8 @@ class Hours:
         for hour in range(first, last, _HOUR):
             name = (key, series, hour)
             if name not in self._merged:
-                self._merged[name] = read_panes(self._db, key, series, hour, hour + _HOUR)
-            total = total.merged(self._merged[name])
+                self._merged[name] = encode(read_panes(self._db, key, series, hour, hour + _HOUR))
+            total = total.merged(decode(self._merged[name]))
         return total.merged(read_panes(self._db, key, series, last, end))
 
     def changed(self, key: ModelKey, series: str, starts: Iterable[int]) -> None:
