@@ -70,7 +70,7 @@ class Delivery:
         if self._thread is None and self._packer.is_idle:
             return True
         if self._intake.closed:
-            return self._has_delivered_all
+            return self._await_end(seconds)
         flush = Flush()
         self._intake.put_flush(flush)
         self.rouse()
@@ -79,10 +79,7 @@ class Delivery:
     def close(self, seconds: float) -> bool:
         """Take nothing more, deliver what was taken within the time, and end the thread."""
         self.retire(seconds)
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(seconds + GATHER_SECONDS)
-        return self._has_delivered_all
+        return self._await_end(seconds + GATHER_SECONDS)
 
     def retire(self, seconds: float) -> None:
         """Do as close does, without waiting."""
@@ -129,6 +126,12 @@ class Delivery:
                 raise
             self._thread = thread
         lifecycle.started()
+
+    def _await_end(self, seconds: float) -> bool:
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(seconds)
+        return self._has_delivered_all
 
     @property
     def _has_delivered_all(self) -> bool:

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import weakref
+from contextlib import suppress
 from typing import Protocol
 
 from mlguard import notices
@@ -48,7 +49,8 @@ def _at_exit() -> None:
     if not _exit_began:
         _exit_began.append(time.monotonic())
     for delivery in list(_enlisted):
-        delivery.flush(max(0.0, _exit_began[0] + delivery.exit_seconds - time.monotonic()))
+        with suppress(Exception):  # no thread can be started any more: nothing is left to try
+            delivery.flush(max(0.0, _exit_began[0] + delivery.exit_seconds - time.monotonic()))
 
 
 def _in_child() -> None:

@@ -268,6 +268,24 @@ def test_what_was_logged_last_is_delivered_at_exit(sidecar):
     assert {"forgotten", "batch", "last"} == set(arrived)
 
 
+def test_what_a_function_s_own_guard_logged_is_delivered_at_exit(sidecar):
+    run(
+        """
+        import sys
+        from mlguard import Guard
+
+        def main():
+            guard = Guard("p", "m", socket=sys.argv[1])
+            for number in range(9_000):
+                guard.log(features={"a": number}, y_pred=number)
+
+        main()
+        """,
+        sidecar.path,
+    )
+    assert sidecar.column("y_pred") == list(range(9_000))
+
+
 def test_exit_waits_for_threads_that_still_log(sidecar):
     run(
         """
@@ -304,6 +322,27 @@ def test_exit_without_a_sidecar_takes_its_time_limit_once_for_all_guards(socket_
         socket_path,
     )
     assert 0.45 < float(printed) < 1.5
+
+
+def test_exit_is_quiet_where_no_thread_can_be_started(sidecar):
+    printed = run(
+        """
+        import sys, threading
+        from mlguard import Guard
+
+        def refuse(_self):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+
+        sys.unraisablehook = lambda trouble: print(trouble.exc_value)
+        works, cannot = (Guard("p", "m", socket=sys.argv[1]) for _ in range(2))
+        works.log(y_pred="works")
+        threading.Thread.start = refuse
+        cannot.log(y_pred="cannot")
+        """,
+        sidecar.path,
+    )
+    assert printed == ""
+    assert sidecar.column("y_pred") == ["works"]
 
 
 def test_exit_is_not_held_up_by_a_sidecar_that_hangs(sidecar):
