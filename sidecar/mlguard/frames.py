@@ -25,6 +25,8 @@ def table_of(*, features: Any, y_pred: Any, y_proba: Any, latency_ms: Any, times
     named = _named_columns(features)
     predictions = None if y_pred is None else column_of(y_pred)
     scores = None if y_proba is None else column_of(y_proba)
+    if scores is not None:  # by class, each is the host's own still
+        scores = [dict(each) if type(each) is dict else each for each in scores]
     latencies = column_of(latency_ms) if _is_column(latency_ms) else None
     times = column_of(timestamp) if _is_column(timestamp) else None
 
@@ -50,16 +52,18 @@ def column_of(column: Any) -> Column:
     Raises:
         TypeError: it is no column.
     """
-    if getattr(column, "ndim", 1) == 2 and column.shape[1] == 1:
+    if hasattr(column, "columns") and len(column.columns) == 1:
+        column = column[column.columns[0]]
+    elif getattr(column, "ndim", 1) == 2 and column.shape[1] == 1:
         column = column.reshape(-1)  # some models predict one column of a matrix
-    # An array of datetime64 would list its nanoseconds as bare integers; a Series would not.
-    if hasattr(column, "__array_interface__") and column.dtype.kind == "M":
-        column = column.astype("datetime64[us]")
+    # An array of times would list its nanoseconds as bare integers; a Series would not.
+    if hasattr(column, "__array_interface__") and column.dtype.kind in {"M", "m"}:
+        column = column.astype(f"{column.dtype.kind}8[us]")
     for method in ("tolist", "to_list"):
         if hasattr(column, method):
             column = getattr(column, method)()
             break
-    if not _is_column(column):
+    if not _is_column(column) or hasattr(column, "columns"):  # a frame would list its names
         raise TypeError(f"{type(column).__name__} is no column")
     return list(column)
 

@@ -109,7 +109,7 @@ class Guard:
                     time.time() if timestamp is None else timestamp,
                     latency_ms,
                     y_pred,
-                    y_proba,
+                    dict(y_proba) if type(y_proba) is dict else y_proba,
                     None if features is None else dict(features),
                 )
             )

@@ -104,6 +104,9 @@ def _builtin(value: Any) -> Any:
     if isinstance(value, str):
         return value
     if hasattr(value, "item"):  # numpy's scalars, and arrays and tensors of one element
+        if getattr(getattr(value, "dtype", None), "kind", "") in {"M", "m"}:
+            # Some would come out as a bare number of nanoseconds, which is no measure of a thing.
+            raise TypeError(f"{value.dtype} is neither text, number nor bool")
         value = value.item()
     if type(value) in PLAIN_TYPES:
         return value

@@ -114,6 +114,30 @@ def test_predictions_of_one_column_of_a_matrix_are_taken(guard, sidecar):
     assert sidecar.column("y_proba") == [0.5, 1]
 
 
+def test_a_frame_of_one_column_is_a_column(guard, sidecar):
+    frame = pd.DataFrame({"any": [1, 2]})
+    assert guard.log_batch(y_pred=frame, latency_ms=frame, timestamp=frame)
+    assert guard.flush()
+    for name in ("y_pred", "latency_ms", "timestamp"):
+        assert sidecar.column(name) == [1, 2]
+
+
+def test_a_frame_that_has_a_name_twice_is_not_taken_for_its_names(guard):
+    assert not guard.log_batch(features=pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]))
+    assert not guard.log_batch(y_pred=pd.DataFrame({"a": [1, 2], "b": [3, 4]}))
+    assert guard.stats().dropped_by_reason == {"unusable_batch": 4}
+
+
+@pytest.mark.parametrize("unit", ["s", "ns"])
+@pytest.mark.parametrize("kind", ["datetime64", "timedelta64"])
+def test_times_are_no_features(guard, sidecar, kind, unit):
+    column = np.array([1, 2], dtype=f"{kind}[{unit}]")
+    assert guard.log_batch(features={"a": column, "b": pd.Series(column), "c": [1, 2]})
+    assert guard.flush()
+    assert sidecar.feature("a") == sidecar.feature("b") == [None, None]
+    assert sidecar.feature("c") == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("columns", "rows"),
     [

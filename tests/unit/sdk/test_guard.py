@@ -99,6 +99,15 @@ def test_features_are_copied_when_logged(guard, sidecar):
     assert sidecar.batches[0]["columns"]["features"] == {"age": [29]}
 
 
+def test_scores_by_class_are_copied_when_logged(guard, sidecar):
+    scores = {"a": 0.25, "b": 0.75}
+    guard.log(y_proba=scores)
+    guard.log_batch(y_proba=[scores])
+    scores["a"] = 1.0
+    assert guard.flush()
+    assert sidecar.column("y_proba") == [{"a": 0.25, "b": 0.75}] * 2
+
+
 def test_events_gather_into_one_batch(guard, sidecar):
     for number in range(100):
         guard.log(y_pred=number)
