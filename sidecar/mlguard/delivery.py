@@ -10,7 +10,7 @@ from typing import Any
 
 from mlguard import lifecycle
 from mlguard.bell import Bell
-from mlguard.intake import NEVER, Flush, Intake
+from mlguard.intake import NEVER, Intake
 from mlguard.link import Link
 from mlguard.notices import shown
 from mlguard.outbox import Outbox
@@ -20,6 +20,22 @@ from mlguard.tally import Stats, Tally
 GATHER_SECONDS = 0.05
 BACKOFF_LEAST_SECONDS = 0.025
 BACKOFF_MOST_SECONDS = 1.0
+
+
+class Flush:
+    """Someone waits until all that was put into the intake so far is acknowledged.
+
+    Attributes:
+        put_in: how many entries these are.
+        seq: the batch that holds the last of them, once they are packed.
+        done: set when it is over; `delivered` tells how.
+    """
+
+    def __init__(self, put_in: int) -> None:
+        self.put_in = put_in
+        self.seq: int | None = None
+        self.done = threading.Event()
+        self.delivered = False
 
 
 class Delivery:
@@ -47,6 +63,7 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._link = Link()
         self._outbox = Outbox()
+        self._flushes: list[Flush] = []
         self._gather_until: float | None = None
         self._stop_at: float | None = None
         self._retry_at = 0.0
@@ -71,10 +88,15 @@ class Delivery:
             return True
         if self._intake.closed:
             return self._await_end(seconds)
-        flush = Flush()
-        self._intake.put_flush(flush)
-        self.rouse()
-        return flush.done.wait(seconds) and flush.delivered
+        flush = Flush(self._intake.put_in())
+        with self._lock:
+            self._flushes.append(flush)
+        try:
+            self.rouse()
+            return flush.done.wait(seconds) and flush.delivered
+        finally:
+            with self._lock:  # or calls that are not answered would pile up
+                self._flushes.remove(flush)
 
     def close(self, seconds: float) -> bool:
         """Take nothing more, deliver what was taken within the time, and end the thread."""
@@ -153,6 +175,8 @@ class Delivery:
         self._gave_up = not self._has_delivered_all
         self._packer.abandon()
         self._tally.drop("closed", self._outbox.abandon())
+        for flush in list(self._flushes):
+            flush.done.set()
         self._tally.notices.speak()
         bell.close()
 
@@ -166,12 +190,20 @@ class Delivery:
         except OSError as error:
             self._lose(error)
         self._tally.notices.speak()
-        self._packer.answer_flushes(self._outbox.settled_seq)
+        self._answer_flushes()
         stop_at = self._stop_at
         if stop_at is not None and (self._has_delivered_all or time.monotonic() >= stop_at):
             return False
         self._wait(bell)
         return True
+
+    def _answer_flushes(self) -> None:
+        for flush in list(self._flushes):
+            if flush.seq is None and self._packer.packed >= flush.put_in:
+                flush.seq = self._outbox.last_seq
+            if flush.seq is not None and flush.seq <= self._outbox.settled_seq:
+                flush.delivered = True
+                flush.done.set()
 
     def _pack(self) -> None:
         if self._is_due() and not self._outbox.full:
@@ -185,7 +217,12 @@ class Delivery:
         now = time.monotonic()
         if self._gather_until is None:
             self._gather_until = now + GATHER_SECONDS
-        return self._packer.is_due or self._stop_at is not None or now >= self._gather_until
+        return (
+            self._packer.is_due
+            or self._stop_at is not None
+            or any(flush.seq is None for flush in list(self._flushes))
+            or now >= self._gather_until
+        )
 
     def _send(self) -> None:
         link, outbox = self._link, self._outbox

@@ -10,23 +10,7 @@ from mlguard.tables import Row, Table
 NEVER = sys.maxsize
 
 
-class Flush:
-    """A mark in the queue: all before it has been delivered once `done` is set.
-
-    `delivered` then tells whether it was, or whether delivery ended before.
-    """
-
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.delivered = False
-
-    def finish(self, *, delivered: bool) -> None:
-        """Release who waits for it."""
-        self.delivered = delivered
-        self.done.set()
-
-
-Entry: TypeAlias = Row | Table | Flush
+Entry: TypeAlias = Row | Table
 
 
 class Intake:
@@ -47,10 +31,10 @@ class Intake:
         """Start empty; also in a forked child, whose parent keeps what it had queued."""
         self.queue: deque[Any] = deque()
         self.wake_at = 0
-        self.urgent = False
+        self.taken = 0
         self._lock = threading.RLock()
         self._table_rows = 0
-        self._others = 0
+        self._tables = 0
 
     def put_table(self, table: Table) -> bool:
         """Take a whole table; false if there is no room for it.
@@ -62,29 +46,29 @@ class Intake:
         with self._lock:
             if self.closed or (self._table_rows and self._table_rows + rows > self._table_limit):
                 return False
-            self._table_rows += rows
-            self._others += 1
-            self.queue.append(table)
+            if rows:
+                self._table_rows += rows
+                self._tables += 1
+                self.queue.append(table)
             return True
 
-    def put_flush(self, flush: Flush) -> None:
-        """Set a mark, and have what waits before it taken up at once."""
+    def put_in(self) -> int:
+        """Return how many entries there have been so far, `taken` ones and waiting ones."""
         with self._lock:
-            self._others += 1
-        self.queue.append(flush)
-        self.urgent = True
+            return self.taken + len(self.queue)
 
-    def take(self, limit: int) -> tuple[list[Row], Table | Flush | None]:
-        """Take rows out, up to so many or to the table or mark that comes next, and that too."""
+    def take(self, limit: int) -> tuple[list[Row], Table | None]:
+        """Take rows out, up to so many or to the table that comes next, and that too."""
         rows: list[Row] = []
         queue = self.queue
-        while queue and len(rows) < limit:
-            entry = queue.popleft()
-            if type(entry) is not tuple:  # a Table is a tuple too, but no Row
-                with self._lock:
-                    self._others -= 1
-                return rows, entry
-            rows.append(entry)
+        with self._lock:
+            while queue and len(rows) < limit:
+                entry = queue.popleft()
+                self.taken += 1
+                if type(entry) is not tuple:  # a Table is a tuple too, but no Row
+                    self._tables -= 1
+                    return rows, entry
+                rows.append(entry)
         return rows, None
 
     def release(self, table_rows: int) -> None:
@@ -94,7 +78,7 @@ class Intake:
 
     def waiting(self) -> int:
         """Return how many events wait, those of a table that is being worked through included."""
-        return max(0, len(self.queue) - self._others) + self._table_rows
+        return max(0, len(self.queue) - self._tables) + self._table_rows
 
     def close(self) -> None:
         """Take nothing any more."""

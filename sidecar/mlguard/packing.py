@@ -2,7 +2,7 @@
 
 from mlguard import lines
 from mlguard.encoding import Encode
-from mlguard.intake import Flush, Intake
+from mlguard.intake import Intake
 from mlguard.outbox import Outbox
 from mlguard.tables import Table, cleaned, tables
 from mlguard.tally import Tally
@@ -29,7 +29,6 @@ class Packer:
         self.in_hand = 0
         self._table: Table | None = None
         self._next_row = 0
-        self._marks: list[tuple[int, Flush]] = []
 
     @property
     def is_idle(self) -> bool:
@@ -39,33 +38,24 @@ class Packer:
     @property
     def is_due(self) -> bool:
         """Whether there is something to pack for which it makes no sense to wait for more."""
-        waiting = len(self._intake.queue)
-        return (
-            self._table is not None
-            or waiting >= BATCH_ROWS
-            or (waiting > 0 and self._intake.urgent)
-        )
+        return self._table is not None or len(self._intake.queue) >= BATCH_ROWS
+
+    @property
+    def packed(self) -> int:
+        """How many of the entries that there have been are packed whole."""
+        return self._intake.taken - (self._table is not None)
 
     def pack(self, outbox: Outbox) -> None:
         """Move one portion from the intake to the outbox."""
         if self._table is not None:
             self._pack_portion(self._table, outbox)
             return
-        rows, other = self._intake.take(BATCH_ROWS)
+        rows, self._table = self._intake.take(BATCH_ROWS)
+        self._next_row = 0
         self.in_hand = len(rows)
         for table in tables(rows, self._tally):
             self._add(table, outbox)
         self.in_hand = 0
-        if isinstance(other, Table):
-            self._table, self._next_row = other, 0
-        elif isinstance(other, Flush):
-            self._marks.append((outbox.last_seq, other))
-            self._intake.urgent = False
-
-    def answer_flushes(self, settled_seq: int) -> None:
-        """Release those who wait for the batches up to this number."""
-        while self._marks and self._marks[0][0] <= settled_seq:
-            self._marks.pop(0)[1].finish(delivered=True)
 
     def lose_in_hand(self) -> int:
         """Give up what was being packed; return how many events these were."""
@@ -73,22 +63,15 @@ class Packer:
         return lost
 
     def abandon(self) -> None:
-        """Give up all that waits, and release who waits for it."""
-        while self._intake.queue:
-            rows, other = self._intake.take(BATCH_ROWS)
+        """Give up all that waits."""
+        while not self.is_idle:
+            if self._table is not None:
+                left = self._table.rows - self._next_row
+                self._intake.release(left)
+                self._tally.drop("closed", left)
+            rows, self._table = self._intake.take(BATCH_ROWS)
+            self._next_row = 0
             self._tally.drop("closed", len(rows))
-            if isinstance(other, Table):
-                self._intake.release(other.rows)
-                self._tally.drop("closed", other.rows)
-            elif isinstance(other, Flush):
-                other.finish(delivered=False)
-        if self._table is not None:
-            left = self._table.rows - self._next_row
-            self._intake.release(left)
-            self._tally.drop("closed", left)
-        for _, flush in self._marks:
-            flush.finish(delivered=False)
-        self.reset()
 
     def _pack_portion(self, table: Table, outbox: Outbox) -> None:
         """Pack the next rows of a table, which may be larger than the outbox."""

@@ -1,6 +1,8 @@
 """Full queues, long lines, wide tables: what does not fit is split or dropped, and counted."""
 
+import gc
 import time
+import tracemalloc
 from itertools import count
 
 from unit.sdk.fake_sidecar import eventually
@@ -57,6 +59,27 @@ def test_logging_never_waits_for_the_sidecar(make_guard, sidecar):
         guard.log(features={"text": "x" * 1_000})
         slowest = max(slowest, time.perf_counter() - began)
     assert slowest < 0.5  # a turn of another thread, not of the sidecar
+
+
+def test_calls_that_leave_nothing_to_send_do_not_pile_up(make_guard, sidecar):
+    sidecar.acks = False
+    guard = make_guard()
+    guard.log(y_pred=1)
+    eventually(lambda: guard.stats().sent == 1)
+    tracemalloc.start()
+    try:
+        for calls in (500, 10_000):
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(calls):
+                assert not guard.flush(0)
+                assert guard.log_batch(y_pred=[])
+            gc.collect()
+            grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 100_000
+    sidecar.acknowledge()
+    assert guard.flush()
 
 
 def test_lines_stay_within_a_mebibyte(guard, sidecar):
