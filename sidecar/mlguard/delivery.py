@@ -84,7 +84,7 @@ class Delivery:
 
     def flush(self, seconds: float) -> bool:
         """Wait until all that was taken is acknowledged; false if that takes longer."""
-        if self._thread is None and self._packer.is_idle:
+        if self._bell is None and self._packer.is_idle:
             return True
         if self._intake.closed:
             return self._await_end(seconds)
@@ -108,7 +108,7 @@ class Delivery:
         self._intake.close()
         if self._stop_at is None:
             self._stop_at = time.monotonic() + seconds
-        if self._thread is not None:
+        if self._bell is not None:
             self.rouse()
 
     def stats(self) -> Stats:
@@ -143,7 +143,7 @@ class Delivery:
             try:
                 thread.start()
             except BaseException:
-                self._bell = None
+                self._bell = None  # which also ends the thread, if it was an interrupt that came
                 bell.close()
                 raise
             self._thread = thread
@@ -162,11 +162,14 @@ class Delivery:
     # What the thread does.
 
     def _run(self, bell: Bell) -> None:
+        with self._lock:
+            if self._bell is not bell:
+                return
         while True:
             try:
                 if not self._turn(bell):
                     break
-            except Exception as error:  # noqa: BLE001 - no error may reach the host or end the thread
+            except BaseException as error:  # noqa: BLE001 - nothing may end the thread, or all waits for ever
                 self._tally.notices.once("internal_error", f"an error inside: {shown(error)}")
                 self._tally.drop("internal_error", self._packer.lose_in_hand())
                 self._lose(error)
@@ -261,7 +264,7 @@ class Delivery:
             self._is_down = False
             self._tally.notices.add(logging.INFO, "the sidecar is reached again")
 
-    def _lose(self, error: Exception) -> None:
+    def _lose(self, error: BaseException) -> None:
         self._link.close()
         self._outbox.rewind()
         limit = min(BACKOFF_MOST_SECONDS, BACKOFF_LEAST_SECONDS * 2 ** min(self._failures, 10))

@@ -263,6 +263,36 @@ def test_a_process_that_cannot_start_threads_is_not_told_by_an_error(guard, side
     assert sidecar.column("y_pred") == [1, 2]
 
 
+def test_an_interrupt_while_the_thread_starts_leaves_no_second_one(guard, sidecar, monkeypatch):
+    start = threading.Thread.start
+
+    def interrupted(thread):
+        start(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):  # a signal handler's, and so the host's own
+            guard.log(y_pred=1)
+    assert guard.log(y_pred=2)
+    assert guard.flush()
+    assert sidecar.column("y_pred") == [1, 2]
+    eventually(lambda: len([t for t in threading.enumerate() if t.name == "mlguard"]) == 1)
+    assert guard.stats() == Stats(0, 2, 2, 0, {})
+
+
+def test_a_value_that_asks_to_exit_does_not_end_the_thread(guard, sidecar):
+    class Leaver:
+        def __float__(self):
+            raise SystemExit
+
+    guard.log(y_pred=Leaver())
+    eventually(lambda: guard.stats().dropped == 1)
+    assert guard.log(y_pred=2)
+    assert guard.flush(10)
+    assert sidecar.column("y_pred") == [2]
+
+
 def test_no_optional_encoder_is_needed(sidecar, make_guard, monkeypatch):
     monkeypatch.setitem(sys.modules, "orjson", None)
     monkeypatch.setitem(sys.modules, "msgspec", None)
