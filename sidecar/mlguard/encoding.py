@@ -1,7 +1,8 @@
 """Columns to JSON, by the fastest encoder that is installed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any, TypeAlias
 
 from mlguard import values
@@ -48,15 +49,22 @@ def _forgiving(fast: Encode) -> Encode:
 
 
 def _each_cleaned(columns: dict[str, Any]) -> dict[str, Any]:
-    cleaned: dict[str, Any] = {}
-    for name, column in columns.items():
-        if name == "features":
-            cleaned[name] = {key: list(map(values.plain, each)) for key, each in column.items()}
-        elif name == "y_proba":
-            cleaned[name] = list(map(values.score, column))
-        else:
-            cleaned[name] = list(map(values.plain, column))
-    return cleaned
+    return {
+        name: {key: _fit(each) for key, each in column.items()}
+        if name == "features"
+        else _fit(column)
+        for name, column in columns.items()
+    }
+
+
+def _fit(column: Sequence[Any]) -> Sequence[Any]:
+    """Return a cleaned column without what only some encoders take."""
+    kinds = set(map(type, column))
+    if float in kinds and not (kinds <= {float, int} and isfinite(sum(column))):
+        column = [None if type(each) is float and not isfinite(each) else each for each in column]
+    if str in kinds:
+        column = [values.text(each) if type(each) is str else each for each in column]
+    return column
 
 
 def _orjson() -> Encode:

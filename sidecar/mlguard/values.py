@@ -15,6 +15,12 @@ INT_LEAST, INT_MOST = -(2**63), 2**63 - 1
 # What pandas has for a missing value; it is not imported to ask.
 _MISSING_TYPES = frozenset({"NAType", "NaTType"})
 
+# Those of which each has a number or bool among the built-in ones, as `item` gives it.
+_NUMPY_NUMBERS = frozenset(
+    ["bool", "bool_", "float16", "float32", "float64"]
+    + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+)
+
 
 def plain(value: Any) -> Plain:
     """Return a value as text, number, bool or None; NaN and infinities are None.
@@ -86,6 +92,10 @@ def clean(
         complain: is told of each error; the value becomes None.
     """
     found = set(map(type, values))
+    if not found <= kinds and all(kind in kinds or _is_numpy_number(kind) for kind in found):
+        # The commonest foreign values, all of them at once.
+        values = [each if type(each) in kinds else each.item() for each in values]
+        found = set(map(type, values))
     if found <= kinds and (int not in found or _all_small(values, found)):
         return values
     return [_converted(value, convert, complain) for value in values]
@@ -115,6 +125,10 @@ def _builtin(value: Any) -> Any:
     if hasattr(type(value), "__float__"):  # Decimal, Fraction and subclasses of float
         return float(value)
     raise TypeError(f"{type(value).__name__} is neither text, number nor bool")
+
+
+def _is_numpy_number(kind: type) -> bool:
+    return kind.__module__ == "numpy" and kind.__name__ in _NUMPY_NUMBERS
 
 
 def _all_small(values: Sequence[Any], found: set[type]) -> bool:
