@@ -111,6 +111,13 @@ class Delivery:
         if self._bell is not None:
             self.rouse()
 
+    def finish_here(self, seconds: float) -> None:
+        """Close, and do the thread's work in this one, if no other could be started."""
+        if self._bell is None:
+            self.retire(seconds)
+            self._bell = Bell()
+            self._run(self._bell)
+
     def stats(self) -> Stats:
         """Count what became of the events."""
         dropped = self._tally.by_reason()

@@ -21,6 +21,9 @@ class Ending(Protocol):
     def flush(self, seconds: float) -> bool:
         """Deliver what was taken, within the time."""
 
+    def finish_here(self, seconds: float) -> None:
+        """Close, and do the thread's work in this one."""
+
     def begin_anew(self) -> None:
         """Forget the parent's doings."""
 
@@ -49,8 +52,12 @@ def _at_exit() -> None:
     if not _exit_began:
         _exit_began.append(time.monotonic())
     for delivery in list(_enlisted):
-        with suppress(Exception):  # no thread can be started any more: nothing is left to try
-            delivery.flush(max(0.0, _exit_began[0] + delivery.exit_seconds - time.monotonic()))
+        seconds = max(0.0, _exit_began[0] + delivery.exit_seconds - time.monotonic())
+        try:
+            delivery.flush(seconds)
+        except Exception:  # noqa: BLE001 - no thread can be started: some Pythons refuse by now
+            with suppress(Exception):
+                delivery.finish_here(seconds)
 
 
 def _in_child() -> None:
