@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mlguard import lifecycle
-from mlguard.bell import Bell
-from mlguard.intake import NEVER, Intake
-from mlguard.link import Link
-from mlguard.notices import shown
-from mlguard.outbox import Outbox
+from mlguard.link import Bell, Link
 from mlguard.packing import BATCH_ROWS, Packer
-from mlguard.tally import Stats, Tally
+from mlguard.queues import NEVER, Intake, Outbox
+from mlguard.tally import Stats, Tally, shown
 
 GATHER_SECONDS = 0.05
 BACKOFF_LEAST_SECONDS = 0.025

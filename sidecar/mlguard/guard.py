@@ -9,17 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlguard import lines, paths
+from mlguard import packing, paths
+from mlguard.calls import Observation, watched
 from mlguard.delivery import Delivery
 from mlguard.encoding import fastest_encoder
-from mlguard.frames import table_of
-from mlguard.intake import Intake
-from mlguard.notices import shown
-from mlguard.observation import Observation
-from mlguard.packing import Packer
-from mlguard.tables import FEATURES_LIMIT
-from mlguard.tally import Stats, Tally
-from mlguard.watching import watched
+from mlguard.queues import Intake
+from mlguard.tables import FEATURES_LIMIT, table_of
+from mlguard.tally import Stats, Tally, shown
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -60,7 +56,7 @@ class Guard:
         queue_size: int = 10_000,
         flush_seconds: float = 2.0,
     ) -> None:
-        head = lines.head(
+        head = packing.head(
             _name("project", project, "MLGUARD_PROJECT"),
             _name("model", model, "MLGUARD_MODEL"),
             _name("endpoint", endpoint, "MLGUARD_ENDPOINT", default="predict"),
@@ -72,7 +68,7 @@ class Guard:
         self._flush_seconds = flush_seconds
         self._tally = Tally()
         self._intake = Intake(queue_size)
-        packer = Packer(head, fastest_encoder(), self._intake, self._tally)
+        packer = packing.Packer(head, fastest_encoder(), self._intake, self._tally)
         find_socket = paths.socket_to_reach if socket is None else partial(Path, socket)
         self._delivery = Delivery(self._intake, packer, self._tally, find_socket, flush_seconds)
         # A guard that is simply forgotten must not leave its thread behind.

@@ -10,7 +10,7 @@ import weakref
 from contextlib import suppress
 from typing import Protocol
 
-from mlguard import notices
+from mlguard import tally
 
 
 class Ending(Protocol):
@@ -61,7 +61,7 @@ def _at_exit() -> None:
 
 
 def _in_child() -> None:
-    notices.after_fork_in_child()
+    tally.after_fork_in_child()
     _exit_began.clear()
     for delivery in list(_enlisted):
         delivery.begin_anew()
@@ -69,7 +69,7 @@ def _in_child() -> None:
 
 atexit.register(_at_exit)
 os.register_at_fork(
-    before=notices.before_fork,
-    after_in_parent=notices.after_fork_in_parent,
+    before=tally.before_fork,
+    after_in_parent=tally.after_fork_in_parent,
     after_in_child=_in_child,
 )

@@ -1,12 +1,48 @@
-"""A predict function that reports its own calls."""
+"""Predictions that report themselves: a block, a function."""
 
 import functools
 import time
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from inspect import Parameter
+
+
+class Observation:
+    """A `with` block around one prediction.
+
+    Set `y_pred` and `y_proba` inside; `features` may still be changed. At the block's end the
+    event is logged with the block's duration as its latency. If the block raises, nothing is.
+    """
+
+    __slots__ = ("_log", "_started", "features", "y_pred", "y_proba")
+
+    def __init__(self, log: Callable[..., bool], features: Any) -> None:
+        self._log = log
+        self.features = features
+        self.y_pred: Any = None
+        self.y_proba: Any = None
+
+    def __enter__(self) -> "Observation":  # noqa: PYI034 - Python 3.10 has no Self
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._log(
+                features=self.features,
+                y_pred=self.y_pred,
+                y_proba=self.y_proba,
+                latency_ms=(time.perf_counter() - self._started) * 1_000,
+            )
+
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
