@@ -4,10 +4,12 @@ import functools
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from inspect import Parameter
+
+    from mlguard.guard import Guard
 
 
 class Observation:
@@ -47,25 +49,17 @@ class Observation:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Sink(Protocol):
-    """Where a call's outcome goes; a Guard is one."""
-
-    def log(self, *, features: Any, y_pred: Any, latency_ms: float) -> bool:
-        """Take one event."""
-
-    def log_batch(self, *, features: Any, y_pred: Any, latency_ms: float) -> bool:
-        """Take events as columns."""
-
-
-def watched(sink: Sink, function: Function) -> Function:
+def watched(guard: "Guard", function: Function) -> Function:
     """Return the function, reporting each call that returns; its outcome passes untouched."""
     import inspect  # noqa: PLC0415 - slow to import, and only decorators need it
 
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(watched(guard, function.__func__))
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # some functions written in C do not tell
         parameters = []
-    call = _Call(sink, parameters)
+    call = _Call(guard, parameters)
 
     if any(map(inspect.iscoroutinefunction, (function, type(function).__call__))):
 
@@ -93,8 +87,8 @@ def watched(sink: Sink, function: Function) -> Function:
 class _Call:
     """Finds features and predictions in a function's arguments and results."""
 
-    def __init__(self, sink: Sink, parameters: "list[Parameter]") -> None:
-        self._sink = sink
+    def __init__(self, guard: "Guard", parameters: "list[Parameter]") -> None:
+        self._guard = guard
         self._names = [
             each.name
             for each in parameters
@@ -125,13 +119,13 @@ class _Call:
         try:
             if features is not None and not isinstance(features, dict):
                 if _has_length(result, len(features)):
-                    self._sink.log_batch(features=features, y_pred=result, latency_ms=latency_ms)
+                    self._guard.log_batch(features=features, y_pred=result, latency_ms=latency_ms)
                     return
                 features = None
             y_pred = result if _is_scalar(result) else _only_item(result)
         except Exception:  # noqa: BLE001 - so may a result
             features, y_pred = None, None
-        self._sink.log(features=features, y_pred=y_pred, latency_ms=latency_ms)
+        self._guard.log(features=features, y_pred=y_pred, latency_ms=latency_ms)
 
 
 def _holds_features(value: Any) -> bool:

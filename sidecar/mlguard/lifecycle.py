@@ -8,31 +8,20 @@ import sys
 import time
 import weakref
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from mlguard import tally
 
-
-class Ending(Protocol):
-    """What takes part."""
-
-    exit_seconds: float
-
-    def flush(self, seconds: float) -> bool:
-        """Deliver what was taken, within the time."""
-
-    def finish_here(self, seconds: float) -> None:
-        """Close, and do the thread's work in this one."""
-
-    def begin_anew(self) -> None:
-        """Forget the parent's doings."""
+if TYPE_CHECKING:
+    from mlguard.delivery import Delivery
 
 
-_enlisted: weakref.WeakSet[Ending] = weakref.WeakSet()
+_enlisted: weakref.WeakSet[Delivery] = weakref.WeakSet()
 _exit_began: list[float] = []
+_finalizers: list[object] = []
 
 
-def enlist(delivery: Ending) -> None:
+def enlist(delivery: Delivery) -> None:
     """Have a delivery take part, for as long as it lives."""
     _enlisted.add(delivery)
 
@@ -40,11 +29,11 @@ def enlist(delivery: Ending) -> None:
 def started() -> None:
     """Note that a delivery has just started its thread in this process."""
     process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None:
+    if process is not None and process.parent_process() is not None and not _finalizers:
         # A child of multiprocessing leaves without atexit, having run its own finalizers.
         from multiprocessing.util import Finalize  # noqa: PLC0415 - imported by now, never by us
 
-        Finalize(None, _at_exit, exitpriority=0)
+        _finalizers.append(Finalize(None, _at_exit, exitpriority=0))
 
 
 def _at_exit() -> None:
@@ -63,6 +52,7 @@ def _at_exit() -> None:
 def _in_child() -> None:
     tally.after_fork_in_child()
     _exit_began.clear()
+    _finalizers.clear()
     for delivery in list(_enlisted):
         delivery.begin_anew()
 

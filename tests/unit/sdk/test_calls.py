@@ -82,6 +82,26 @@ def test_watch_sees_methods(guard, sidecar):
     assert (logged["features"], logged["y_pred"]) == ({"a": [1]}, [11])
 
 
+def test_watch_takes_class_and_static_methods(guard, sidecar):
+    class Model:
+        bias = 10
+
+        @guard.watch
+        @classmethod
+        def predict(cls, features):
+            return features["a"] + cls.bias
+
+        @guard.watch
+        @staticmethod
+        def guess(features):
+            return features["a"]
+
+    assert Model.predict({"a": 1}) == 11
+    assert Model().guess({"a": 2}) == 2
+    logged = columns(guard, sidecar)
+    assert (logged["features"], logged["y_pred"]) == ({"a": [1, 2]}, [11, 2])
+
+
 def test_watch_sees_coroutines(guard, sidecar):
     @guard.watch
     async def predict(features):

@@ -187,7 +187,11 @@ def test_a_fraction_of_a_second_is_kept(guard, sidecar):
 
 @pytest.mark.parametrize(
     "stamp",
-    ["yesterday", "2026-13-01T00:00:00Z", float("nan"), float("inf"), 10**400, True, [], pd.NaT],
+    [
+        *("yesterday", "2026-13-01T00:00:00Z", "2026-01-01T00:00:61Z"),
+        *("2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00+00:60"),
+        *(float("nan"), float("inf"), 10**400, True, [], pd.NaT),
+    ],
 )
 def test_an_unusable_timestamp_costs_its_event_alone(guard, sidecar, stamp):
     guard.log(y_pred="before", features={"a": 1}, latency_ms=1)

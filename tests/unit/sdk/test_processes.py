@@ -225,6 +225,29 @@ def test_children_of_multiprocessing_deliver_before_they_leave(sidecar, code):
     assert sorted(map(str, sidecar.column("y_pred"))) == ["0", "1", "2", "3", "main"]
 
 
+def test_guards_of_a_child_of_multiprocessing_leave_nothing_behind(sidecar):
+    printed = run(
+        """
+        import multiprocessing, sys
+        from multiprocessing import util
+        from mlguard import Guard
+
+        def work():
+            for number in range(5):
+                with Guard("p", "m", socket=sys.argv[1]) as guard:
+                    guard.log(y_pred=number)
+            print(len(util._finalizer_registry), flush=True)
+
+        child = multiprocessing.get_context("fork").Process(target=work)
+        child.start()
+        child.join()
+        """,
+        sidecar.path,
+    )
+    assert printed == "1\n"
+    assert sidecar.column("y_pred") == [0, 1, 2, 3, 4]
+
+
 def test_prefork_workers_deliver_what_they_logged_last(sidecar):
     run(
         """
