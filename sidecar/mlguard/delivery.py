@@ -11,28 +11,12 @@ from typing import Any
 from mlguard import lifecycle
 from mlguard.link import Bell, Link
 from mlguard.packing import BATCH_ROWS, Packer
-from mlguard.queues import NEVER, Intake, Outbox
+from mlguard.queues import NEVER, Flush, Intake, Outbox
 from mlguard.tally import Stats, Tally, shown
 
 GATHER_SECONDS = 0.05
 BACKOFF_LEAST_SECONDS = 0.025
 BACKOFF_MOST_SECONDS = 1.0
-
-
-class Flush:
-    """Someone waits until all that was put into the intake so far is acknowledged.
-
-    Attributes:
-        put_in: how many entries these are.
-        seq: the batch that holds the last of them, once they are packed.
-        done: set when it is over; `delivered` tells how.
-    """
-
-    def __init__(self, put_in: int) -> None:
-        self.put_in = put_in
-        self.seq: int | None = None
-        self.done = threading.Event()
-        self.delivered = False
 
 
 class Delivery:
@@ -74,10 +58,14 @@ class Delivery:
         """Have the thread look at the intake; start it if there is none."""
         # Set back by the thread before it sleeps: meanwhile no other caller need come here.
         self._intake.wake_at = NEVER
-        if self._bell is None:
-            self._start()
-        else:
-            self._bell.ring()
+        try:
+            if self._bell is None:
+                self._start()
+            else:
+                self._bell.ring()
+        except BaseException:
+            self._intake.wake_at = 0  # there is no thread to do it: the next event tries again
+            raise
 
     def flush(self, seconds: float) -> bool:
         """Wait until all that was taken is acknowledged; false if that takes longer."""

@@ -221,7 +221,6 @@ class Guard:
         try:
             self._delivery.rouse()
         except Exception as error:  # noqa: BLE001 - no thread, no descriptors left: try again next time
-            self._intake.wake_at = 0
             self._tally.notices.once("rouse", f"events wait: {shown(error)}")
 
     def _waited(self, wait: Callable[[float], bool], timeout: float | None) -> bool:

@@ -9,6 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+HELLO_SECONDS = 2.0
+SEND_SECONDS = 5.0
+REPLY_LIMIT = 1_048_576
+
 
 class Bell:
     """Any thread rings; one thread waits, for the ring or for its connection to become readable.
@@ -41,11 +45,6 @@ class Bell:
         """Let go of both ends."""
         self._pull.close()
         self._hear.close()
-
-
-HELLO_SECONDS = 2.0
-SEND_SECONDS = 5.0
-REPLY_LIMIT = 1_048_576
 
 
 class Link:

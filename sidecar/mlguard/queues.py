@@ -3,14 +3,14 @@
 import sys
 import threading
 from collections import deque
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from mlguard.tables import Row, Table
 
 NEVER = sys.maxsize
-
-
-Entry: TypeAlias = Row | Table
+# Of what the sidecar has not acknowledged.
+BYTES_LIMIT = 8 * 1_048_576
+EVENTS_LIMIT = 100_000
 
 
 class Intake:
@@ -86,8 +86,20 @@ class Intake:
         self.size = 0
 
 
-BYTES_LIMIT = 8 * 1_048_576
-EVENTS_LIMIT = 100_000
+class Flush:
+    """Someone waits until all that was put into the intake so far is acknowledged.
+
+    Attributes:
+        put_in: how many entries these are.
+        seq: the batch that holds the last of them, once they are packed.
+        done: set when it is over; `delivered` tells how.
+    """
+
+    def __init__(self, put_in: int) -> None:
+        self.put_in = put_in
+        self.seq: int | None = None
+        self.done = threading.Event()
+        self.delivered = False
 
 
 class Batch(NamedTuple):

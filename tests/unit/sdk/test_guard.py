@@ -267,6 +267,20 @@ def test_a_process_that_cannot_start_threads_is_not_told_by_an_error(guard, side
     assert sidecar.column("y_pred") == [1, 2]
 
 
+def test_a_flush_that_could_not_start_the_thread_leaves_it_to_the_next_event(
+    guard, sidecar, monkeypatch
+):
+    def refuse(_self):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        assert guard.log(y_pred=1)
+        assert not guard.flush(0)
+    assert guard.log(y_pred=2)
+    eventually(lambda: sidecar.column("y_pred") == [1, 2])
+
+
 def test_an_interrupt_while_the_thread_starts_leaves_no_second_one(guard, sidecar, monkeypatch):
     start = threading.Thread.start
 
