@@ -6,7 +6,11 @@ import os
 import shutil
 
 import pytest
+from hypothesis import settings
 from support.sidecar import Sidecar
+
+settings.register_profile("mlguard", deadline=None)  # machines are shared, and noisy
+settings.load_profile("mlguard")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

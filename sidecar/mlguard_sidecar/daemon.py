@@ -8,14 +8,13 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from mlguard import paths
-from mlguard_sidecar.config import Config, ConfigError
-from mlguard_sidecar.config.model import split_listen
+from mlguard_sidecar.config import Config, ConfigError, with_changes
+from mlguard_sidecar.config.model import HTTP_SOCKET, split_listen
 from mlguard_sidecar.engine import Engine
 from mlguard_sidecar.exposition import METRICS, Models, exposition, metrics
 from mlguard_sidecar.keeper import Keeper
+from mlguard_sidecar.log import set_up
 from mlguard_sidecar.plans import Plans
 from mlguard_sidecar.server import Connection, HttpServer, Hub, bind_socket, serve_socket
 from mlguard_sidecar.store import Retention, open_store
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
 _DRAIN_SECONDS = 5.0
 _LAST_READ_SECONDS = 0.2
+_RETRY_SECONDS = 0.2
 _FIXED = ("listen", "socket", "data_dir", "pane", "retention")
 """Keys that change only with a restart."""
 
@@ -61,7 +61,7 @@ class Daemon:
             plan_of=self._plan_of,
             clock=clock,
             keep_seconds=config.retention.days.seconds,
-            model_limit=config.limits.models,
+            model_limit=lambda: self._config.limits.models,
         )
         keep = config.retention
         self._keeper = Keeper(
@@ -74,6 +74,7 @@ class Daemon:
             ),
             clock=clock,
             acknowledge=self._acknowledge,
+            connected=lambda: list(self._hub.by_client),
         )
         self._own = self._keeper.own
         self._models = Models(lambda: self._engine.views, self._judging_of, clock)
@@ -95,8 +96,11 @@ class Daemon:
     def _acknowledge(self, sequences: Mapping[str, int]) -> None:
         self._hub.acknowledge(sequences)
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event) -> bool:
         """Serve until told to stop, then take nothing new, commit, acknowledge and end.
+
+        Returns:
+            Whether everything that was taken is stored.
 
         Raises:
             BindError: an address cannot be listened on.
@@ -110,14 +114,14 @@ class Daemon:
             bound = bind_socket(path, mode)
             made.append(path)
             port = await self._http.listen_tcp(host, port)
-            http_path = path.with_name("http.sock")
+            http_path = path.with_name(HTTP_SOCKET)
             http_bound = bind_socket(http_path, mode)
             made.append(http_path)
             await self._http.listen_unix(http_bound)
             server = await serve_socket(bound, lambda: Connection(self._hub))
             log.info("events on %s, figures on http://%s:%d/metrics", path, host, port)
             await self._serve(stop)
-            await self._drain(server)
+            return await self._drain(server)
         finally:
             for file in made:
                 file.unlink(missing_ok=True)
@@ -140,22 +144,26 @@ class Daemon:
             if task in done and isinstance(result, Exception):
                 raise result
 
-    async def _drain(self, server: asyncio.Server) -> None:
+    async def _drain(self, server: asyncio.Server) -> bool:
         self._draining = True
         log.info("stopping: committing what came in")
         server.close()
         # what clients had sent before is in the kernel's buffers: it is taken, nothing after it
         await asyncio.sleep(_LAST_READ_SECONDS)
         self._hub.stop_reading()
+        stored = False
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
-                while not await self._keeper.commit() or self._keeper.wake.is_set():
-                    self._keeper.wake.clear()
+                while not stored:
+                    # twice, as a first commit may be that of an earlier failure
+                    stored = await self._keeper.commit() and await self._keeper.commit()
+                    await asyncio.sleep(0 if stored else _RETRY_SECONDS)
         except TimeoutError:
             log.error("stopped with events that the database refused")  # noqa: TRY400
         self._hub.close()
         await asyncio.sleep(0)
         log.info("stopped")
+        return stored
 
     def exposition(self) -> bytes:
         """The figures."""
@@ -173,19 +181,20 @@ class Daemon:
         """Use the changed configuration; what is wrong with it, None where it is in use."""
         try:
             config = self._read_config()
+            kept = {
+                name: getattr(self._config, name)
+                for name in _FIXED
+                if getattr(config, name) != getattr(self._config, name)
+            }
+            config = with_changes(config, **kept)
             plans = Plans(config)
         except ConfigError as error:
             self._own.count(metrics.RELOADS, "failure")
             log.error("configuration not changed: %s", error)  # noqa: TRY400
             return str(error)
-        kept = {
-            name: getattr(self._config, name)
-            for name in _FIXED
-            if getattr(config, name) != getattr(self._config, name)
-        }
         if kept:
             log.warning("changed only after a restart: %s", ", ".join(kept))
-            config = msgspec.structs.replace(config, **kept)
+        set_up(config.log.level, config.log.format)
         self._config, self._plans = config, plans
         self._engine.replan()
         self._keeper.wake.set()

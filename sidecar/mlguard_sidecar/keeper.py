@@ -14,10 +14,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mlguard_sidecar.engine import Delta, Engine, ModelView, Window
 from mlguard_sidecar.exposition import Own, metrics
-from mlguard_sidecar.store import TRAFFIC, Hours, Retention, commit, load, maintain, store_bytes
+from mlguard_sidecar.store import (
+    TRAFFIC,
+    Hours,
+    Retention,
+    commit,
+    load,
+    maintain,
+    read_total,
+    store_bytes,
+)
+from mlguard_sidecar.wire import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from sqlite_utils import Database
 
@@ -56,6 +66,7 @@ class Keeper:
         retention: Retention,
         clock: Callable[[], float],
         acknowledge: Callable[[Mapping[str, int]], None],
+        connected: Callable[[], Collection[str]],
     ) -> None:
         self._db = db
         self._engine = engine
@@ -64,10 +75,13 @@ class Keeper:
         self._retention = retention
         self._clock = clock
         self._acknowledge = acknowledge
+        self._connected = connected
         self._hours = Hours(db)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._lock = asyncio.Lock()
         self._failed: Delta | None = None
+        self._behind = False
+        self._pane = 0.0
         self.wake = asyncio.Event()
         self.replanned = asyncio.Event()
         self._restore()
@@ -96,9 +110,10 @@ class Keeper:
         next, so that a counter that was once scraped stands for what is stored, and a killed
         process never makes it go back.
         """
-        if self._failed is None:
+        if not self._behind:
             return Counter()
-        return self._failed.events_by_source() + self._engine.pending_events()
+        waiting = self._engine.pending_events()
+        return waiting + self._failed.events_by_source() if self._failed else waiting
 
     async def commit_for_ever(self) -> None:
         """Commit what has come in, at most every COMMIT_SECONDS; later while that fails."""
@@ -114,36 +129,55 @@ class Keeper:
             await asyncio.sleep(pause)
 
     async def commit(self) -> bool:
-        """Commit, acknowledge and show what has come in; whether the database took it."""
+        """Commit, acknowledge and show what has come in; whether the database took it.
+
+        Once begun it goes on to its end, even where the caller is cancelled.
+        """
+        self._running = asyncio.ensure_future(self._commit_locked())
+        return await asyncio.shield(self._running)
+
+    async def _commit_locked(self) -> bool:
         async with self._lock:
             delta = self._failed or self._engine.close_delta()
             if not delta:
+                self._behind = False
                 return True
             begin = perf_counter()
             try:
                 await self._in_thread(lambda: self._commit(delta))
-            except (sqlite3.Error, OSError, ValueError) as error:
-                self.own.count(metrics.STORE_ERRORS)
-                if self._failed is None:
-                    log.error("commit failed, trying again: %s", error)  # noqa: TRY400
-                self._failed = delta
+            except (sqlite3.Error, OSError) as error:
+                self._fail(delta, str(error))
+                return False
+            except Exception:  # a fault of ours: trying again would not help
+                log.exception("events cannot be stored")
+                self._fail(delta.rejected(Reason.INTERNAL), "its events are rejected")
                 return False
             self.own.observe_commit(perf_counter() - begin)
+            self._behind = self._failed is not None  # what came in meanwhile is yet to commit
             if self._failed is not None:
                 log.info("commits succeed again")
                 self._failed = None
                 self.wake.set()
             for view in self._engine.committed(delta):
-                await self._refresh(view)
+                await self._refresh(view, with_totals=True)
             self._acknowledge(delta.sequences)  # last, so that who is told finds it in the figures
+        if self._clock() // self._pane_seconds != self._pane:  # a jump of the clock
+            self.replanned.set()
         return True
+
+    def _fail(self, delta: Delta, why: str) -> None:
+        self.own.count(metrics.STORE_ERRORS)
+        if self._failed is None:
+            log.error("commit failed, trying again: %s", why)
+        self._failed, self._behind = delta, True
 
     def _commit(self, delta: Delta) -> None:
         commit(self._db, delta)
         for key, gained in delta.models.items():
             self._hours.changed(key, TRAFFIC, gained.traffic)
-            for series, start in gained.features:
-                self._hours.changed(key, series, [start])
+            for series, panes in gained.features.items():
+                self._hours.changed(key, series, panes)
+        self.own.store_bytes = store_bytes(self._db)
 
     async def refresh_for_ever(self) -> None:
         """Move the windows on at the end of every pane, and at once where they were changed."""
@@ -153,21 +187,23 @@ class Keeper:
                 await asyncio.wait_for(self.replanned.wait(), rest)
             self.replanned.clear()
             await self.refresh()
-            self.own.store_bytes = await self._in_thread(lambda: store_bytes(self._db))
 
     async def refresh(self) -> None:
         """Read every window anew."""
+        self._pane = self._clock() // self._pane_seconds
         for view in list(self._engine.views.values()):
             async with self._lock:
                 await self._refresh(view)
 
-    async def _refresh(self, view: ModelView) -> None:
-        plans = self._plans()
+    async def _refresh(self, view: ModelView, *, with_totals: bool = False) -> None:
+        plans, series = self._plans(), view.schema.series
         try:
+            if with_totals:
+                view.features = await self._in_thread(
+                    lambda: read_total(self._db, view.key, series)
+                )
             view.traffic_windows = await self._windows(view, TRAFFIC, plans.traffic_spans)
-            view.feature_windows = await self._windows(
-                view, view.schema.series, plans.feature_spans
-            )
+            view.feature_windows = await self._windows(view, series, plans.feature_spans)
         except (sqlite3.Error, OSError, ValueError) as error:
             self.own.count(metrics.STORE_ERRORS)
             log.error("a window cannot be read: %s", error)  # noqa: TRY400
@@ -200,7 +236,7 @@ class Keeper:
             span.seconds for span in (*self._plans().traffic_spans, *self._plans().feature_spans)
         )
         self._hours.forget_before(now - longest)
-        return maintain(self._db, now, self._retention)
+        return maintain(self._db, now, self._retention, self._connected())
 
     def close(self) -> None:
         """Close the database once its thread is done."""

@@ -15,7 +15,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # sqlite-utils imports pandas where it finds it, which is 40 MiB that nothing here uses
 sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
 
-USAGE_ERROR = 2
+LOST_EVENTS, USAGE_ERROR = 1, 2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(flags: argparse.Namespace) -> int:
     import msgspec  # noqa: PLC0415 - so that a missing extra is told in one line
 
-    from mlguard_sidecar.config import Config, ConfigError, load_config  # noqa: PLC0415
+    from mlguard_sidecar.config import (  # noqa: PLC0415
+        Config,
+        ConfigError,
+        load_config,
+        with_changes,
+    )
     from mlguard_sidecar.daemon import Daemon  # noqa: PLC0415
     from mlguard_sidecar.log import set_up  # noqa: PLC0415
     from mlguard_sidecar.server import BindError  # noqa: PLC0415
@@ -53,18 +58,15 @@ def _run(flags: argparse.Namespace) -> int:
         config = load_config(flags.config) if flags.config else Config()
         socket = msgspec.structs.replace(config.socket, path=flags.socket or config.socket.path)
         log = msgspec.structs.replace(config.log, level=flags.log_level or config.log.level)
-        try:
-            return msgspec.structs.replace(
-                config,
-                listen=flags.listen or config.listen,
-                data_dir=flags.data_dir or config.data_dir,
-                socket=socket,
-                log=log,
-            )
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
+        return with_changes(
+            config,
+            listen=flags.listen or config.listen,
+            data_dir=flags.data_dir or config.data_dir,
+            socket=socket,
+            log=log,
+        )
 
-    async def serve(config: Config) -> None:
+    async def serve(config: Config) -> bool:
         daemon = Daemon(config, read_config)
         # events are many small objects that live for a moment: look for cycles less often
         gc.freeze()
@@ -74,15 +76,15 @@ def _run(flags: argparse.Namespace) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, daemon.reload)
-        await daemon.run(stop)
+        return await daemon.run(stop)
 
     try:
         config = read_config()
         set_up(config.log.level, config.log.format)
-        asyncio.run(serve(config))
+        stored = asyncio.run(serve(config))
     except (ConfigError, BindError, StoreError) as error:
         return _fail(str(error))
-    return 0
+    return 0 if stored else LOST_EVENTS
 
 
 def _fail(text: str) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlguard_sidecar.baseline import Baseline, Binning, load
 from mlguard_sidecar.config import Config, ConfigError, FeatureConfig, ModelConfig
-from mlguard_sidecar.engine import Plan, Span
+from mlguard_sidecar.engine import Plan, Span, Widths
 from mlguard_sidecar.exposition import Judging
 
 if TYPE_CHECKING:
@@ -39,7 +39,11 @@ class Plans:
         file = own.baseline.file or config.baseline.file
         events = own.baseline.events
         return Plan(
-            pane_seconds=config.pane.seconds,
+            widths=Widths(
+                config.pane.seconds,
+                config.retention.minutes.seconds,
+                config.retention.hours.seconds,
+            ),
             events=(config.baseline.events or 0) if events is None else events,
             binning=default,
             binnings={name: _binning(part, default) for name, part in own.features.items()},

@@ -32,7 +32,7 @@ class Offline:
             plan_of=lambda key: self.plans.plan_of(key),  # noqa: PLW0108 - plans change
             clock=lambda: self.now,
             keep_seconds=400 * 86_400,
-            model_limit=self.config.limits.models,
+            model_limit=lambda: self.config.limits.models,
         )
         self.loop = asyncio.new_event_loop()
         self.keeper = Keeper(
@@ -43,6 +43,7 @@ class Offline:
             retention=Retention(),
             clock=lambda: self.now,
             acknowledge=lambda _: None,
+            connected=tuple,
         )
         self.refresh()
 

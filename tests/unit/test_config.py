@@ -39,7 +39,7 @@ def write(tmp_path, text: str):
         ),
         (
             "models: [{project: p, model: m, features: {a: {edges: [2, 1]}}}]",
-            ": models[0].features.a: expected edges in ascending order",
+            ": models[0].features.a: expected finite edges in ascending order",
         ),
         ("socket: {path: '${NOT_SET}'}", ": socket.path: found ${NOT_SET}, expected that variable"),
     ],

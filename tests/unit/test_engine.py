@@ -168,22 +168,24 @@ def test_windows_forget_what_has_passed_and_the_totals_do_not(bench):
 def test_hours_and_days_fold_without_changing_a_sum(bench):
     rng = random.Random(5)
     days = 60
-    times = sorted(NOW - rng.random() * days * 86_400 for _ in range(2000))
-    bench.send(timestamp=times, features={"x": [rng.random() for _ in times]})
-    bench.commit()
+    for day in range(days, 0, -1):
+        bench.now = NOW - (day - 1) * 86_400
+        times = sorted(bench.now - rng.random() * 86_400 for _ in range(30))
+        bench.send(timestamp=times, features={"x": [rng.random() for _ in times]})
+        bench.commit()
     series = bench.engine.views[KEY].schema.series
 
     def sums() -> tuple:
         pane = Hours(bench.db).window(KEY, series, int(NOW - days * 86_400) - 86_400, int(NOW) + 60)
         return pane.counts.tolist(), pane.moments.round(9).tolist()
 
-    def day() -> list:
+    def last_day() -> list:
         return Hours(bench.db).window(KEY, series, int(NOW) - 86_400, int(NOW) + 60).counts.tolist()
 
-    whole, last_day, size = sums(), day(), store_bytes(bench.db)
+    whole, one_day, size = sums(), last_day(), store_bytes(bench.db)
     maintain(bench.db, bench.now, Retention())
     assert sums() == whole
-    assert day() == last_day
+    assert last_day() == one_day
     assert store_bytes(bench.db) < size
     levels = dict(bench.db.execute("SELECT level, count(*) FROM pane GROUP BY level").fetchall())
     assert set(levels) == {0, 1, 2, 3}
@@ -208,6 +210,20 @@ def test_a_file_that_grows_too_large_is_folded_earlier(bench):
     assert kept.fetchone()[0] >= 60, "the last hour keeps its minutes"
 
 
+def test_what_is_older_than_the_minutes_goes_into_hours_and_days_at_once(bench):
+    times = [NOW - minutes * 60 for minutes in range(0, 100 * 1440, 30)]
+    bench.send(timestamp=times, features={"x": [1.0] * len(times)})
+    bench.commit()
+    panes = dict(bench.db.execute("SELECT level, count(*) FROM pane GROUP BY level").fetchall())
+    assert panes[0] < 2 * 26 * 2 + 10
+    assert panes[1] < 2 * 35 * 24 + 10
+    assert panes[2] < 2 * 100
+    assert bench.figures()["inferences_total",] == len(times)
+    pane = Hours(bench.db).window(KEY, "traffic", int(NOW) - 200 * 86_400, int(NOW) + 60)
+    assert pane.counts[0] == len(times)
+    assert bench.engine.views[KEY].traffic_windows["24h"].pane.counts[0] == 48
+
+
 def test_models_features_and_classes_beyond_their_limits_are_pooled_and_counted(tmp_path):
     bench = Offline(tmp_path, Config(limits=Limits(models=2, features=3)))
     for model in ("a", "b", "c", "d"):
@@ -222,6 +238,7 @@ def test_models_features_and_classes_beyond_their_limits_are_pooled_and_counted(
     assert bench.engine.views[ModelKey(*["__other__"] * 3)].traffic.rows == 2
     assert bench.engine.tally.counts["series_overflow", "model"] == 2
     assert bench.engine.tally.counts["series_overflow", "feature"] == 7
+    assert bench.engine.tally.counts["series_overflow", "prediction"] == 11
     counts = [v for k, v in bench.figures().items() if k[0] == "predictions_total"]
     assert len(counts) == 21
     assert sum(counts) == 31

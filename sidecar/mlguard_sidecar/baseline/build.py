@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_EDGES = 64
 MOST_CATEGORIES = 100
+_LARGEST = float(np.finfo(np.float64).max)
 
 
 class Method(StrEnum):
@@ -132,13 +134,13 @@ def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, .
     if binning.edges:
         edges = np.array(binning.edges)
     elif low == high:  # one bin for the constant, one below and one above
-        edges = np.array([np.nextafter(low, -np.inf), low])
+        edges = np.array([math.nextafter(low, -_LARGEST), low])
     else:
         levels = np.arange(1, binning.bins) / binning.bins
         if binning.method is Method.QUANTILE:
             edges = _quantiles(numbers, levels)
         else:
-            edges = low + levels * (high - low)
+            edges = low * (1 - levels) + high * levels  # a difference might not be finite
         edges = edges[edges < high]
         if not len(edges):  # nearly all values are the largest one
             edges = numbers[numbers < high].max(keepdims=True)
@@ -155,7 +157,7 @@ def _edges(
     else:
         steps = max(room // binning.bins, 1) * binning.bins  # the PSI levels are among these
     quantiles = _quantiles(numbers, np.arange(1, steps) / steps)
-    ends = [np.nextafter(numbers.min(), -np.inf), numbers.max()]
+    ends = [math.nextafter(numbers.min(), -_LARGEST), numbers.max()]
     return tuple(np.unique(np.concatenate([psi_edges, quantiles, ends])).tolist())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -15,11 +16,14 @@ from mlguard_sidecar.histogram import OTHER, Column, Kind, Role
 FORMAT = "mlguard-baseline/1"
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
 class _ColumnFile(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     kind: Kind
-    counts: list[int]
-    missing: int = 0
-    invalid: int = 0
+    counts: list[Count]
+    missing: Count = 0
+    invalid: Count = 0
     edges: list[float] = []
     psi_edges: list[float] = []
     categories: list[str] = []
@@ -123,12 +127,16 @@ def _from_file(name: str, role: Role, part: _ColumnFile) -> ColumnBaseline:
         raise ValueError(
             f"{where}.counts: found {len(part.counts)}, expected {column.bins}, one a bin"
         )
-    if min(*part.counts, part.missing, part.invalid) < 0 or not any(part.counts):
-        raise ValueError(f"{where}.counts: expected numbers from 0, at least one of them above it")
+    if not any(part.counts):
+        raise ValueError(f"{where}.counts: expected at least one above 0")
+    if name == "y_proba" and role is Role.PREDICTION and part.kind is not Kind.NUMERIC:
+        raise ValueError(f"{where}.kind: found {part.kind}, expected numeric")
     counts = np.array([*part.counts, part.missing, part.invalid], dtype=np.int64)
     if part.kind is Kind.CATEGORICAL:
-        if len({*part.categories, OTHER}) != column.bins:
-            raise ValueError(f"{where}.categories: expected each once, and no {OTHER}")
+        if not part.categories or len({*part.categories, OTHER}) != column.bins:
+            raise ValueError(
+                f"{where}.categories: expected at least one, each once, and no {OTHER}"
+            )
         return ColumnBaseline(column, counts)
     for edges, label in ((part.edges, "edges"), (part.psi_edges, "psi_edges")):
         if not edges or any(a >= b for a, b in pairwise(edges)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -60,7 +61,7 @@ class ColumnBaseline:
             return 0
         edges = np.array(self.column.edges)
         low, high = self.moments[3], self.moments[4]
-        first = int(np.searchsorted(edges, np.nextafter(low, -np.inf), side="right"))
+        first = int(np.searchsorted(edges, math.nextafter(low, -math.inf), side="right"))
         last = int(np.searchsorted(edges, high)) + 1
         return int(counts[:first].sum() + counts[last : self.column.bins].sum())
 

@@ -1,6 +1,6 @@
 """The configuration file: typed, with every mistake told in one line."""
 
-from mlguard_sidecar.config.load import ConfigError, load_config
+from mlguard_sidecar.config.load import ConfigError, load_config, with_changes
 from mlguard_sidecar.config.model import (
     BaselineConfig,
     Config,
@@ -29,4 +29,5 @@ __all__ = [
     "Thresholds",
     "WindowsConfig",
     "load_config",
+    "with_changes",
 ]

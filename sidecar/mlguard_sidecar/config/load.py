@@ -44,11 +44,26 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: found {_shown(raw)}, expected keys and values")
-    filled = _filled(raw, environ, path, "")
+    try:
+        filled = _filled(raw, environ, path, "")
+    except RecursionError as error:
+        raise ConfigError(f"{path}: an alias stands for what contains it") from error
     try:
         return _convert(filled)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_explain(error, raw, filled)}") from error
+
+
+def with_changes(config: Config, **changes: object) -> Config:
+    """A configuration with some of its keys changed.
+
+    Raises:
+        ConfigError: the whole would not be a configuration any more.
+    """
+    try:
+        return msgspec.structs.replace(config, **changes)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _convert(tree: object) -> Config:

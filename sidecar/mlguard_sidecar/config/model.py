@@ -5,6 +5,8 @@ The docstring of a field is its description in the README's configuration refere
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,6 +15,9 @@ from msgspec import Meta
 from mlguard_sidecar.baseline import Method
 from mlguard_sidecar.config.units import Bytes, Duration, Mode
 from mlguard_sidecar.histogram import Kind
+
+HTTP_SOCKET = "http.sock"
+"""The name of the socket for HTTP, beside that for events."""
 
 Positive = Annotated[float, Meta(gt=0)]
 Ratio = Annotated[float, Meta(gt=0, lt=1)]
@@ -85,8 +90,8 @@ class FeatureConfig(_Struct, frozen=True):
 
     def __post_init__(self) -> None:
         edges = self.edges or []
-        if edges != sorted(set(edges)):
-            raise ValueError("expected edges in ascending order, each once")
+        if edges != sorted(set(edges)) or not all(map(math.isfinite, edges)):
+            raise ValueError("expected finite edges in ascending order, each once")
         if self.edges and (self.bins or self.method):
             raise ValueError("expected either edges, or bins and method")
         if self.kind is Kind.CATEGORICAL and (self.edges or self.bins or self.method):
@@ -145,6 +150,15 @@ class Config(_Struct, frozen=True):
                 )
             if span.seconds > self.retention.days.seconds:
                 raise ValueError(f"windows: found {span}, expected at most {self.retention.days}")
+        keep = self.retention
+        if not keep.minutes.seconds <= keep.hours.seconds <= keep.days.seconds:
+            raise ValueError("retention: expected minutes <= hours <= days")
+        named = [(part.project, part.model, part.endpoint) for part in self.models]
+        for name in named:
+            if named.count(name) > 1:
+                raise ValueError(f"models: found {name[0]}/{name[1]} twice, expected it once")
+        if self.socket.path and Path(self.socket.path).name == HTTP_SOCKET:
+            raise ValueError(f"socket.path: found {HTTP_SOCKET}, expected another name")
         split_listen(self.listen)
 
 

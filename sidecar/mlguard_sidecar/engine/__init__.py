@@ -2,6 +2,7 @@
 
 from mlguard_sidecar.engine.delta import Delta, ModelDelta, Tally
 from mlguard_sidecar.engine.engine import Engine
+from mlguard_sidecar.engine.fold import Widths
 from mlguard_sidecar.engine.learner import Plan
 from mlguard_sidecar.engine.schema import LEARNING, Schema, dump_schema, load_schema
 from mlguard_sidecar.engine.view import ModelView, Span, Window
@@ -16,6 +17,7 @@ __all__ = [
     "Schema",
     "Span",
     "Tally",
+    "Widths",
     "Window",
     "dump_schema",
     "load_schema",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,35 +32,52 @@ class Tally:
         return ((key[1:], n) for key, n in self.counts.items() if key[0] == name)
 
 
+class PaneKey(NamedTuple):
+    """When a pane begins, in epoch seconds, and how wide it is."""
+
+    level: int
+    start: int
+
+
 @dataclass
 class ModelDelta:
     """What one model has gained.
 
     Attributes:
         schema: as it is after these events.
-        traffic: pane start -> traffic.
-        features: (series, pane start) -> feature pane.
+        traffic: traffic panes.
+        features: feature panes, by series.
         lesson: rows to keep until the baseline is built.
         learnt: whether the baseline was built, so that what was kept for it can go.
     """
 
     schema: Schema
-    traffic: dict[int, Traffic] = field(default_factory=dict)
-    features: dict[tuple[str, int], Pane] = field(default_factory=dict)
+    traffic: dict[PaneKey, Traffic] = field(default_factory=dict)
+    features: dict[str, dict[PaneKey, Pane]] = field(default_factory=dict)
     lesson: list[Rows] = field(default_factory=list)
     learnt: bool = False
 
-    def add_traffic(self, panes: dict[int, Traffic]) -> None:
-        """Merge traffic in."""
-        for start, traffic in panes.items():
-            known = self.traffic.get(start)
-            self.traffic[start] = known.merged(traffic) if known else traffic
+    def first_seen(self, now: float) -> float:
+        """The earliest of its events, as far as its panes tell, or now."""
+        return min([now, *(float(key.start) for key in self.traffic)])
 
-    def add_features(self, series: str, panes: dict[int, Pane]) -> None:
+    def copy(self) -> ModelDelta:
+        """One that can change without changing this."""
+        features = {series: dict(panes) for series, panes in self.features.items()}
+        return ModelDelta(self.schema, dict(self.traffic), features, list(self.lesson), self.learnt)
+
+    def add_traffic(self, panes: dict[PaneKey, Traffic]) -> None:
+        """Merge traffic in."""
+        for key, traffic in panes.items():
+            known = self.traffic.get(key)
+            self.traffic[key] = known.merged(traffic) if known else traffic
+
+    def add_features(self, series: str, panes: dict[PaneKey, Pane]) -> None:
         """Merge feature panes in."""
-        for start, pane in panes.items():
-            known = self.features.get((series, start))
-            self.features[series, start] = known.merged(pane) if known else pane
+        into = self.features.setdefault(series, {})
+        for key, pane in panes.items():
+            known = into.get(key)
+            into[key] = known.merged(pane) if known else pane
 
 
 @dataclass(frozen=True)
@@ -89,3 +106,13 @@ class Delta:
             for (source, *_), n in self.tally.of(name):
                 events[source] += n
         return events
+
+    def rejected(self, reason: str) -> Delta:
+        """The same events, none of them counted: what is left where they cannot be committed."""
+        tally = Tally()
+        for name, n in self.tally.counts.items():
+            if name[0] == "events_committed":
+                tally.add(n, "events_rejected", name[1], reason)
+            else:
+                tally.add(n, *name)
+        return Delta(self.now, {}, self.sequences, tally)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from mlguard_sidecar.histogram import OTHER
 from mlguard_sidecar.wire import (
     Line,
     ModelKey,
+    Reason,
     Refused,
     Rows,
     checked,
@@ -30,7 +32,12 @@ if TYPE_CHECKING:
 FOLD_VALUES = 1 << 16
 """How many values may wait, as Python objects, before they are folded."""
 
+FOLD_BYTES = 4 << 20
+"""How many bytes of lines these may have come in."""
+
 _OTHER_MODEL = ModelKey(OTHER, OTHER, OTHER)
+
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -51,7 +58,7 @@ class Engine:
         plan_of: Callable[[ModelKey], Plan],
         clock: Callable[[], float],
         keep_seconds: float,
-        model_limit: int,
+        model_limit: Callable[[], int],
     ) -> None:
         self.views: dict[ModelKey, ModelView] = {}
         self.durable: dict[str, int] = {}
@@ -61,8 +68,9 @@ class Engine:
         self._keep_seconds = keep_seconds
         self._model_limit = model_limit
         self._learners: dict[ModelKey, Learner] = {}
-        self._waiting: defaultdict[ModelKey, list[Rows]] = defaultdict(list)
+        self._waiting: defaultdict[ModelKey, list[tuple[Rows, str]]] = defaultdict(list)
         self._waiting_values = 0
+        self._waiting_bytes = 0
         self._seen: dict[str, int] = {}
         self._pending = Delta()
 
@@ -86,17 +94,28 @@ class Engine:
         """Use the plans of a changed configuration."""
         for key, learner in self._learners.items():
             learner.plan = self._plan_of(key)
-            gained = ModelDelta(learner.schema)
-            if learner.adopt_given(self._pending.models.get(key, gained)):
-                self._pending.models.setdefault(key, gained)
+            gained = self._pending.models.get(key) or ModelDelta(learner.schema)
+            if learner.adopt_given(gained, self._clock()):
+                self._pending.models[key] = gained
 
     def pending_events(self) -> Counter[str]:
         """Events by source that are taken in, and not yet in a closed delta."""
-        return self._pending.events_by_source()
+        events = self._pending.events_by_source()
+        for parts in self._waiting.values():
+            for rows, source in parts:
+                events[source] += len(rows)
+        return events
 
-    def take_events(self, events: Sequence[Line], source: str) -> list[Refused]:
-        """Take events of any models; those refused are counted and told."""
+    def take_events(self, events: Sequence[Line], source: str, size: int = 0) -> list[Refused]:
+        """Take events of any models; those refused are counted and told.
+
+        Args:
+            events: decoded lines.
+            source: where they came from.
+            size: bytes of those lines.
+        """
         now = self._clock()
+        self._waiting_bytes += size
         rows, refused = rows_of_events(events, now)
         for refusal in refused:
             self.reject(refusal, source)
@@ -104,13 +123,16 @@ class Engine:
             refused += self._take(part, now, source)
         return refused
 
-    def take_batch(self, line: Line, source: str, client: str | None = None) -> list[Refused]:
+    def take_batch(
+        self, line: Line, source: str, client: str | None = None, size: int = 0
+    ) -> list[Refused]:
         """Take a batch, once.
 
         Args:
             line: with columns.
             source: where it came from.
             client: who numbers it; None where the batch has no number.
+            size: bytes of the line.
 
         Returns:
             What was refused; nothing for a batch that was taken before.
@@ -122,6 +144,7 @@ class Engine:
                 return []
             self._seen[client] = self._pending.sequences[client] = line.seq
         now = self._clock()
+        self._waiting_bytes += size
         try:
             rows = rows_of_batch(line, line.columns, now)
         except Refused as refusal:
@@ -142,38 +165,56 @@ class Engine:
         for refusal in refused:
             self.reject(refusal, source)
         if len(rows):
-            self._pending.tally.add(len(rows), "events_committed", source)
-            self._waiting[rows.key].append(rows)
-            self._waiting_values += len(rows) * (4 + len(rows.features or ()))
-            if self._waiting_values > FOLD_VALUES:
+            learner = self._learner_of(rows.key)
+            if learner is None:  # beyond the limit: its traffic counts, under one name
+                self._pending.tally.add(len(rows), "series_overflow", "model")
+                rows = _without_content(rows)
+                learner = self._learners.setdefault(_OTHER_MODEL, self._new_learner(_OTHER_MODEL))
+            rows = learner.admitted(rows, self._pending.tally)
+            self._waiting[rows.key].append((rows, source))
+            self._waiting_values += len(rows) * (4 + len(learner.schema.layout.columns))
+            if self._waiting_values > FOLD_VALUES or self._waiting_bytes > FOLD_BYTES:
                 self._fold()
         return refused
 
     def _fold(self) -> None:
         """Turn what waits into panes."""
         now = self._clock()
-        for key, parts in self._waiting.items():
-            learner = self._learner(key)
-            if learner is None:  # beyond the limit: its traffic counts, under one name
-                learner = self._learner(_OTHER_MODEL)
-                assert learner is not None  # noqa: S101 - made outside the limit
-                rows = sum(map(len, parts))
-                self._pending.tally.add(rows, "series_overflow", "model")
-                parts = [_without_content(part) for part in parts]  # noqa: PLW2901
-                key = _OTHER_MODEL  # noqa: PLW2901
-            gained = self._pending.models.setdefault(key, ModelDelta(learner.schema))
-            learner.fold(parts, gained, self._pending.tally, now)
-        self._waiting.clear()
-        self._waiting_values = 0
+        while self._waiting:
+            key = next(iter(self._waiting))
+            self._fold_model(key, self._waiting.pop(key), now)
+        self._waiting_values = self._waiting_bytes = 0
 
-    def _learner(self, key: ModelKey) -> Learner | None:
+    def _fold_model(self, key: ModelKey, parts: list[tuple[Rows, str]], now: float) -> None:
+        learner, tally = self._learners[key], self._pending.tally
+        known = self._pending.models.get(key)
+        gained = known.copy() if known else ModelDelta(learner.schema)
+        schema, lesson = learner.schema, list(learner.lesson)
+        try:
+            learner.fold([rows for rows, _ in parts], gained, tally, now)
+        except Exception:  # a fault of ours must cost these rows alone, and be seen
+            log.exception("events of %s cannot be counted", "/".join(key))
+            learner.schema, learner.lesson = schema, lesson
+            for rows, source in parts:
+                self.reject(Refused(Reason.INTERNAL, "", len(rows)), source)
+            return
+        self._pending.models[key] = gained
+        for rows, source in parts:
+            tally.add(len(rows), "events_committed", source)
+
+    def _learner_of(self, key: ModelKey) -> Learner | None:
+        """What counts a model; None where there are too many already."""
         learner = self._learners.get(key)
         if learner is None:
             named = len(self._learners) - (_OTHER_MODEL in self._learners)
-            if named >= self._model_limit and key != _OTHER_MODEL:
+            if named >= self._model_limit():
                 return None
-            learner = self._learners[key] = Learner(self._plan_of(key), Schema())
-            learner.adopt_given(ModelDelta(learner.schema))
+            learner = self._learners[key] = self._new_learner(key)
+        return learner
+
+    def _new_learner(self, key: ModelKey) -> Learner:
+        learner = Learner(self._plan_of(key), Schema())
+        learner.adopt_given(ModelDelta(learner.schema), self._clock())
         return learner
 
     def close_delta(self) -> Delta:
@@ -192,7 +233,7 @@ class Engine:
         stale = []
         for key, gained in delta.models.items():
             new = key not in self.views
-            view = self.views.setdefault(key, ModelView(key, delta.now))
+            view = self.views.setdefault(key, ModelView(key, gained.first_seen(delta.now)))
             if view.apply(gained) or new:
                 stale.append(view)
         self.durable.update(delta.sequences)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlguard_sidecar.engine.delta import PaneKey
+from mlguard_sidecar.engine.levels import DAY, DAY_SECONDS, HOUR, HOUR_SECONDS, MINUTE
 from mlguard_sidecar.engine.schema import Prediction, Schema
 from mlguard_sidecar.histogram import (
     CLASS_LIMIT,
@@ -15,7 +18,7 @@ from mlguard_sidecar.histogram import (
     Role,
     Traffic,
 )
-from mlguard_sidecar.histogram.column import category
+from mlguard_sidecar.histogram.column import as_numbers, category, mapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,48 +30,74 @@ if TYPE_CHECKING:
 _NO_CLASS = -1
 
 
-def by_pane(rows: Rows, width: int) -> tuple[Rows, list[tuple[int, slice]]]:
+Parts = list[tuple[PaneKey, slice]]
+"""Panes, and where their rows lie."""
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Which pane an event belongs to.
+
+    Attributes:
+        pane: width of the finest panes, in seconds.
+        minutes: age in seconds from which events are put into whole hours.
+        hours: age in seconds from which events are put into whole days.
+    """
+
+    pane: int
+    minutes: int
+    hours: int
+
+
+def by_pane(rows: Rows, widths: Widths, now: float) -> tuple[Rows, Parts]:
     """Put rows in the order of their panes.
 
     Args:
         rows: at least one.
-        width: of a pane, in seconds.
-
-    Returns:
-        The rows, and for each pane its start in epoch seconds and where its rows lie.
+        widths: of panes.
+        now: epoch seconds.
     """
-    index = np.floor(rows.times / width).astype(np.int64)
-    first = int(index[0])
-    if (index == first).all():
-        return rows, [(first * width, slice(0, len(rows)))]
-    order = np.argsort(index, kind="stable")
-    index = index[order]
-    cuts = [0, *(np.flatnonzero(np.diff(index)) + 1).tolist(), len(index)]
-    slices = [(int(index[a]) * width, slice(a, b)) for a, b in pairwise(cuts)]
-    return rows.taken(order), slices
+    starts = np.floor(rows.times / widths.pane).astype(np.int64) * widths.pane
+    levels = np.full(len(rows), MINUTE)
+    for level, width, age in (
+        (HOUR, HOUR_SECONDS, widths.minutes),
+        (DAY, DAY_SECONDS, widths.hours),
+    ):
+        old = rows.times < now - age
+        if old.any():  # such panes are folded anyway: a fine one each would only cost memory
+            starts[old] = starts[old] // width * width
+            levels[old] = level
+    order = np.lexsort((starts, levels))
+    changes = np.diff(starts[order]) | np.diff(levels[order])
+    cuts = [0, *(np.flatnonzero(changes) + 1).tolist(), len(rows)]
+    parts = [
+        (PaneKey(int(levels[order[a]]), int(starts[order[a]])), slice(a, b))
+        for a, b in pairwise(cuts)
+    ]
+    return (rows if len(parts) == 1 else rows.taken(order)), parts
 
 
-def fold_traffic(rows: Rows, panes: list[tuple[int, slice]], schema: Schema) -> dict[int, Traffic]:
+def fold_traffic(rows: Rows, panes: Parts, schema: Schema) -> dict[PaneKey, Traffic]:
     """Count traffic, latency, classes and scores."""
     classes = _class_numbers(rows.y_pred, schema)
     scores = rows.scores
     if schema.prediction is Prediction.VALUE and np.isnan(scores).all():
-        scores = np.array([v if isinstance(v, int | float) else np.nan for v in rows.y_pred])
+        scores, _ = as_numbers(rows.y_pred)
     return {
-        start: Traffic.of(
+        key: Traffic.of(
             part.stop - part.start,
             _present(rows.latency_ms[part]),
             classes[part][classes[part] != _NO_CLASS],
             _present(scores[part]),
         )
-        for start, part in panes
+        for key, part in panes
     }
 
 
-def fold_features(rows: Rows, panes: list[tuple[int, slice]], schema: Schema) -> dict[int, Pane]:
+def fold_features(rows: Rows, panes: Parts, schema: Schema) -> dict[PaneKey, Pane]:
     """Count every column of the schema's layout."""
     layout = schema.layout
-    folded = {start: Pane.zeros(layout.width, len(layout.columns)) for start, _ in panes}
+    folded = {key: Pane.zeros(layout.width, len(layout.columns)) for key, _ in panes}
     for i, column in enumerate(layout.columns):
         values = _values(rows, column)
         if values is None:
@@ -98,8 +127,5 @@ def _present(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
 def _class_numbers(y_pred: Sequence[object], schema: Schema) -> NDArray[np.intp]:
     if schema.prediction is not Prediction.CLASS:
         return np.full(len(y_pred), _NO_CLASS, dtype=np.intp)
-    numbers = {
-        value: _NO_CLASS if value is None else schema.class_index.get(category(value), CLASS_LIMIT)
-        for value in set(y_pred)
-    }
-    return np.fromiter(map(numbers.__getitem__, y_pred), dtype=np.intp, count=len(y_pred))
+    index = schema.class_index
+    return mapped(y_pred, lambda v: _NO_CLASS if v is None else index.get(category(v), CLASS_LIMIT))

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlguard_sidecar.baseline import Baseline, Binning, build
-from mlguard_sidecar.engine.fold import by_pane, fold_features, fold_traffic
+from mlguard_sidecar.engine.fold import Widths, by_pane, fold_features, fold_traffic
 from mlguard_sidecar.engine.schema import LEARNING, Prediction, Schema
 from mlguard_sidecar.histogram import CLASS_LIMIT, OTHER, Column, Kind, Role
-from mlguard_sidecar.histogram.column import category, kind_of
+from mlguard_sidecar.histogram.column import LONGEST_CATEGORY, category, distinct, kind_of
 from mlguard_sidecar.wire.rows import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from mlguard_sidecar.engine.delta import ModelDelta, Tally
     from mlguard_sidecar.wire import Rows
+    from mlguard_sidecar.wire.message import Value
 
 _LONGEST_NAME = 128
 
@@ -30,7 +31,7 @@ class Plan:
     """How one model is to be counted.
 
     Attributes:
-        pane_seconds: width of the finest pane.
+        widths: of panes.
         events: rows that a baseline is learnt from; 0 where none is learnt.
         binning: how its columns are binned, unless named in `binnings`.
         binnings: feature -> how it is binned.
@@ -38,7 +39,7 @@ class Plan:
         feature_limit: features that are counted.
     """
 
-    pane_seconds: int
+    widths: Widths
     events: int
     binning: Binning
     binnings: Mapping[str, Binning] = field(default_factory=dict)
@@ -59,46 +60,60 @@ class Learner:
     schema: Schema
     lesson: list[Rows] = field(default_factory=list)
 
-    def adopt_given(self, delta: ModelDelta) -> bool:
+    def adopt_given(self, delta: ModelDelta, now: float) -> bool:
         """Change to the baseline that the plan gives, if it gives one that is not in use."""
         given = self.plan.baseline
         if given is None or self.schema.series == given.id:
             return False
-        self._adopt(given, delta)
+        self._adopt(given, delta, now)
         return True
 
+    def admitted(self, rows: Rows, tally: Tally) -> Rows:
+        """Meet the features that are new, as far as there is room, and leave out all others."""
+        self._meet_features(rows, tally)
+        if rows.features is None:
+            return rows
+        known = self.schema.layout.index
+        if all((Role.FEATURE, name) in known for name in rows.features):
+            return rows
+        kept = {n: v for n, v in rows.features.items() if (Role.FEATURE, n) in known}
+        return replace(rows, features=kept)
+
     def fold(self, parts: list[Rows], delta: ModelDelta, tally: Tally, now: float) -> None:
-        """Fold rows, in the order of their arrival, into the delta."""
-        with_features = [p for p in parts if p.features is not None]
-        without = [p for p in parts if p.features is None]
-        for group in (with_features, without):
+        """Fold admitted rows into the delta; those with features count first."""
+        for bare in (False, True):
+            group = [part for part in parts if (part.features is None) is bare]
             if group:
                 self._fold(joined(group), delta, tally, now)
         delta.schema = self.schema
 
     def _fold(self, rows: Rows, delta: ModelDelta, tally: Tally, now: float) -> None:
         if self.schema.baseline is not None or not self.plan.events or _teaches_nothing(rows):
-            self._count(rows, delta, tally)
+            self._count(rows, delta, tally, now)
             return
         room = max(self.plan.events - self.schema.learned, 0)
         head = rows if len(rows) <= room else rows.taken(np.arange(room))
         if len(head):
-            self._count(head, delta, tally)
-            self.lesson.append(head)
-            delta.lesson.append(head)
+            self._count(head, delta, tally, now)
+            lesson = _shortened(head)
+            self.lesson.append(lesson)
+            delta.lesson.append(lesson)
             self.schema = replace(self.schema, learned=self.schema.learned + len(head))
         if len(head) == room:
             self._graduate(delta, now)
         if len(head) < len(rows):
             self._fold(rows.taken(np.arange(room, len(rows))), delta, tally, now)
 
-    def _count(self, rows: Rows, delta: ModelDelta, tally: Tally) -> None:
+    def _count(self, rows: Rows, delta: ModelDelta, tally: Tally, now: float) -> None:
         self._meet_classes(rows)
-        self._meet_features(rows, tally)
-        rows, panes = by_pane(rows, self.plan.pane_seconds)
-        delta.add_traffic(fold_traffic(rows, panes, self.schema))
+        rows, parts = by_pane(rows, self.plan.widths, now)
+        traffic = fold_traffic(rows, parts, self.schema)
+        delta.add_traffic(traffic)
+        pooled = sum(part.classes[-1] for part in traffic.values())
+        if pooled:
+            tally.add(pooled, "series_overflow", "prediction")
         if self.schema.layout.columns:
-            delta.add_features(self.schema.series, fold_features(rows, panes, self.schema))
+            delta.add_features(self.schema.series, fold_features(rows, parts, self.schema))
 
     def _graduate(self, delta: ModelDelta, now: float) -> None:
         """Build the baseline from what was kept for it."""
@@ -121,17 +136,16 @@ class Learner:
             default=self.plan.binning,
             binnings=self.plan.binnings,
         )
-        self._adopt(baseline, delta)
+        self._adopt(baseline, delta, now)
 
-    def _adopt(self, baseline: Baseline, delta: ModelDelta) -> None:
+    def _adopt(self, baseline: Baseline, delta: ModelDelta, now: float) -> None:
         """Use a baseline, and count what was kept for learning again, in its bins."""
         self.schema = replace(self.schema, baseline=baseline)
         delta.schema = self.schema
-        for key in [k for k in delta.features if k[0] == LEARNING]:
-            del delta.features[key]
+        delta.features.pop(LEARNING, None)
         for rows in self.lesson:
-            ordered, panes = by_pane(rows, self.plan.pane_seconds)
-            delta.add_features(baseline.id, fold_features(ordered, panes, self.schema))
+            ordered, parts = by_pane(rows, self.plan.widths, now)
+            delta.add_features(baseline.id, fold_features(ordered, parts, self.schema))
         self.lesson.clear()
         delta.lesson.clear()
         delta.learnt = True
@@ -143,7 +157,7 @@ class Learner:
         if self.schema.prediction is None:
             self.schema = replace(self.schema, prediction=self._prediction_of(first))
         if self.schema.prediction is Prediction.CLASS and len(self.schema.classes) < CLASS_LIMIT:
-            texts = {category(v) for v in set(rows.y_pred) if v is not None}
+            texts = {category(v) for v in distinct(rows.y_pred) if v is not None}
             new = sorted(texts - self.schema.class_index.keys() - {OTHER})
             if new:
                 self.schema = self.schema.with_classes(new)
@@ -174,6 +188,18 @@ class Learner:
             columns.append(Column(name, forced or kind_of(first, Role.FEATURE), codes=codes))
         if columns:
             self.schema = self.schema.with_extras(columns)
+
+
+def _shortened(rows: Rows) -> Rows:
+    """The rows with texts no longer than what tells categories apart."""
+
+    def cut(values: Sequence[Value]) -> list[Value]:
+        return [v[:LONGEST_CATEGORY] if isinstance(v, str) else v for v in values]
+
+    features = None
+    if rows.features is not None:
+        features = {name: cut(values) for name, values in rows.features.items()}
+    return replace(rows, y_pred=cut(rows.y_pred), features=features)
 
 
 def _teaches_nothing(rows: Rows) -> bool:

@@ -60,7 +60,7 @@ class ModelView:
 
     Attributes:
         key: the model.
-        first_seen: when its first event was committed, epoch seconds.
+        first_seen: when the earliest of its events was, epoch seconds.
         schema: its columns.
         traffic: running totals.
         features: running totals in the bins of the present baseline.
@@ -80,7 +80,7 @@ class ModelView:
         """Take in what was committed.
 
         Returns:
-            Whether the baseline changed, so that the feature windows must be read anew.
+            Whether the baseline changed, so that feature windows and totals must be read anew.
         """
         changed = gained.schema.series != self.schema.series
         self.schema = gained.schema
@@ -90,11 +90,10 @@ class ModelView:
                 label: replace(window, pane=Pane.zeros(0, 0))
                 for label, window in self.feature_windows.items()
             }
-        traffic = [(start, part.pane) for start, part in gained.traffic.items()]
+        self.first_seen = gained.first_seen(self.first_seen)
+        traffic = [(key.start, part.pane) for key, part in gained.traffic.items()]
         features = [
-            (start, pane)
-            for (series, start), pane in gained.features.items()
-            if series == self.schema.series
+            (key.start, pane) for key, pane in gained.features.get(self.schema.series, {}).items()
         ]
         for _, pane in traffic:
             self.traffic = Traffic(self.traffic.pane.merged(pane))

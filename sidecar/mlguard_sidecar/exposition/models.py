@@ -93,7 +93,9 @@ def _traffic_windows(families: Families, view: ModelView, now: float) -> None:
     key = view.key
     for label, window in view.traffic_windows.items():
         traffic = Traffic.zeros().merged(Traffic(window.pane))
-        seconds = max(now - max(window.start, view.first_seen), 1.0)
+        begin = max(window.start, view.first_seen)
+        # a first event that lies ahead of the clock says nothing
+        seconds = max(now - (begin if begin < now else window.start), 1.0)
         families.add(m.INFERENCE_RATE, (*key, label), traffic.rows / seconds)
         quantiles = traffic.latency_quantiles_seconds(0.5, 0.95, 0.99)
         if quantiles:

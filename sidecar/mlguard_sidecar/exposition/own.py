@@ -23,7 +23,7 @@ _TALLIED = (
     (m.REJECTED, "events_rejected", ()),
     (m.DUPLICATES, "duplicate_batches", SOURCES),
     (m.CLIENT_DROPPED, "client_dropped_events", SOURCES),
-    (m.OVERFLOW, "series_overflow", ("feature", "model")),
+    (m.OVERFLOW, "series_overflow", ("feature", "model", "prediction")),
 )
 
 

@@ -6,12 +6,14 @@ from mlguard_sidecar.histogram.pane import Pane
 from mlguard_sidecar.histogram.traffic import (
     CLASS_LIMIT,
     LATENCY_BUCKETS_SECONDS,
+    LONGEST_LATENCY_MS,
     Traffic,
 )
 
 __all__ = [
     "CLASS_LIMIT",
     "LATENCY_BUCKETS_SECONDS",
+    "LONGEST_LATENCY_MS",
     "OTHER",
     "Column",
     "Kind",

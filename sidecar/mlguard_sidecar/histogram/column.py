@@ -14,7 +14,7 @@ import numpy as np
 from mlguard_sidecar.histogram.pane import Moments, moments_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -121,14 +121,14 @@ class Column:
         """
         if self.kind is Kind.NUMERIC:
             return self._fold_numbers(values, parts)
-        slots = self._slots_of(values)
+        slots = mapped(values, self._slot)
         return [
             Folded(np.bincount(slots[part], minlength=self.slots), moments_of(_NO_NUMBERS))
             for part in parts
         ]
 
     def _fold_numbers(self, values: Values, parts: Sequence[slice]) -> list[Folded]:
-        numbers, wrong = _numbers(values)
+        numbers, wrong = as_numbers(values)
         present = np.isfinite(numbers)
         complete = bool(present.all())
         folded = []
@@ -142,13 +142,6 @@ class Column:
             folded.append(Folded(counts, moments_of(sample)))
         return folded
 
-    def _slots_of(self, values: Values) -> NDArray[np.intp]:
-        kinds = set(map(type, values))
-        if len(kinds - {type(None)}) <= 1:  # equal values are then the same category
-            slot_of = {value: self._slot(value) for value in set(values)}
-            return np.fromiter(map(slot_of.__getitem__, values), dtype=np.intp, count=len(values))
-        return np.array([self._slot(v) for v in values], dtype=np.intp)
-
     def _slot(self, value: object) -> int:
         if isinstance(value, float) and not math.isfinite(value):
             return self.missing
@@ -157,6 +150,21 @@ class Column:
         if not self.codes and isinstance(value, int | float) and not isinstance(value, bool):
             return self.invalid
         return self._bin_of.get(category(value), self.bins - 1)
+
+
+def mapped(values: Values, number_of: Callable[[object], int]) -> NDArray[np.intp]:
+    """The number of each value, asked for once for each that differs."""
+    different = distinct(values)
+    if isinstance(different, set):
+        numbers = {value: number_of(value) for value in different}
+        return np.fromiter(map(numbers.__getitem__, values), dtype=np.intp, count=len(values))
+    return np.array([number_of(value) for value in values], dtype=np.intp)
+
+
+def distinct(values: Values) -> Collection[object]:
+    """A set of the values; all of them where 1, 1.0 and True, which are equal, may be mixed."""
+    kinds = set(map(type, values)) - {type(None)}
+    return set(values) if len(kinds) <= 1 else list(values)
 
 
 def category(value: object) -> str:
@@ -193,11 +201,11 @@ def bin_counts(numbers: NDArray[np.float64], edges: NDArray[np.float64]) -> NDAr
 
 def finite_numbers(values: Values) -> NDArray[np.float64]:
     """The numbers among some values."""
-    numbers, _ = _numbers(values)
+    numbers, _ = as_numbers(values)
     return numbers[np.isfinite(numbers)]
 
 
-def _numbers(values: Values) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def as_numbers(values: Values) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The numbers, not finite where there is none, and where there is something else instead."""
     if isinstance(values, np.ndarray):  # scores are kept as an array
         return values, np.zeros(0, dtype=np.bool_)

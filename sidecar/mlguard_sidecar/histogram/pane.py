@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 COUNT, MEAN, M2, MIN, MAX = range(5)
 Moments = tuple[float, float, float, float, float]
+_LARGEST_FLOAT = float(np.finfo(np.float64).max)
+_LARGEST = np.iinfo(np.int64).max
 _NO_MOMENTS: Moments = (0.0, 0.0, 0.0, np.inf, -np.inf)
 
 
@@ -43,6 +45,7 @@ class Pane:
         long, short = (self, other) if len(self.counts) >= len(other.counts) else (other, self)
         counts = long.counts.copy()
         counts[: len(short.counts)] += short.counts
+        counts[counts < 0] = _LARGEST  # full, rather than over the edge
         moments = long.moments.copy()
         k = len(short.moments)
         moments[:k] = _merge_moments(moments[:k], short.moments)
@@ -59,7 +62,7 @@ def moments_of(numbers: NDArray[np.float64]) -> Moments:
         # the clip mends rounding: a mean lies between the extremes, and the mean of equals is it
         mean = min(max(numbers.mean(), low), high)
         deviations = numbers - mean
-        m2 = float(np.dot(deviations, deviations))
+        m2 = min(float(np.dot(deviations, deviations)), _LARGEST_FLOAT)
         return float(n), float(mean), m2, float(low), float(high)
 
 

@@ -23,7 +23,10 @@ LATENCY_BUCKETS_SECONDS = (
 """Upper bounds of the exported latency histogram, in seconds."""
 
 _RELATIVE_ERROR = 0.01
-_SHORTEST_MS, _LONGEST_MS = 1e-3, 1e8
+LONGEST_LATENCY_MS = 1e8
+"""Over a day: what is longer is no latency."""
+
+_SHORTEST_MS = 1e-3
 
 
 def _latency_edges() -> NDArray[np.float64]:
@@ -33,7 +36,7 @@ def _latency_edges() -> NDArray[np.float64]:
     Masson, Rim and Lee, "DDSketch" (2019), section 2.
     """
     ratio = (1 + _RELATIVE_ERROR) / (1 - _RELATIVE_ERROR)
-    steps = math.ceil(math.log(_LONGEST_MS / _SHORTEST_MS, ratio))
+    steps = math.ceil(math.log(LONGEST_LATENCY_MS / _SHORTEST_MS, ratio))
     logarithmic = _SHORTEST_MS * ratio ** np.arange(steps + 1)
     buckets = [_milliseconds(bound) for bound in LATENCY_BUCKETS_SECONDS]
     return np.union1d(logarithmic, buckets)
@@ -45,6 +48,7 @@ def _milliseconds(seconds: float) -> float:
 
 _EDGES = _latency_edges()
 _BUCKETS = np.searchsorted(_EDGES, [_milliseconds(bound) for bound in LATENCY_BUCKETS_SECONDS])
+_LARGEST = np.iinfo(np.int64).max
 _ROWS, _NANOSECONDS = 0, 1
 _LATENCY = slice(2, 2 + len(_EDGES) + 1)
 _CLASSES = slice(_LATENCY.stop, _LATENCY.stop + CLASS_LIMIT + 1)
@@ -85,7 +89,7 @@ class Traffic:
         counts = new.pane.counts
         counts[_ROWS] = rows
         # whole nanoseconds, so that the sum is exact, merges by addition and never goes back
-        counts[_NANOSECONDS] = int(np.rint(latency_ms * 1e6).sum())
+        counts[_NANOSECONDS] = min(int(np.rint(latency_ms * 1e6).sum()), _LARGEST)
         counts[_LATENCY] = bin_counts(latency_ms, _EDGES)
         counts[_CLASSES] = np.bincount(classes, minlength=CLASS_LIMIT + 1)
         new.pane.moments[_LATENCY_MOMENTS] = moments_of(latency_ms)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,44 +18,13 @@ from mlguard_sidecar.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from mlguard_sidecar.engine import Engine
-    from mlguard_sidecar.exposition import Own
+    from mlguard_sidecar.server.hub import Hub
 
 PROTOCOL_VERSION = 1
 SOURCE = "socket"
 _LONGEST_CLIENT = 64
-
-
-class Hub:
-    """All connections, and what they share."""
-
-    def __init__(
-        self, engine: Engine, own: Own, limit: Callable[[], int], wake: Callable[[], None]
-    ) -> None:
-        self.engine = engine
-        self.own = own
-        self.limit = limit
-        self.wake = wake
-        self.connections: set[Connection] = set()
-        self.by_client: defaultdict[str, set[Connection]] = defaultdict(set)
-
-    def acknowledge(self, sequences: Mapping[str, int]) -> None:
-        """Tell clients what is committed."""
-        for client, last_seq in sequences.items():
-            for connection in self.by_client.get(client, ()):
-                connection.acknowledge(last_seq)
-
-    def stop_reading(self) -> None:
-        """Take nothing new, on any connection."""
-        for connection in self.connections:
-            connection.stop_reading()
-
-    def close(self) -> None:
-        """Close every connection once what was written to it is sent."""
-        for connection in list(self.connections):
-            connection.close()
+_MOST_UNFINISHED = 16 << 20  # bytes
+_BAD_LINES_A_TURN = 500
 
 
 class Connection(asyncio.Protocol):
@@ -68,7 +36,10 @@ class Connection(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._size = 0
         self._overlong = False
+        self._bad_block = b""
         self._client: str | None = None
+        self._taken = 0
+        self._ended = False
         self._writable = True
         self._owed_ack = 0
 
@@ -77,12 +48,8 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server's
         self._transport = transport
         transport.set_write_buffer_limits(high=65_536)
-        if len(self._hub.connections) >= self._hub.limit():
-            self._hub.own.count(metrics.CONNECTIONS_REFUSED)
+        if not self._hub.admit(self):
             transport.abort()
-            return
-        self._hub.connections.add(self)
-        self._hub.own.connections = len(self._hub.connections)
 
     def data_received(self, data: bytes) -> None:
         """Take the lines that are whole; keep the rest."""
@@ -90,36 +57,40 @@ class Connection(asyncio.Protocol):
         if first and (self._overlong or self._size + first > LINE_LIMIT):
             if not self._overlong:
                 self._refuse_overlong()
-            self._parts, self._size, self._overlong = [], 0, False
+            self._forget_parts()
+            self._overlong = False
             data = data[first:]
         end = data.rfind(b"\n") + 1
         if end:
             block = b"".join([*self._parts, data[:end]])
-            self._parts, self._size = [], 0
+            self._forget_parts()
+            self._hub.silent.pop(self, None)
             self._read(block)
             data = data[end:]
         if data and not self._overlong:
             self._parts.append(data)
             self._size += len(data)
-            if self._size >= LINE_LIMIT:  # without its line feed
+            self._hub.unfinished += len(data)
+            if self._size >= LINE_LIMIT or self._hub.unfinished > _MOST_UNFINISHED:
                 self._refuse_overlong()
-                self._parts, self._size, self._overlong = [], 0, True
+                self._forget_parts()
+                self._overlong = True
 
     def eof_received(self) -> bool:
-        """Take what is left without a line feed."""
+        """Take what is left without a line feed; stay while the client waits for its answer."""
+        self._read_bad_block(None)
         rest = b"".join(self._parts)
-        self._parts, self._size = [], 0
+        self._forget_parts()
         if rest.strip():
             self._read_last(rest)
-        return False
+        self._ended = True
+        return self._client is not None and self._taken > self._engine.durable.get(self._client, 0)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Forget the connection, having taken what it left."""
-        if self not in self._hub.connections:
-            return
-        self.eof_received()
-        self._hub.connections.discard(self)
-        self._hub.own.connections = len(self._hub.connections)
+        if not self._ended:
+            self.eof_received()
+        self._hub.forget(self)
         if self._client is not None:
             fellows = self._hub.by_client[self._client]
             fellows.discard(self)
@@ -143,6 +114,8 @@ class Connection(asyncio.Protocol):
         if self._writable:
             self._owed_ack = 0
             self._write({"ack": seq})
+            if self._ended and seq >= self._taken:
+                self._transport.close()
         else:
             self._owed_ack = max(self._owed_ack, seq)
 
@@ -150,6 +123,11 @@ class Connection(asyncio.Protocol):
         """Take nothing new."""
         if not self._transport.is_closing():
             self._transport.pause_reading()
+        self._read_bad_block(None)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
 
     def close(self) -> None:
         """Close, once what was written is sent; at once where the client does not read."""
@@ -162,15 +140,37 @@ class Connection(asyncio.Protocol):
 
     def _read(self, block: bytes) -> None:
         lines = decode_block(block)
-        if lines is None:
-            lines = []
-            for raw in block.split(b"\n"):
-                if raw.strip():
-                    try:
-                        lines.append(decode_line(raw))
-                    except Refused as refusal:
-                        self._refuse(refusal)
-        self._take(lines)
+        if lines is not None:
+            self._take(lines, len(block))
+        else:
+            self._bad_block += block
+            self._read_bad_block(_BAD_LINES_A_TURN)
+
+    def _read_bad_block(self, most: int | None) -> None:
+        """Read a block with a bad line in it line by line; so many, then the others have a turn."""
+        if not self._bad_block:
+            return
+        *rows, self._bad_block = self._bad_block.split(b"\n", -1 if most is None else most)
+        lines = []
+        for raw in rows:
+            if raw.strip():
+                try:
+                    lines.append(decode_line(raw))
+                except Refused as refusal:
+                    self._refuse(refusal)
+        self._take(lines, sum(map(len, rows)))
+        if self._bad_block and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._read_bad_block(_BAD_LINES_A_TURN)
+        if not self._bad_block and not self._transport.is_closing() and not self._hub.draining:
+            self._transport.resume_reading()
+
+    def _forget_parts(self) -> None:
+        self._hub.unfinished -= self._size
+        self._parts, self._size = [], 0
 
     def _read_last(self, raw: bytes) -> None:
         """A last line without a line feed counts if it is whole."""
@@ -179,52 +179,59 @@ class Connection(asyncio.Protocol):
         except Refused:
             self._refuse(Refused(Reason.INCOMPLETE_LINE, "the connection ended within a line"))
         else:
-            self._take([line])
+            self._take([line], len(raw))
 
-    def _take(self, lines: list[Line]) -> None:
+    def _take(self, lines: list[Line], size: int) -> None:
         # one pass in C for what most connections send: nothing but events
         events = [ln for ln in lines if ln.project_id is not None and ln.columns is None]
         if len(events) < len(lines):
-            events = [line for line in lines if not self._take_special(line)]
+            events = [line for line in lines if not self._take_special(line, size)]
         if events:
-            self._tell(self._engine.take_events(events, SOURCE))
+            self._tell(self._engine.take_events(events, SOURCE, size))
         self._hub.wake()
 
-    def _take_special(self, line: Line) -> bool:
+    def _take_special(self, line: Line, size: int) -> bool:
         """Take what is no event; whether it was that."""
         if line.columns is not None:
-            self._take_batch(line)
+            self._take_batch(line, size)
+        elif line.project_id is not None:
+            return False
         elif line.hello is not None:
             self._greet(line.hello.client, line.hello.version)
         elif line.stats is not None:
-            if line.stats.dropped > 0:
-                self._engine.report_dropped(min(line.stats.dropped, 1 << 53), SOURCE)
+            if line.stats.dropped:
+                self._engine.report_dropped(line.stats.dropped, SOURCE)
         else:
             return False
         return True
 
-    def _take_batch(self, line: Line) -> None:
-        self._tell(self._engine.take_batch(line, SOURCE, self._client), line.seq)
+    def _take_batch(self, line: Line, size: int) -> None:
+        self._tell(self._engine.take_batch(line, SOURCE, self._client, size), line.seq)
         if self._client is not None and line.seq is not None:
+            self._taken = max(self._taken, line.seq)
             durable = self._engine.durable.get(self._client, 0)
             if line.seq <= durable:
                 self.acknowledge(durable)
 
     def _greet(self, client: str, version: int) -> None:
+        wrong = None
         if version != PROTOCOL_VERSION:
-            self._write(_error("bad_hello", f"version {version}, expected {PROTOCOL_VERSION}"))
-            return
-        if not (0 < len(client) <= _LONGEST_CLIENT and client.isprintable()):
-            text = f"client must be 1 to {_LONGEST_CLIENT} printable characters"
-            self._write(_error("bad_hello", text))
-            return
-        if self._client is None:
+            wrong = f"version {version}, expected {PROTOCOL_VERSION}"
+        elif not (0 < len(client) <= _LONGEST_CLIENT and client.isprintable()):
+            wrong = f"client must be 1 to {_LONGEST_CLIENT} printable characters"
+        elif self._client not in (None, client):
+            wrong = "this connection said hello with another client"
+        if not self._writable:
+            self.abort()  # it asks again and again, and reads no answer
+        elif wrong is not None:
+            self._write(_error("bad_hello", wrong))
+        else:
             self._client = client
             self._hub.by_client[client].add(self)
-        self._write({"hello": {"last_seq": self._engine.durable.get(self._client, 0)}})
+            self._write({"hello": {"last_seq": self._engine.durable.get(client, 0)}})
 
     def _refuse_overlong(self) -> None:
-        self._refuse(Refused(Reason.LINE_TOO_LONG, f"a line is longer than {LINE_LIMIT} bytes"))
+        self._refuse(Refused(Reason.LINE_TOO_LONG, f"a line of over {LINE_LIMIT} bytes"))
         self._hub.wake()
 
     def _refuse(self, refusal: Refused) -> None:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_ACCEPTED_A_TURN = 100  # before any of them is read or closed
+_WAITING = 1024  # in the kernel
+
+
 class BindError(Exception):
     """An address cannot be listened on; the text says which and why."""
 
@@ -34,7 +38,8 @@ def bind_socket(path: Path, mode: int) -> socket.socket:
         if path.is_socket():
             if _answers(path):
                 raise BindError(
-                    f"{path} is in use by another process; give this one its own --socket"
+                    f"{path} is in use by another process;"
+                    " give this one a --socket in a folder of its own"
                 )
             path.unlink()
         bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -64,4 +69,8 @@ async def serve_socket(
     bound: socket.socket, protocol: Callable[[], asyncio.Protocol]
 ) -> asyncio.Server:
     """Accept connections."""
-    return await asyncio.get_running_loop().create_unix_server(protocol, sock=bound, backlog=1024)
+    server = await asyncio.get_running_loop().create_unix_server(
+        protocol, sock=bound, backlog=_ACCEPTED_A_TURN
+    )
+    bound.listen(_WAITING)  # asyncio takes one number for both
+    return server

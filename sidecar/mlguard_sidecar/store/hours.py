@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlguard_sidecar.engine.levels import HOUR_SECONDS
 from mlguard_sidecar.histogram import decode, encode
 from mlguard_sidecar.store.read import read_panes
 
@@ -12,10 +13,9 @@ if TYPE_CHECKING:
 
     from sqlite_utils import Database
 
+    from mlguard_sidecar.engine.delta import PaneKey
     from mlguard_sidecar.histogram import Pane
     from mlguard_sidecar.wire import ModelKey
-
-_HOUR = 3600
 
 
 class Hours:
@@ -37,22 +37,25 @@ class Hours:
             start: epoch seconds, included.
             end: epoch seconds, left out; the present.
         """
-        first = -(-start // _HOUR) * _HOUR
-        last = end // _HOUR * _HOUR
+        first = -(-start // HOUR_SECONDS) * HOUR_SECONDS
+        last = end // HOUR_SECONDS * HOUR_SECONDS
         if first >= last:
             return read_panes(self._db, key, series, start, end)
         total = read_panes(self._db, key, series, start, first)
-        for hour in range(first, last, _HOUR):
+        for hour in range(first, last, HOUR_SECONDS):
             name = (key, series, hour)
             if name not in self._merged:
-                self._merged[name] = encode(read_panes(self._db, key, series, hour, hour + _HOUR))
+                self._merged[name] = encode(
+                    read_panes(self._db, key, series, hour, hour + HOUR_SECONDS)
+                )
             total = total.merged(decode(self._merged[name]))
         return total.merged(read_panes(self._db, key, series, last, end))
 
-    def changed(self, key: ModelKey, series: str, starts: Iterable[int]) -> None:
+    def changed(self, key: ModelKey, series: str, panes: Iterable[PaneKey]) -> None:
         """Forget the hours that panes were added to."""
-        for start in starts:
-            self._merged.pop((key, series, start // _HOUR * _HOUR), None)
+        for pane in panes:
+            hour = pane.start // HOUR_SECONDS * HOUR_SECONDS
+            self._merged.pop((key, series, hour), None)
 
     def forget_before(self, oldest: float) -> None:
         """Forget the hours that no window reaches any more."""

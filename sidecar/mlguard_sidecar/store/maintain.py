@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlguard_sidecar.engine.levels import DAY, DAY_SECONDS, HOUR, HOUR_SECONDS, MINUTE
 from mlguard_sidecar.histogram import Pane, decode
-from mlguard_sidecar.store.open import DAY, HOUR, MINUTE
 from mlguard_sidecar.store.write import add_pane
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlite_utils import Database
 
-_HOUR_SECONDS, _DAY_SECONDS = 3600, 86_400
-_CLIENT_SECONDS = 7 * _DAY_SECONDS
+_CLIENT_SECONDS = 7 * DAY_SECONDS
 
 
 @dataclass(frozen=True)
@@ -27,31 +28,41 @@ class Retention:
         max_bytes: size of the database above which panes are folded earlier.
     """
 
-    minutes: float = 26 * _HOUR_SECONDS
-    hours: float = 35 * _DAY_SECONDS
-    days: float = 400 * _DAY_SECONDS
+    minutes: float = 26 * HOUR_SECONDS
+    hours: float = 35 * DAY_SECONDS
+    days: float = 400 * DAY_SECONDS
     max_bytes: int = 256 << 20
 
 
-def maintain(db: Database, now: float, retention: Retention) -> list[str]:
+def maintain(
+    db: Database, now: float, retention: Retention, connected: Collection[str] = ()
+) -> list[str]:
     """Fold and drop what has grown old; fold earlier, down to an hour, while the file is too large.
 
     Each hour and each day is folded in a transaction of its own, so that a crash in between
     changes no sum.
+
+    Args:
+        db: the database.
+        now: epoch seconds.
+        retention: what has grown old.
+        connected: clients that are not silent.
 
     Returns:
         Clients that have been silent for a week and are forgotten.
     """
     minutes, hours, days = retention.minutes, retention.hours, retention.days
     _fold_all(db, now, minutes, hours, days)
-    while store_bytes(db) > retention.max_bytes and (minutes > _HOUR_SECONDS or days > hours):
-        if minutes == _HOUR_SECONDS:
+    while store_bytes(db) > retention.max_bytes and (minutes > HOUR_SECONDS or days > hours):
+        if minutes == HOUR_SECONDS:
             days = max(days / 2, hours)
-        minutes = max(minutes / 2, _HOUR_SECONDS)
-        hours = max(hours / 2, 2 * _DAY_SECONDS)
+        minutes = max(minutes / 2, HOUR_SECONDS)
+        hours = max(hours / 2, 2 * DAY_SECONDS)
         _fold_all(db, now, minutes, hours, days)
     db.execute("PRAGMA incremental_vacuum").fetchall()
     with db.atomic():
+        for client in connected:
+            db.execute("UPDATE client SET seen = ? WHERE id = ?", (now, client))
         return [
             client
             for (client,) in db.execute(
@@ -70,8 +81,8 @@ def store_bytes(db: Database) -> int:
 
 
 def _fold_all(db: Database, now: float, minutes: float, hours: float, days: float) -> None:
-    _fold(db, MINUTE, HOUR, _HOUR_SECONDS, now - minutes)
-    _fold(db, HOUR, DAY, _DAY_SECONDS, now - hours)
+    _fold(db, MINUTE, HOUR, HOUR_SECONDS, now - minutes)
+    _fold(db, HOUR, DAY, DAY_SECONDS, now - hours)
     with db.atomic():
         db.execute("DELETE FROM pane WHERE level = ? AND start < ?", (DAY, int(now - days)))
 

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
 migrations = Migrations("mlguard")
 
-MINUTE, HOUR, DAY, EVER = range(4)
-"""Levels of panes: the finest, of the configured width; whole hours; whole days; running totals."""
-
 
 class StoreError(Exception):
     """The database cannot be used; the text says why and what to do."""

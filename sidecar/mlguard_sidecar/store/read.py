@@ -11,9 +11,9 @@ import numpy as np
 
 from mlguard_sidecar.baseline import load as load_baseline
 from mlguard_sidecar.engine.delta import Tally
+from mlguard_sidecar.engine.levels import DAY, EVER
 from mlguard_sidecar.engine.schema import Schema, load_schema
 from mlguard_sidecar.histogram import Pane, Traffic, decode
-from mlguard_sidecar.store.open import DAY, EVER
 from mlguard_sidecar.wire import ModelKey, Rows
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ TRAFFIC = "traffic"
 """The series of traffic panes."""
 
 TALLY_SEPARATOR = "\x1f"
+
+_SELECT = (
+    "SELECT body FROM pane JOIN model ON model.id = pane.model"
+    " WHERE (project, model.model, endpoint) = (?, ?, ?) AND series = ?"
+)
 
 
 class Lesson(msgspec.Struct, array_like=True):
@@ -95,7 +100,7 @@ def load(db: Database) -> Saved:
         }
         schema = load_schema(stored, baselines)
         lesson = [
-            msgspec.msgpack.decode(body, type=Lesson).rows(key)
+            msgspec.json.decode(body, type=Lesson).rows(key)
             for (body,) in db.execute(
                 "SELECT body FROM lesson WHERE model = ? ORDER BY id", (number,)
             ).fetchall()
@@ -103,8 +108,8 @@ def load(db: Database) -> Saved:
         models[key] = SavedModel(
             first_seen,
             schema,
-            Traffic.zeros().merged(Traffic(_total(db, number, TRAFFIC))),
-            _total(db, number, schema.series),
+            Traffic.zeros().merged(Traffic(read_total(db, key, TRAFFIC))),
+            read_total(db, key, schema.series),
             lesson,
         )
     sequences = dict(db.execute("SELECT id, last_seq FROM client").fetchall())
@@ -119,10 +124,9 @@ def load(db: Database) -> Saved:
     return Saved(models, sequences, tally)
 
 
-def _total(db: Database, model: int, series: str) -> Pane:
-    row = db.execute(
-        "SELECT body FROM pane WHERE model = ? AND series = ? AND level = ?", (model, series, EVER)
-    ).fetchone()
+def read_total(db: Database, key: ModelKey, series: str) -> Pane:
+    """Everything that was ever counted in a series."""
+    row = db.execute(f"{_SELECT} AND level = ?", (*key, series, EVER)).fetchone()
     return decode(row[0]) if row else Pane.zeros(0, 0)
 
 
@@ -138,9 +142,7 @@ def read_panes(db: Database, key: ModelKey, series: str, start: int, end: int) -
     """
     total = Pane.zeros(0, 0)
     for (body,) in db.execute(
-        "SELECT body FROM pane JOIN model ON model.id = pane.model"
-        " WHERE (project, model.model, endpoint) = (?, ?, ?)"
-        " AND series = ? AND level <= ? AND start >= ? AND start < ?",
+        f"{_SELECT} AND level <= ? AND start >= ? AND start < ?",
         (*key, series, DAY, start, end),
     ):
         total = total.merged(decode(body))

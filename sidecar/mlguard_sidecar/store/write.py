@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from mlguard_sidecar.engine.levels import EVER
 from mlguard_sidecar.engine.schema import LEARNING, dump_schema
-from mlguard_sidecar.histogram import decode, encode
-from mlguard_sidecar.store.open import EVER, MINUTE
+from mlguard_sidecar.histogram import Pane, decode, encode
 from mlguard_sidecar.store.read import TALLY_SEPARATOR, TRAFFIC, Lesson
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-    from mlguard_sidecar.engine.delta import Delta, ModelDelta
-    from mlguard_sidecar.histogram import Pane
+    from mlguard_sidecar.engine.delta import Delta, ModelDelta, PaneKey
     from mlguard_sidecar.wire import ModelKey
+
+
+_FULL = 2**53
 
 
 def commit(db: Database, delta: Delta) -> None:
@@ -37,16 +40,17 @@ def commit(db: Database, delta: Delta) -> None:
         for name, n in delta.tally.counts.items():
             db.execute(
                 "INSERT INTO tally VALUES (?, ?) ON CONFLICT (name) DO UPDATE"
-                " SET value = value + excluded.value",
-                (TALLY_SEPARATOR.join(name), n),
+                " SET value = min(value + excluded.value, ?)",
+                (TALLY_SEPARATOR.join(name), min(n, _FULL), _FULL),
             )
 
 
 def _model_id(db: Database, key: ModelKey, gained: ModelDelta, now: float) -> int:
     (number,) = db.execute(
         "INSERT INTO model (project, model, endpoint, first_seen, schema) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET schema = excluded.schema RETURNING id",
-        (*key, now, dump_schema(gained.schema)),
+        " ON CONFLICT DO UPDATE SET schema = excluded.schema,"
+        " first_seen = min(first_seen, excluded.first_seen) RETURNING id",
+        (*key, gained.first_seen(now), dump_schema(gained.schema)),
     ).fetchone()
     return int(number)
 
@@ -63,14 +67,19 @@ def _commit_model(db: Database, model: int, gained: ModelDelta) -> None:
     for rows in gained.lesson:
         db.execute(
             "INSERT INTO lesson (model, body) VALUES (?, ?)",
-            (model, msgspec.msgpack.encode(Lesson.of(rows))),
+            (model, msgspec.json.encode(Lesson.of(rows))),
         )
-    for start, traffic in gained.traffic.items():
-        add_pane(db, model, TRAFFIC, MINUTE, start, traffic.pane)
-        add_pane(db, model, TRAFFIC, EVER, 0, traffic.pane)
-    for (series, start), pane in gained.features.items():
-        add_pane(db, model, series, MINUTE, start, pane)
-        add_pane(db, model, series, EVER, 0, pane)
+    _add_panes(db, model, TRAFFIC, {k: t.pane for k, t in gained.traffic.items()})
+    for series, panes in gained.features.items():
+        _add_panes(db, model, series, panes)
+
+
+def _add_panes(db: Database, model: int, series: str, panes: dict[PaneKey, Pane]) -> None:
+    if not panes:
+        return
+    for (level, start), pane in panes.items():
+        add_pane(db, model, series, level, start, pane)
+    add_pane(db, model, series, EVER, 0, reduce(Pane.merged, panes.values()))
 
 
 def add_pane(db: Database, model: int, series: str, level: int, start: int, pane: Pane) -> None:

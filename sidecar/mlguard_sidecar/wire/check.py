@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlguard_sidecar.histogram import LONGEST_LATENCY_MS
 from mlguard_sidecar.wire.reasons import Reason, Refused
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ def checked(rows: Rows, now: float, oldest: float) -> tuple[Rows, list[Refused]]
                 "timestamp is more than 5 minutes ahead of this machine's clock",
             ),
             (
-                (rows.latency_ms < 0) | np.isinf(rows.latency_ms),
+                (rows.latency_ms < 0) | (rows.latency_ms > LONGEST_LATENCY_MS),
                 Reason.BAD_LATENCY,
-                "latency_ms must be finite and not negative",
+                f"latency_ms must lie between 0 and {LONGEST_LATENCY_MS:.0e}",
             ),
             (
                 (rows.scores < 0) | (rows.scores > 1),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from mlguard_sidecar.wire.reasons import Reason, Refused
 
@@ -38,7 +39,7 @@ class Batch(msgspec.Struct, gc=False):
 class Stats(msgspec.Struct, gc=False):
     """What a client had to drop since it last said so."""
 
-    dropped: int = 0
+    dropped: Annotated[int, Meta(ge=0, le=2**31)] = 0
 
 
 class Line(msgspec.Struct, gc=False):
@@ -53,7 +54,7 @@ class Line(msgspec.Struct, gc=False):
     y_proba: Proba = None
     features: dict[str, Value] | None = None
     columns: Batch | None = None
-    seq: int | None = None
+    seq: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
     hello: Hello | None = None
     stats: Stats | None = None
 

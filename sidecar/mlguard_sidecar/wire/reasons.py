@@ -24,6 +24,7 @@ class Reason(StrEnum):
     UNEVEN_COLUMNS = "uneven_columns"
     LINE_TOO_LONG = "line_too_long"
     INCOMPLETE_LINE = "incomplete_line"
+    INTERNAL = "internal"
 
 
 class Refused(ValueError):  # noqa: N818 - it is what happened to an event

@@ -15,7 +15,7 @@ import numpy as np
 from mlguard_sidecar.wire.reasons import Reason, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FEATURE_LIMIT = 512
 ROW_LIMIT = 65_536
 ID_LIMIT = 128
+_LONGEST_STAMP = 40
 
 
 class ModelKey(NamedTuple):
@@ -110,27 +111,21 @@ def rows_of_events(events: Sequence[Line], now: float) -> tuple[list[Rows], list
         except Refused as error:
             refused.append(Refused(error.reason, str(error), len(group)))
             continue
-        features = None
-        if not bare:
-            dicts = [e.features for e in group if e.features is not None]
-            if max(map(len, dicts)) > FEATURE_LIMIT:
-                few = [len(d) <= FEATURE_LIMIT for d in dicts]
-                refused.append(_too_many_features(max(map(len, dicts)), few.count(False)))
-                group = [e for e, ok in zip(group, few, strict=True) if ok]  # noqa: PLW2901
-                dicts = [d for d, ok in zip(dicts, few, strict=True) if ok]
-                if not group:
-                    continue
-            features = _transposed(dicts)
-        rows.append(
-            Rows(
-                key,
-                _times([e.timestamp for e in group], now),
-                _floats([e.latency_ms for e in group]),
-                [e.y_pred for e in group],
-                _scores([e.y_proba for e in group]),
-                features,
+        few = [e for e in group if e.features is None or len(e.features) <= FEATURE_LIMIT]
+        if len(few) < len(group):
+            most = max(len(e.features or ()) for e in group)
+            refused.append(_too_many_features(most, len(group) - len(few)))
+        for part, features in [(few, None)] if bare else _with_columns(few):
+            rows.append(
+                Rows(
+                    key,
+                    _times([e.timestamp for e in part], now),
+                    _floats([e.latency_ms for e in part]),
+                    [e.y_pred for e in part],
+                    _scores([e.y_proba for e in part]),
+                    features,
+                )
             )
-        )
     return rows, refused
 
 
@@ -185,15 +180,44 @@ def _too_many_features(found: int, rows: int) -> Refused:
     return Refused(Reason.TOO_MANY_FEATURES, text, rows)
 
 
-def _transposed(dicts: list[dict[str, Value]]) -> dict[str, list[Value]]:
-    names = dicts[0].keys()
+def _of_few_names(events: list[Line]) -> Iterator[list[Line]]:
+    """Split events so that each part has no more different features than one event may have.
+
+    A column is as long as all events of its part: without this, names that are new with every
+    event would make a square of empty columns.
+    """
+    part: list[Line] = []
+    names: set[str] = set()
+    for event in events:
+        own = event.features or {}
+        if not names.issuperset(own):
+            if len(names | own.keys()) > FEATURE_LIMIT:
+                yield part
+                part, names = [], set()
+            names.update(own)
+        part.append(event)
+    if part:
+        yield part
+
+
+def _with_columns(
+    events: list[Line],
+) -> Iterator[tuple[list[Line], dict[str, list[Value]]]]:
+    """Events with their features as columns, in parts of few different features."""
+    dicts = [e.features or {} for e in events]
+    names = dicts[0].keys() if dicts else ()
     if sum(map(len, dicts)) == len(names) * len(dicts):
         try:
-            return {name: [d[name] for d in dicts] for name in names}
+            columns = {name: [d[name] for d in dicts] for name in names}
         except KeyError:
             pass
-    every = dict.fromkeys(name for d in dicts for name in d)
-    return {name: [d.get(name) for d in dicts] for name in every}
+        else:
+            yield events, columns
+            return
+    for part in _of_few_names(events):
+        dicts = [e.features or {} for e in part]
+        every = dict.fromkeys(name for d in dicts for name in d)
+        yield part, {name: [d.get(name) for d in dicts] for name in every}
 
 
 def _times(stamps: Sequence[float | str | None], now: float) -> NDArray[np.float64]:
@@ -201,12 +225,16 @@ def _times(stamps: Sequence[float | str | None], now: float) -> NDArray[np.float
     if kinds <= {float}:
         return np.array(stamps, dtype=np.float64)
     if kinds <= {str}:
-        epoch_of = {text: _epoch(text) for text in set(cast("Sequence[str]", stamps))}
+        epoch_of = {text: _moment(text) for text in set(cast("Sequence[str]", stamps))}
         return np.array([epoch_of[text] for text in stamps], dtype=np.float64)  # type: ignore[index]
     return np.array(
-        [now if s is None else _epoch(s) if isinstance(s, str) else s for s in stamps],
+        [now if s is None else _moment(s) if isinstance(s, str) else s for s in stamps],
         dtype=np.float64,
     )
+
+
+def _moment(text: str) -> float:
+    return _epoch(text) if len(text) <= _LONGEST_STAMP else math.nan
 
 
 @lru_cache(maxsize=8192)

@@ -1,0 +1,181 @@
+"""What no sender and no fault may do: stop the counting, lose an event, or count it twice."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import tracemalloc
+
+import pytest
+from support.offline import KEY, NOW, Offline
+
+from mlguard_sidecar.baseline import Method
+from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig
+from mlguard_sidecar.engine.learner import Learner
+from mlguard_sidecar.exposition import metrics
+from mlguard_sidecar.exposition.samples import Families
+from mlguard_sidecar.store import Retention, commit, load, maintain
+from mlguard_sidecar.wire import Line
+from mlguard_sidecar.wire.message import Batch
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Offline(tmp_path)
+    yield made
+    made.close()
+
+
+POISON = [
+    {"latency_ms": [1e14]},
+    {"latency_ms": [9e7] * 50},
+    {"features": {"x": [2**64, 2**70, -(2**70), 10**400]}},
+    {"features": {"x": [1e200, -1e200, 1.7e308, -1.7976931348623157e308]}},
+    {"features": {"x": [-1.7976931348623157e308] * 4}},
+    {"y_pred": [1.5, 2**70, None, "a"]},
+    {"y_pred": [1, True, 1.0, "1", None, 2**70]},
+    {"y_proba": [0.5, None, {"a": 0.3, "b": 0.7}, {}]},
+    {"features": {"text": ["x" * 100_000, "y", None, 5]}},
+    {"features": {"": [1], "\ud800": [1]}},
+]
+
+
+@pytest.mark.parametrize("columns", POISON)
+@pytest.mark.parametrize("method", list(Method))
+def test_no_values_can_stop_the_counting(tmp_path, columns, method):
+    config = Config(baseline=BaselineConfig(events=20), drift=DriftConfig(method=method))
+    bench = Offline(tmp_path, config)
+    for _ in range(3):
+        bench.send(**columns)
+        bench.send(features={"ok": [float(i) for i in range(10)]})
+        assert bench.commit()
+    figures = bench.figures()
+    rejected = bench.engine.tally.counts["events_rejected", "socket", "internal"]
+    assert rejected == 0
+    assert sum(v for k, v in figures.items() if k[0] == "feature_bin_total" and "ok" in k) == 30
+    bench.close()
+    again = Offline(tmp_path, config)
+    assert again.figures()["inferences_total",] == figures["inferences_total",]
+    again.close()
+
+
+def test_a_sum_of_latencies_is_full_rather_than_negative(bench):
+    for _ in range(40):
+        bench.send(latency_ms=[1e8] * 5000)
+        bench.commit()
+        assert bench.figures()["inference_latency_seconds_sum",] > 0
+    assert bench.figures()["inferences_total",] == 200_000
+
+
+def test_a_fault_while_folding_costs_only_the_events_of_that_model(bench, monkeypatch):
+    whole = Learner.fold
+
+    def faulty(self, parts, *rest):
+        if parts[0].key == KEY:
+            raise RuntimeError("a fault")
+        whole(self, parts, *rest)
+
+    monkeypatch.setattr(Learner, "fold", faulty)
+    other = Line(project_id="q", model_id="n", latency_ms=1)
+    for _ in range(2):
+        bench.send(latency_ms=[1.0] * 3)
+        bench.engine.take_events([other], "socket")
+        assert bench.commit()
+    tally = bench.engine.tally.counts
+    assert tally["events_rejected", "socket", "internal"] == 6
+    assert tally["events_committed", "socket"] == 2
+    monkeypatch.undo()
+    bench.send(latency_ms=[1.0] * 3)
+    assert bench.commit()
+    assert bench.engine.views[KEY].traffic.rows == 3
+
+
+def test_what_can_never_be_stored_is_rejected_and_acknowledged(bench, monkeypatch):
+    def faulty(*_) -> None:
+        raise TypeError("a fault")
+
+    monkeypatch.setattr("mlguard_sidecar.keeper.commit", faulty)
+    line = Line(project_id="p", model_id="m", seq=7, columns=Batch(latency_ms=[1.0, 2.0]))
+    bench.engine.take_batch(line, "socket", "client")
+    assert not bench.commit()
+    monkeypatch.undo()
+    assert bench.commit()
+    assert bench.engine.tally.counts["events_rejected", "socket", "internal"] == 2
+    assert bench.engine.durable == {"client": 7}
+
+
+def test_names_that_are_new_with_every_event_stay_small(bench):
+    events = [Line(project_id="p", model_id="m", features={f"id{i}": 1.0}) for i in range(4000)]
+    tracemalloc.start()
+    bench.engine.take_events(events, "socket")
+    bench.commit()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 << 20
+    assert bench.engine.tally.counts["series_overflow", "feature"] == 4000 - 512
+
+
+def test_rates_are_those_of_the_time_that_events_cover(bench):
+    bench.send(latency_ms=[1.0] * 3600, timestamp=[NOW - i for i in range(3600)])
+    bench.commit()
+    assert bench.figures()["inferences_per_second", "24h"] == pytest.approx(1, rel=0.02)
+    assert bench.figures()["inferences_per_second", "1h"] == pytest.approx(1, rel=0.02)
+
+
+def test_received_does_not_go_back_while_commits_fail_and_recover(bench):
+    seen = []
+
+    def look() -> None:
+        families = Families()
+        bench.keeper.own.collect(families)
+        seen.append(sum(s.value for s in families.samples[metrics.RECEIVED]))
+
+    bench.send(latency_ms=[1.0] * 2)
+    bench.db.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON tally BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+    bench.commit()
+    look()
+    bench.send(latency_ms=[1.0] * 5)
+    look()
+    bench.db.execute("DROP TRIGGER full")
+    bench.commit()
+    look()
+    bench.commit()
+    look()
+    bench.commit()
+    look()
+    assert seen == [2, 7, 7, 7, 7]
+
+
+def test_a_commit_that_is_cancelled_goes_on_to_its_end_once(bench, monkeypatch):
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments) -> None:
+        began.set()
+        go_on.wait(10)
+        commit(*arguments)
+
+    monkeypatch.setattr("mlguard_sidecar.keeper.commit", slow)
+    bench.send(latency_ms=[1.0] * 10)
+
+    async def stop_in_the_middle() -> bool:
+        task = asyncio.create_task(bench.keeper.commit())
+        await asyncio.to_thread(began.wait)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        go_on.set()
+        return await bench.keeper.commit()
+
+    assert bench.loop.run_until_complete(stop_in_the_middle())
+    assert bench.figures()["inferences_total",] == 10
+    assert load(bench.db).models[KEY].traffic.rows == 10
+
+
+def test_clients_that_are_connected_are_not_forgotten_when_the_clock_jumps(bench):
+    for client in ("here", "gone"):
+        line = Line(project_id="p", model_id="m", seq=1, columns=Batch(latency_ms=[1.0]))
+        bench.engine.take_batch(line, "socket", client)
+    bench.commit()
+    forgotten = maintain(bench.db, NOW + 30 * 86_400, Retention(), ["here"])
+    assert forgotten == ["gone"]
