@@ -67,6 +67,8 @@ def by_pane(rows: Rows, widths: Widths, now: float) -> tuple[Rows, Parts]:
         if old.any():  # such panes are folded anyway: a fine one each would only cost memory
             starts[old] = starts[old] // width * width
             levels[old] = level
+    if (starts == starts[0]).all() and (levels == levels[0]).all():
+        return rows, [(PaneKey(int(levels[0]), int(starts[0])), slice(0, len(rows)))]
     order = np.lexsort((starts, levels))
     changes = np.diff(starts[order]) | np.diff(levels[order])
     cuts = [0, *(np.flatnonzero(changes) + 1).tolist(), len(rows)]
@@ -74,7 +76,7 @@ def by_pane(rows: Rows, widths: Widths, now: float) -> tuple[Rows, Parts]:
         (PaneKey(int(levels[order[a]]), int(starts[order[a]])), slice(a, b))
         for a, b in pairwise(cuts)
     ]
-    return (rows if len(parts) == 1 else rows.taken(order)), parts
+    return rows.taken(order), parts
 
 
 def fold_traffic(rows: Rows, panes: Parts, schema: Schema) -> dict[PaneKey, Traffic]:
