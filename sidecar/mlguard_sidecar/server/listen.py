@@ -35,6 +35,8 @@ def bind_socket(path: Path, mode: int) -> socket.socket:
     """
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if os.geteuid() not in (0, path.parent.stat().st_uid) and path.parent.stat().st_uid:
+            raise BindError(f"{path.parent} belongs to another user; name another with --socket")
         if path.is_socket():
             if _answers(path):
                 raise BindError(

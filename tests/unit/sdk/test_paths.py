@@ -27,10 +27,12 @@ def test_the_environment_s_socket_comes_first(system, monkeypatch):
 def test_then_the_system_s_folder_then_the_user_s_then_the_temporary_one(system, monkeypatch):
     uid = os.getuid()
     temporary = Path(tempfile.gettempdir()) / f"mlguard-{uid}" / "mlguard.sock"
+    system.add(temporary.parent.parent)
     assert paths.socket_to_serve() == temporary
     system.add(Path(f"/run/user/{uid}"))
     assert paths.socket_to_serve() == Path(f"/run/user/{uid}/mlguard/mlguard.sock")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/runtime")
+    system.add(Path("/runtime"))
     assert paths.socket_to_serve() == Path("/runtime/mlguard/mlguard.sock")
     system.add(Path("/run/mlguard"))
     assert paths.socket_to_serve() == Path("/run/mlguard/mlguard.sock")
@@ -49,6 +51,31 @@ def test_an_existing_socket_is_reached_before_one_that_could_be_served(
     mine.touch()
     assert paths.socket_to_reach() == mine
     assert paths.socket_to_serve() == Path("/run/mlguard/mlguard.sock")
+
+
+@pytest.mark.usefixtures("system")
+def test_a_system_s_socket_is_reached_where_its_folder_may_not_be_written(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "_SYSTEM", tmp_path / "run")
+    theirs = tmp_path / "run" / "mlguard.sock"
+    assert paths.socket_to_reach() != theirs
+    theirs.parent.mkdir()
+    theirs.touch()
+    assert paths.socket_to_reach() == theirs
+    assert paths.socket_to_serve() != theirs
+
+
+@pytest.mark.usefixtures("system")
+def test_a_folder_that_another_user_made_is_not_trusted(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    socket = tmp_path / "mlguard" / "mlguard.sock"
+    socket.parent.mkdir()
+    socket.touch()
+    assert paths.socket_to_reach() == socket
+    if os.getuid() == 0:
+        os.chown(socket.parent, 12345, -1)
+    else:
+        monkeypatch.setattr("os.getuid", lambda: 12345)
+    assert paths.socket_to_reach() != socket
 
 
 def test_data_go_to_the_system_s_folder_else_the_user_s(system, monkeypatch, tmp_path):
