@@ -344,18 +344,50 @@ def bench_ready(folder: Path) -> list[tuple[str, str, str]]:
     return [("start until ready", f"{ready:.2f} s", "(goal 1 s)")]
 
 
+def bench_soak(folder: Path, seconds: float = 600.0) -> list[tuple[str, str, str]]:
+    """Memory over ten minutes of load with panes of a second; only where it is named."""
+    rng = random.Random(6)
+    rows = 500
+    config = {"pane": "1s", "windows": {"traffic": ["5s", "1m"], "features": ["1m", "5m"]}}
+    columns = {
+        "latency_ms": [rng.expovariate(1 / 40) for _ in range(rows)],
+        "y_pred": [rng.randint(0, 1) for _ in range(rows)],
+        "features": {f"f{i}": [rng.gauss(i, 1) for _ in range(rows)] for i in range(50)},
+    }
+    line = {"project_id": "p", "model_id": "m", "columns": columns, "seq": 0}
+    body = json.dumps(line).encode().replace(b'"seq": 0', b'"seq": %d')
+    found = []
+    with Sidecar(folder, config) as sidecar, sidecar.connection() as client:
+        client.hello("soak")
+        begin, seq = time.perf_counter(), 0
+        while time.perf_counter() - begin < seconds:
+            seq += 1
+            client.send(body % seq)
+            client.wait_for_ack(seq)
+            minute = int((time.perf_counter() - begin) // 60)
+            if minute == len(found):
+                sidecar.get("/metrics")
+                found.append(resident_mebibytes(sidecar.process.pid)["Rss"])
+        assert committed(sidecar) == seq * rows
+    told = " ".join(f"{mebibytes:.0f}" for mebibytes in found)
+    return [("memory, minute by minute", f"{told} MiB", "")]
+
+
 def main() -> None:
     chosen = sys.argv[1:]
+    benches = [
+        bench_ndjson,
+        bench_batches,
+        bench_log,
+        bench_memory,
+        bench_scrape,
+        bench_ready,
+    ]
+    if "soak" in chosen:
+        benches.append(bench_soak)
     table = []
     with tempfile.TemporaryDirectory(prefix="mlguard-bench-") as folder:
-        for bench in (
-            bench_ndjson,
-            bench_batches,
-            bench_log,
-            bench_memory,
-            bench_scrape,
-            bench_ready,
-        ):
+        for bench in benches:
             if not chosen or any(word in bench.__name__ for word in chosen):
                 table += bench(Path(folder) / bench.__name__)
     width = max(len(row[0]) for row in table)

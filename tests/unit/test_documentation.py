@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mlguard import Guard
 from mlguard_sidecar.config import Config
 from mlguard_sidecar.config.load import _type_at
 from mlguard_sidecar.exposition import METRICS
@@ -70,6 +72,16 @@ def test_the_reference_has_every_metric_with_its_type_labels_and_meaning():
         ]
         for metric in METRICS
     }
+
+
+def test_the_sdk_s_parameters_are_documented_with_their_defaults():
+    documented = cells(REFERENCE, "parameter")
+    names = {name.strip("` ") for row in documented for name in row.split(",")}
+    parameters = inspect.signature(Guard).parameters
+    assert names == set(parameters)
+    for name in ("queue_size", "flush_seconds"):
+        default = documented[name][0].strip("`")
+        assert float(default) == parameters[name].default
 
 
 def test_the_reference_has_every_reason():
