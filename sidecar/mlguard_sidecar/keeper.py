@@ -80,6 +80,7 @@ class Keeper:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._lock = asyncio.Lock()
         self._failed: Delta | None = None
+        self._under_way: Delta | None = None
         self._behind = False
         self._pane = 0.0
         self.wake = asyncio.Event()
@@ -113,7 +114,7 @@ class Keeper:
         if not self._behind:
             return Counter()
         waiting = self._engine.pending_events()
-        return waiting + self._failed.events_by_source() if self._failed else waiting
+        return waiting + self._under_way.events_by_source() if self._under_way else waiting
 
     async def commit_for_ever(self) -> None:
         """Commit what has come in, at most every COMMIT_SECONDS; later while that fails."""
@@ -142,6 +143,7 @@ class Keeper:
             if not delta:
                 self._behind = False
                 return True
+            self._under_way = delta
             begin = perf_counter()
             try:
                 await self._in_thread(lambda: self._commit(delta))
@@ -158,6 +160,7 @@ class Keeper:
                 log.info("commits succeed again")
                 self._failed = None
                 self.wake.set()
+            self._under_way = None
             for view in self._engine.committed(delta):
                 await self._refresh(view, with_totals=True)
             self._acknowledge(delta.sequences)  # last, so that who is told finds it in the figures
@@ -169,7 +172,8 @@ class Keeper:
         self.own.count(metrics.STORE_ERRORS)
         if self._failed is None:
             log.error("commit failed, trying again: %s", why)
-        self._failed, self._behind = delta, True
+        self._failed = self._under_way = delta
+        self._behind = True
 
     def _commit(self, delta: Delta) -> None:
         commit(self._db, delta)
@@ -177,7 +181,10 @@ class Keeper:
             self._hours.changed(key, TRAFFIC, gained.traffic)
             for series, panes in gained.features.items():
                 self._hours.changed(key, series, panes)
-        self.own.store_bytes = store_bytes(self._db)
+        try:
+            self.own.store_bytes = store_bytes(self._db)
+        except sqlite3.Error:  # the commit stands all the same
+            self.own.count(metrics.STORE_ERRORS)
 
     async def refresh_for_ever(self) -> None:
         """Move the windows on at the end of every pane, and at once where they were changed."""
@@ -231,12 +238,8 @@ class Keeper:
             await asyncio.sleep(_UPKEEP_SECONDS)
 
     def _upkeep(self) -> list[str]:
-        now = self._clock()
-        longest = max(
-            span.seconds for span in (*self._plans().traffic_spans, *self._plans().feature_spans)
-        )
-        self._hours.forget_before(now - longest)
-        return maintain(self._db, now, self._retention, self._connected())
+        self._hours.forget()
+        return maintain(self._db, self._clock(), self._retention, self._connected())
 
     def close(self) -> None:
         """Close the database once its thread is done."""

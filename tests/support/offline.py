@@ -63,6 +63,11 @@ class Offline:
     def refresh(self) -> None:
         self.loop.run_until_complete(self.keeper.refresh())
 
+    def upkeep(self, retention: Retention) -> None:
+        """What is done every hour."""
+        self.keeper._retention = retention
+        self.keeper._upkeep()
+
     def page(self, *collectors) -> str:
         """The exposition of all models, and of more collectors."""
         models = Models(lambda: self.engine.views, self.plans.judging_of, lambda: self.now)

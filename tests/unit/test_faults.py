@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 import tracemalloc
 
@@ -10,7 +11,14 @@ import pytest
 from support.offline import KEY, NOW, Offline
 
 from mlguard_sidecar.baseline import Method
-from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig
+from mlguard_sidecar.config import (
+    BaselineConfig,
+    Config,
+    DriftConfig,
+    RetentionConfig,
+    WindowsConfig,
+)
+from mlguard_sidecar.config.units import Duration
 from mlguard_sidecar.engine.learner import Learner
 from mlguard_sidecar.exposition import metrics
 from mlguard_sidecar.exposition.samples import Families
@@ -130,6 +138,13 @@ def test_received_does_not_go_back_while_commits_fail_and_recover(bench):
         bench.keeper.own.collect(families)
         seen.append(sum(s.value for s in families.samples[metrics.RECEIVED]))
 
+    async def look_meanwhile() -> None:
+        commit_task = asyncio.create_task(bench.keeper.commit())
+        while bench.keeper._under_way is None:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+        look()
+        await commit_task
+
     bench.send(latency_ms=[1.0] * 2)
     bench.db.execute(
         "CREATE TRIGGER full BEFORE INSERT ON tally BEGIN SELECT RAISE(ABORT, 'disk full'); END"
@@ -141,11 +156,11 @@ def test_received_does_not_go_back_while_commits_fail_and_recover(bench):
     bench.db.execute("DROP TRIGGER full")
     bench.commit()
     look()
-    bench.commit()
+    bench.loop.run_until_complete(look_meanwhile())
     look()
     bench.commit()
     look()
-    assert seen == [2, 7, 7, 7, 7]
+    assert seen == [2, 7, 7, 7, 7, 7]
 
 
 def test_a_commit_that_is_cancelled_goes_on_to_its_end_once(bench, monkeypatch):
@@ -179,3 +194,49 @@ def test_clients_that_are_connected_are_not_forgotten_when_the_clock_jumps(bench
     bench.commit()
     forgotten = maintain(bench.db, NOW + 30 * 86_400, Retention(), ["here"])
     assert forgotten == ["gone"]
+
+
+def test_late_events_of_a_folded_day_count_once_in_a_long_window(tmp_path):
+    hours = [Duration("7d")]
+    config = Config(
+        windows=WindowsConfig(traffic=hours, features=hours),
+        retention=RetentionConfig(hours=Duration("2d")),
+    )
+    bench = Offline(tmp_path, config)
+    day = NOW // 86_400 * 86_400 - 4 * 86_400
+    bench.now = day + 86_400
+    bench.send(latency_ms=[1.0] * 24, timestamp=[day + 3600 * hour for hour in range(24)])
+    bench.commit()
+    bench.now = NOW
+    bench.refresh()
+    bench.upkeep(Retention(hours=2 * 86_400))
+    for expected in (25, 26):
+        bench.send(latency_ms=[1.0], timestamp=[day + 100])
+        bench.commit()
+        bench.refresh()
+        assert bench.engine.views[KEY].traffic_windows["7d"].pane.counts[0] == expected
+    bench.close()
+
+
+def test_a_pane_that_cannot_be_read_costs_its_model_alone(bench):
+    other = Line(project_id="q", model_id="n", latency_ms=1)
+    bench.send(latency_ms=[1.0])
+    bench.commit()
+    bench.db.execute("UPDATE pane SET body = x'00' WHERE level = 3")
+    bench.send(latency_ms=[1.0] * 2)
+    bench.engine.take_events([other], "socket")
+    assert bench.commit()
+    tally = bench.engine.tally.counts
+    assert tally["events_rejected", "socket", "internal"] == 2
+    assert tally["events_committed", "socket"] == 2
+    assert bench.engine.views[KEY].traffic.rows == 1
+
+
+def test_a_commit_that_stands_is_not_repeated_where_the_size_cannot_be_told(bench, monkeypatch):
+    def faulty(*_) -> int:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("mlguard_sidecar.keeper.store_bytes", faulty)
+    bench.send(latency_ms=[1.0] * 10)
+    assert bench.commit()
+    assert load(bench.db).models[KEY].traffic.rows == 10

@@ -49,6 +49,7 @@ class ModelDelta:
         features: feature panes, by series.
         lesson: rows to keep until the baseline is built.
         learnt: whether the baseline was built, so that what was kept for it can go.
+        events: how many events, by source.
     """
 
     schema: Schema
@@ -56,6 +57,7 @@ class ModelDelta:
     features: dict[str, dict[PaneKey, Pane]] = field(default_factory=dict)
     lesson: list[Rows] = field(default_factory=list)
     learnt: bool = False
+    events: Counter[str] = field(default_factory=Counter)
 
     def first_seen(self, now: float) -> float:
         """The earliest of its events, as far as its panes tell, or now."""
@@ -64,7 +66,14 @@ class ModelDelta:
     def copy(self) -> ModelDelta:
         """One that can change without changing this."""
         features = {series: dict(panes) for series, panes in self.features.items()}
-        return ModelDelta(self.schema, dict(self.traffic), features, list(self.lesson), self.learnt)
+        return ModelDelta(
+            self.schema,
+            dict(self.traffic),
+            features,
+            list(self.lesson),
+            self.learnt,
+            Counter(self.events),
+        )
 
     def add_traffic(self, panes: dict[PaneKey, Traffic]) -> None:
         """Merge traffic in."""
@@ -106,6 +115,12 @@ class Delta:
             for (source, *_), n in self.tally.of(name):
                 events[source] += n
         return events
+
+    def reject_model(self, key: ModelKey, reason: str) -> None:
+        """Count none of a model's events: where they cannot be stored."""
+        for source, n in self.models.pop(key).events.items():
+            self.tally.add(-n, "events_committed", source)
+            self.tally.add(n, "events_rejected", source, reason)
 
     def rejected(self, reason: str) -> Delta:
         """The same events, none of them counted: what is left where they cannot be committed."""

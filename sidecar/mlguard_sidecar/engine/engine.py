@@ -106,16 +106,13 @@ class Engine:
                 events[source] += len(rows)
         return events
 
-    def take_events(self, events: Sequence[Line], source: str, size: int = 0) -> list[Refused]:
-        """Take events of any models; those refused are counted and told.
-
-        Args:
-            events: decoded lines.
-            source: where they came from.
-            size: bytes of those lines.
-        """
-        now = self._clock()
+    def expect(self, size: int) -> None:
+        """Know how many bytes of lines the next events come in."""
         self._waiting_bytes += size
+
+    def take_events(self, events: Sequence[Line], source: str) -> list[Refused]:
+        """Take events of any models; those refused are counted and told."""
+        now = self._clock()
         rows, refused = rows_of_events(events, now)
         for refusal in refused:
             self.reject(refusal, source)
@@ -123,16 +120,13 @@ class Engine:
             refused += self._take(part, now, source)
         return refused
 
-    def take_batch(
-        self, line: Line, source: str, client: str | None = None, size: int = 0
-    ) -> list[Refused]:
+    def take_batch(self, line: Line, source: str, client: str | None = None) -> list[Refused]:
         """Take a batch, once.
 
         Args:
             line: with columns.
             source: where it came from.
             client: who numbers it; None where the batch has no number.
-            size: bytes of the line.
 
         Returns:
             What was refused; nothing for a batch that was taken before.
@@ -144,7 +138,6 @@ class Engine:
                 return []
             self._seen[client] = self._pending.sequences[client] = line.seq
         now = self._clock()
-        self._waiting_bytes += size
         try:
             rows = rows_of_batch(line, line.columns, now)
         except Refused as refusal:
@@ -200,6 +193,7 @@ class Engine:
             return
         self._pending.models[key] = gained
         for rows, source in parts:
+            gained.events[source] += len(rows)
             tally.add(len(rows), "events_committed", source)
 
     def _learner_of(self, key: ModelKey) -> Learner | None:

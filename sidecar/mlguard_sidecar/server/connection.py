@@ -71,10 +71,10 @@ class Connection(asyncio.Protocol):
             self._parts.append(data)
             self._size += len(data)
             self._hub.unfinished += len(data)
-            if self._size >= LINE_LIMIT or self._hub.unfinished > _MOST_UNFINISHED:
-                self._refuse_overlong()
-                self._forget_parts()
-                self._overlong = True
+            if self._size >= LINE_LIMIT:
+                self.give_line_up()
+            elif self._hub.unfinished > _MOST_UNFINISHED:
+                max(self._hub.connections, key=lambda c: c.unfinished).give_line_up()
 
     def eof_received(self) -> bool:
         """Take what is left without a line feed; stay while the client waits for its answer."""
@@ -107,7 +107,18 @@ class Connection(asyncio.Protocol):
         if self._owed_ack:
             self.acknowledge(self._owed_ack)
 
-    # what the hub asks
+    # what the hub asks, and other connections
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes of the line that waits for its end."""
+        return self._size
+
+    def give_line_up(self) -> None:
+        """Refuse the line that waits for its end, and pass over what is to come of it."""
+        self._refuse_overlong()
+        self._forget_parts()
+        self._overlong = True
 
     def acknowledge(self, seq: int) -> None:
         """Say that everything up to a batch is committed; later, where the client reads slowly."""
@@ -115,7 +126,7 @@ class Connection(asyncio.Protocol):
             self._owed_ack = 0
             self._write({"ack": seq})
             if self._ended and seq >= self._taken:
-                self._transport.close()
+                asyncio.get_running_loop().call_soon(self._transport.close)
         else:
             self._owed_ack = max(self._owed_ack, seq)
 
@@ -139,9 +150,10 @@ class Connection(asyncio.Protocol):
     # lines
 
     def _read(self, block: bytes) -> None:
+        self._engine.expect(len(block))
         lines = decode_block(block)
         if lines is not None:
-            self._take(lines, len(block))
+            self._take(lines)
         else:
             self._bad_block += block
             self._read_bad_block(_BAD_LINES_A_TURN)
@@ -157,8 +169,10 @@ class Connection(asyncio.Protocol):
                 try:
                     lines.append(decode_line(raw))
                 except Refused as refusal:
+                    self._take(lines)  # before it there may have been a hello
+                    lines = []
                     self._refuse(refusal)
-        self._take(lines, sum(map(len, rows)))
+        self._take(lines)
         if self._bad_block and not self._transport.is_closing():
             self._transport.pause_reading()
             asyncio.get_running_loop().call_soon(self._read_on)
@@ -178,22 +192,23 @@ class Connection(asyncio.Protocol):
             line = decode_line(raw)
         except Refused:
             self._refuse(Refused(Reason.INCOMPLETE_LINE, "the connection ended within a line"))
+            self._hub.wake()
         else:
-            self._take([line], len(raw))
+            self._take([line])
 
-    def _take(self, lines: list[Line], size: int) -> None:
+    def _take(self, lines: list[Line]) -> None:
         # one pass in C for what most connections send: nothing but events
         events = [ln for ln in lines if ln.project_id is not None and ln.columns is None]
         if len(events) < len(lines):
-            events = [line for line in lines if not self._take_special(line, size)]
+            events = [line for line in lines if not self._take_special(line)]
         if events:
-            self._tell(self._engine.take_events(events, SOURCE, size))
+            self._tell(self._engine.take_events(events, SOURCE))
         self._hub.wake()
 
-    def _take_special(self, line: Line, size: int) -> bool:
+    def _take_special(self, line: Line) -> bool:
         """Take what is no event; whether it was that."""
         if line.columns is not None:
-            self._take_batch(line, size)
+            self._take_batch(line)
         elif line.project_id is not None:
             return False
         elif line.hello is not None:
@@ -205,8 +220,8 @@ class Connection(asyncio.Protocol):
             return False
         return True
 
-    def _take_batch(self, line: Line, size: int) -> None:
-        self._tell(self._engine.take_batch(line, SOURCE, self._client, size), line.seq)
+    def _take_batch(self, line: Line) -> None:
+        self._tell(self._engine.take_batch(line, SOURCE, self._client), line.seq)
         if self._client is not None and line.seq is not None:
             self._taken = max(self._taken, line.seq)
             durable = self._engine.durable.get(self._client, 0)

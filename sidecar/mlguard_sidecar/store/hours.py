@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlguard_sidecar.engine.levels import HOUR_SECONDS
+from mlguard_sidecar.engine.levels import DAY, DAY_SECONDS, HOUR_SECONDS
 from mlguard_sidecar.histogram import decode, encode
 from mlguard_sidecar.store.read import read_panes
 
@@ -54,10 +54,11 @@ class Hours:
     def changed(self, key: ModelKey, series: str, panes: Iterable[PaneKey]) -> None:
         """Forget the hours that panes were added to."""
         for pane in panes:
-            hour = pane.start // HOUR_SECONDS * HOUR_SECONDS
-            self._merged.pop((key, series, hour), None)
+            first = pane.start // HOUR_SECONDS * HOUR_SECONDS
+            end = pane.start + (DAY_SECONDS if pane.level == DAY else 1)
+            for hour in range(first, end, HOUR_SECONDS):
+                self._merged.pop((key, series, hour), None)
 
-    def forget_before(self, oldest: float) -> None:
-        """Forget the hours that no window reaches any more."""
-        for name in [name for name in self._merged if name[2] < oldest]:
-            del self._merged[name]
+    def forget(self) -> None:
+        """Forget everything: panes were folded, or are too old for any window."""
+        self._merged.clear()

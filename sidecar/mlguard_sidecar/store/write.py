@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ from mlguard_sidecar.engine.levels import EVER
 from mlguard_sidecar.engine.schema import LEARNING, dump_schema
 from mlguard_sidecar.histogram import Pane, decode, encode
 from mlguard_sidecar.store.read import TALLY_SEPARATOR, TRAFFIC, Lesson
+from mlguard_sidecar.wire import Reason
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -21,16 +24,27 @@ if TYPE_CHECKING:
 
 _FULL = 2**53
 
+log = logging.getLogger(__name__)
+
 
 def commit(db: Database, delta: Delta) -> None:
     """Add a delta to the database: all of it, or, where this raises, nothing.
+
+    The events of a model for which this fails for a reason of its own become rejected ones.
 
     Raises:
         sqlite3.Error: the database refused.
     """
     with db.atomic():
-        for key, gained in delta.models.items():
-            _commit_model(db, _model_id(db, key, gained, delta.now), gained)
+        for key, gained in list(delta.models.items()):
+            try:
+                with db.atomic():
+                    _commit_model(db, _model_id(db, key, gained, delta.now), gained)
+            except (sqlite3.Error, OSError, MemoryError):
+                raise
+            except Exception:  # an unreadable pane, say, must cost that model alone
+                log.exception("events of %s cannot be stored", "/".join(key))
+                delta.reject_model(key, Reason.INTERNAL)
         for client, last_seq in delta.sequences.items():
             db.execute(
                 "INSERT INTO client VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
