@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 Labels = tuple[tuple[str, str], ...]
 
 
-def eventually(condition, seconds: float = 20.0, what: str = "the condition"):
+def eventually(condition, seconds: float = 20.0, what: str = "the condition", every=0.01):
     """Wait until a condition holds, and give back what it returned."""
     deadline = time.monotonic() + seconds
     while True:
@@ -28,7 +28,7 @@ def eventually(condition, seconds: float = 20.0, what: str = "the condition"):
         if found:
             return found
         assert time.monotonic() < deadline, f"{what} did not hold within {seconds} s"
-        time.sleep(0.01)
+        time.sleep(every)
 
 
 class Sidecar:
