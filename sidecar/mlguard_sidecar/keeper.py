@@ -85,19 +85,11 @@ class Keeper:
         self._pane = 0.0
         self.wake = asyncio.Event()
         self.replanned = asyncio.Event()
-        self._restore()
+        saved = load(db)
+        engine.restore(saved.views, saved.lessons, saved.sequences, saved.tally)
+        self.wake.set()
         self.own = Own(engine.tally, self._pending)
         self.own.store_bytes = store_bytes(db)
-
-    def _restore(self) -> None:
-        saved = load(self._db)
-        views = {
-            key: ModelView(key, model.first_seen, model.schema, model.traffic, model.features)
-            for key, model in saved.models.items()
-        }
-        lessons = {key: model.lesson for key, model in saved.models.items()}
-        self._engine.restore(views, lessons, saved.sequences, saved.tally)
-        self.wake.set()
 
     @property
     def failing(self) -> bool:

@@ -327,12 +327,12 @@ def test_an_interrupted_commit_leaves_nothing_and_the_next_try_counts_once(bench
         "CREATE TRIGGER full BEFORE INSERT ON tally BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
     assert not bench.commit()
-    assert load(bench.db).models[KEY].traffic.rows == 1
+    assert load(bench.db).views[KEY].traffic.rows == 1
     assert bench.figures()["inferences_total",] == 1
     bench.send(latency_ms=[1.0] * 5)
     assert not bench.commit()
     bench.db.execute("DROP TRIGGER full")
     assert bench.commit()
     assert bench.commit()
-    assert load(bench.db).models[KEY].traffic.rows == 9
+    assert load(bench.db).views[KEY].traffic.rows == 9
     assert bench.figures()["inferences_total",] == 9

@@ -12,18 +12,14 @@ from mlguard_sidecar.engine.fold import Widths, by_pane, fold_features, fold_tra
 from mlguard_sidecar.engine.schema import LEARNING, Prediction, Schema
 from mlguard_sidecar.histogram import CLASS_LIMIT, OTHER, Column, Kind, Role
 from mlguard_sidecar.histogram.column import LONGEST_CATEGORY, category, distinct, kind_of
-from mlguard_sidecar.wire.rows import joined
+from mlguard_sidecar.wire.rows import is_name, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from mlguard_sidecar.engine.delta import ModelDelta, Tally
     from mlguard_sidecar.wire import Rows
     from mlguard_sidecar.wire.message import Value
-
-_LONGEST_NAME = 128
 
 
 @dataclass(frozen=True)
@@ -128,7 +124,7 @@ class Learner:
             features,
             {
                 "y_pred": [value for rows in self.lesson for value in rows.y_pred],
-                "y_proba": [v for rows in self.lesson for v in _or_none(rows.scores)],
+                "y_proba": [v for rows in self.lesson for v in rows.optional_scores()],
             },
             samples=self.schema.learned,
             source="first_events",
@@ -180,7 +176,7 @@ class Learner:
             first = next((v for v in values if v is not None), None)
             if first is None:
                 continue
-            if len(columns) >= room or not (0 < len(name) <= _LONGEST_NAME and name.isprintable()):
+            if len(columns) >= room or not is_name(name):
                 tally.add(sum(v is not None for v in values), "series_overflow", "feature")
                 continue
             forced = self.plan.binnings[name].kind if name in self.plan.binnings else None
@@ -209,7 +205,3 @@ def _teaches_nothing(rows: Rows) -> bool:
         and bool(np.isnan(rows.scores).all())
         and all(value is None for value in rows.y_pred)
     )
-
-
-def _or_none(numbers: NDArray[np.float64]) -> list[float | None]:
-    return [None if v != v else v for v in numbers.tolist()]  # noqa: PLR0124 - NaN alone differs

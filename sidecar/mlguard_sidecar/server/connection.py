@@ -15,6 +15,7 @@ from mlguard_sidecar.wire import (
     Refused,
     decode_block,
     decode_line,
+    is_name,
 )
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ class Connection(asyncio.Protocol):
         wrong = None
         if version != PROTOCOL_VERSION:
             wrong = f"version {version}, expected {PROTOCOL_VERSION}"
-        elif not (0 < len(client) <= _LONGEST_CLIENT and client.isprintable()):
+        elif not is_name(client, _LONGEST_CLIENT):
             wrong = f"client must be 1 to {_LONGEST_CLIENT} printable characters"
         elif self._client not in (None, client):
             wrong = "this connection said hello with another client"

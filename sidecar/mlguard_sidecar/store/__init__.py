@@ -3,7 +3,7 @@
 from mlguard_sidecar.store.hours import Hours
 from mlguard_sidecar.store.maintain import Retention, maintain, store_bytes
 from mlguard_sidecar.store.open import StoreError, open_store
-from mlguard_sidecar.store.read import TRAFFIC, Saved, SavedModel, load, read_total
+from mlguard_sidecar.store.read import TRAFFIC, Saved, load, read_total
 from mlguard_sidecar.store.write import commit
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Hours",
     "Retention",
     "Saved",
-    "SavedModel",
     "StoreError",
     "commit",
     "load",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,7 +12,8 @@ import numpy as np
 from mlguard_sidecar.baseline import load as load_baseline
 from mlguard_sidecar.engine.delta import Tally
 from mlguard_sidecar.engine.levels import DAY, EVER
-from mlguard_sidecar.engine.schema import Schema, load_schema
+from mlguard_sidecar.engine.schema import load_schema
+from mlguard_sidecar.engine.view import ModelView
 from mlguard_sidecar.histogram import Pane, Traffic, decode
 from mlguard_sidecar.wire import ModelKey, Rows
 
@@ -42,7 +43,7 @@ class Lesson(msgspec.Struct, array_like=True):
     @staticmethod
     def of(rows: Rows) -> Lesson:
         """Only what a baseline and its panes need: no latency."""
-        scores = [None if s != s else s for s in rows.scores.tolist()]  # noqa: PLR0124 - NaN
+        scores = rows.optional_scores()
         return Lesson(rows.times.tolist(), list(rows.y_pred), scores, rows.features)
 
     def rows(self, key: ModelKey) -> Rows:
@@ -58,36 +59,25 @@ class Lesson(msgspec.Struct, array_like=True):
 
 
 @dataclass(frozen=True)
-class SavedModel:
-    """What is known of one model at the start.
+class Saved:
+    """What the last process left.
 
     Attributes:
-        first_seen: epoch seconds.
-        schema: its columns.
-        traffic: running totals.
-        features: running totals in the bins of the present baseline.
-        lesson: rows kept for the baseline.
+        views: committed figures, without their windows.
+        lessons: rows kept for the baseline.
+        sequences: client -> its last committed batch.
+        tally: the sidecar's own counts.
     """
 
-    first_seen: float
-    schema: Schema
-    traffic: Traffic
-    features: Pane
-    lesson: list[Rows] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Saved:
-    """Everything that is known at the start."""
-
-    models: dict[ModelKey, SavedModel]
+    views: dict[ModelKey, ModelView]
+    lessons: dict[ModelKey, list[Rows]]
     sequences: dict[str, int]
     tally: Tally
 
 
 def load(db: Database) -> Saved:
     """Read what the last process left."""
-    models = {}
+    views, lessons = {}, {}
     for number, project, model, endpoint, first_seen, stored in db.execute(
         "SELECT id, project, model, endpoint, first_seen, schema FROM model"
     ).fetchall():
@@ -99,18 +89,18 @@ def load(db: Database) -> Saved:
             ).fetchall()
         }
         schema = load_schema(stored, baselines)
-        lesson = [
+        lessons[key] = [
             msgspec.json.decode(body, type=Lesson).rows(key)
             for (body,) in db.execute(
                 "SELECT body FROM lesson WHERE model = ? ORDER BY id", (number,)
             ).fetchall()
         ]
-        models[key] = SavedModel(
+        views[key] = ModelView(
+            key,
             first_seen,
             schema,
             Traffic.zeros().merged(Traffic(read_total(db, key, TRAFFIC))),
             read_total(db, key, schema.series),
-            lesson,
         )
     sequences = dict(db.execute("SELECT id, last_seq FROM client").fetchall())
     tally = Tally(
@@ -121,7 +111,7 @@ def load(db: Database) -> Saved:
             }
         )
     )
-    return Saved(models, sequences, tally)
+    return Saved(views, lessons, sequences, tally)
 
 
 def read_total(db: Database, key: ModelKey, series: str) -> Pane:

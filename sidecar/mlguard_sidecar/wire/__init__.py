@@ -10,7 +10,14 @@ from mlguard_sidecar.wire.message import (
     decode_line,
 )
 from mlguard_sidecar.wire.reasons import Reason, Refused
-from mlguard_sidecar.wire.rows import FEATURE_LIMIT, ModelKey, Rows, rows_of_batch, rows_of_events
+from mlguard_sidecar.wire.rows import (
+    FEATURE_LIMIT,
+    ModelKey,
+    Rows,
+    is_name,
+    rows_of_batch,
+    rows_of_events,
+)
 
 __all__ = [
     "FEATURE_LIMIT",
@@ -25,6 +32,7 @@ __all__ = [
     "checked",
     "decode_block",
     "decode_line",
+    "is_name",
     "rows_of_batch",
     "rows_of_events",
 ]

@@ -58,6 +58,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.times)
 
+    def optional_scores(self) -> list[float | None]:
+        """The scores, None where there is none."""
+        return [None if v != v else v for v in self.scores.tolist()]  # noqa: PLR0124 - NaN
+
     def taken(self, index: NDArray[np.intp]) -> Rows:
         """Some of the rows, by number."""
         chosen = index.tolist()
@@ -160,6 +164,11 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
     )
 
 
+def is_name(text: str, limit: int = ID_LIMIT) -> bool:
+    """Whether a text can name a model, a feature or a client: 1 to `limit` printable characters."""
+    return 0 < len(text) <= limit and text.isprintable()
+
+
 @lru_cache(maxsize=1024)
 def model_key(project: str | None, model: str | None, endpoint: str) -> ModelKey:
     """The key of a model.
@@ -170,7 +179,7 @@ def model_key(project: str | None, model: str | None, endpoint: str) -> ModelKey
     for name, value in (("project_id", project), ("model_id", model), ("endpoint", endpoint)):
         if value is None:
             raise Refused(Reason.MISSING_ID, f"{name} is missing")
-        if not (0 < len(value) <= ID_LIMIT and value.isprintable()):
+        if not is_name(value):
             raise Refused(Reason.BAD_ID, f"{name} must be 1 to {ID_LIMIT} printable characters")
     return ModelKey(cast("str", project), cast("str", model), endpoint)
 
