@@ -9,19 +9,22 @@ from time import time
 from typing import TYPE_CHECKING
 
 from mlguard import paths
-from mlguard_sidecar.config import Config, ConfigError, with_changes
-from mlguard_sidecar.config.model import HTTP_SOCKET, split_listen
+from mlguard_common.config import ConfigError, with_changes
+from mlguard_common.log import set_up
+from mlguard_common.samples import exposition
+from mlguard_common.web import HttpServer, routes, split_listen
+from mlguard_sidecar.config import HTTP_SOCKET
 from mlguard_sidecar.engine import Engine
-from mlguard_sidecar.exposition import METRICS, Models, exposition, metrics
+from mlguard_sidecar.exposition import METRICS, Models, metrics
 from mlguard_sidecar.keeper import Keeper
-from mlguard_sidecar.log import set_up
 from mlguard_sidecar.plans import Plans
-from mlguard_sidecar.server import Connection, HttpServer, Hub, bind_socket, serve_socket
+from mlguard_sidecar.server import Connection, Hub, bind_socket, serve_socket
 from mlguard_sidecar.store import Retention, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mlguard_sidecar.config import Config
     from mlguard_sidecar.engine import Plan
     from mlguard_sidecar.exposition import Judging
     from mlguard_sidecar.wire import ModelKey
@@ -33,6 +36,14 @@ _FIXED = ("listen", "socket", "data_dir", "pane", "retention")
 """Keys that change only with a restart."""
 
 log = logging.getLogger(__name__)
+
+
+_INDEX = """ML Guard sidecar
+
+/metrics   figures for Prometheus
+/healthz   the process runs
+/readyz    events are taken and stored
+"""
 
 
 class Daemon:
@@ -54,6 +65,7 @@ class Daemon:
         read_config: Callable[[], Config],
         clock: Callable[[], float] = time,
     ) -> None:
+        self.index = _INDEX
         self._config = config
         self._read_config = read_config
         self._plans = Plans(config)
@@ -78,7 +90,7 @@ class Daemon:
         )
         self._own = self._keeper.own
         self._models = Models(lambda: self._engine.views, self._judging_of, clock)
-        self._http = HttpServer(self)
+        self._http = HttpServer(routes(self))
         self._hub = Hub(
             self._engine,
             self._own,
@@ -194,7 +206,7 @@ class Daemon:
             return str(error)
         if kept:
             log.warning("changed only after a restart: %s", ", ".join(kept))
-        set_up(config.log.level, config.log.format)
+        set_up(config.log)
         self._config, self._plans = config, plans
         self._engine.replan()
         self._keeper.wake.set()

@@ -43,19 +43,15 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(flags: argparse.Namespace) -> int:
     import msgspec  # noqa: PLC0415 - so that a missing extra is told in one line
 
-    from mlguard_sidecar.config import (  # noqa: PLC0415
-        Config,
-        ConfigError,
-        load_config,
-        with_changes,
-    )
+    from mlguard_common.config import ConfigError, load_config, with_changes  # noqa: PLC0415
+    from mlguard_common.database import StoreError  # noqa: PLC0415
+    from mlguard_common.log import set_up  # noqa: PLC0415
+    from mlguard_common.web import BindError  # noqa: PLC0415
+    from mlguard_sidecar.config import Config  # noqa: PLC0415
     from mlguard_sidecar.daemon import Daemon  # noqa: PLC0415
-    from mlguard_sidecar.log import set_up  # noqa: PLC0415
-    from mlguard_sidecar.server import BindError  # noqa: PLC0415
-    from mlguard_sidecar.store import StoreError  # noqa: PLC0415
 
     def read_config() -> Config:
-        config = load_config(flags.config) if flags.config else Config()
+        config = load_config(flags.config, Config) if flags.config else Config()
         socket = msgspec.structs.replace(config.socket, path=flags.socket or config.socket.path)
         log = msgspec.structs.replace(config.log, level=flags.log_level or config.log.level)
         return with_changes(
@@ -80,7 +76,7 @@ def _run(flags: argparse.Namespace) -> int:
 
     try:
         config = read_config()
-        set_up(config.log.level, config.log.format)
+        set_up(config.log)
         stored = asyncio.run(serve(config))
     except (ConfigError, BindError, StoreError) as error:
         return _fail(str(error))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlguard_common.config import ConfigError
 from mlguard_sidecar.baseline import Baseline, Binning, load
-from mlguard_sidecar.config import Config, ConfigError, FeatureConfig, ModelConfig
+from mlguard_sidecar.config import Config, FeatureConfig, ModelConfig
 from mlguard_sidecar.engine import Plan, Span, Widths
 from mlguard_sidecar.exposition import Judging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlguard_sidecar.config.units import Duration
+    from mlguard_common.config import Duration
     from mlguard_sidecar.wire import ModelKey
 
 

@@ -6,9 +6,10 @@ import asyncio
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from mlguard_common.samples import exposition
 from mlguard_sidecar.config import BaselineConfig, Config
 from mlguard_sidecar.engine import Engine
-from mlguard_sidecar.exposition import METRICS, Models, exposition
+from mlguard_sidecar.exposition import METRICS, Models
 from mlguard_sidecar.keeper import Keeper
 from mlguard_sidecar.plans import Plans
 from mlguard_sidecar.store import Retention, open_store

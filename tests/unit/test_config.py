@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlguard_sidecar.config import ConfigError, load_config
+from mlguard_common.config import ConfigError, load_config
+from mlguard_sidecar.config import Config
 
 
 def write(tmp_path, text: str):
@@ -47,7 +48,7 @@ def write(tmp_path, text: str):
 def test_a_mistake_is_told_with_file_key_found_and_expected(tmp_path, text, told):
     path = write(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
-        load_config(path, {})
+        load_config(path, Config, {})
     message = str(caught.value)
     assert message.startswith(f"{path}{told}")
     assert "\n" not in message
@@ -55,21 +56,21 @@ def test_a_mistake_is_told_with_file_key_found_and_expected(tmp_path, text, told
 
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(ConfigError, match=r"none.yaml: cannot be read: No such file"):
-        load_config(tmp_path / "none.yaml")
+        load_config(tmp_path / "none.yaml", Config)
 
 
 def test_variables_stand_for_their_values_and_are_never_shown(tmp_path):
     text = "socket: {path: '${DIR}/s.sock'}\nlimits: {models: '${N}'}"
-    config = load_config(write(tmp_path, text), {"DIR": "/run/x", "N": "7"})
+    config = load_config(write(tmp_path, text), Config, {"DIR": "/run/x", "N": "7"})
     assert config.socket.path == "/run/x/s.sock"
     assert config.limits.models == 7
     with pytest.raises(ConfigError) as caught:
-        load_config(write(tmp_path, text), {"DIR": "/run/x", "N": "secret"})
+        load_config(write(tmp_path, text), Config, {"DIR": "/run/x", "N": "secret"})
     assert "secret" not in str(caught.value)
 
 
 def test_an_empty_file_is_the_defaults(tmp_path):
-    config = load_config(write(tmp_path, ""))
+    config = load_config(write(tmp_path, ""), Config)
     assert config.listen == "127.0.0.1:9520"
     assert [d.seconds for d in config.windows.traffic] == [300, 3600, 86_400]
     assert config.retention.max_bytes.bytes == 256 << 20

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from mlguard import Guard
+from mlguard_common.config.load import type_at
 from mlguard_sidecar.config import Config
-from mlguard_sidecar.config.load import _type_at
 from mlguard_sidecar.exposition import METRICS
 from mlguard_sidecar.wire import Reason
 
@@ -40,9 +40,9 @@ def keys(struct, prefix: str = "") -> dict[str, object]:
             )
         text = str(field.type)
         if key == "models":
-            found |= keys(_type_at(["models", 0]), "models[].")
+            found |= keys(type_at(Config, ["models", 0]), "models[].")
         elif key.endswith(".features") and "dict" in text:
-            found |= keys(_type_at(["models", 0, "features", "x"]), f"{key}.*.")
+            found |= keys(type_at(Config, ["models", 0, "features", "x"]), f"{key}.*.")
         elif isinstance(default, msgspec.Struct):
             nested = keys(type(default), key + ".")
             found |= {k: getattr(default, k.removeprefix(key + "."), v) for k, v in nested.items()}

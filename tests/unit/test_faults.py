@@ -10,6 +10,8 @@ import tracemalloc
 import pytest
 from support.offline import KEY, NOW, Offline
 
+from mlguard_common.config import Duration
+from mlguard_common.samples import Families
 from mlguard_sidecar.baseline import Method
 from mlguard_sidecar.config import (
     BaselineConfig,
@@ -18,10 +20,8 @@ from mlguard_sidecar.config import (
     RetentionConfig,
     WindowsConfig,
 )
-from mlguard_sidecar.config.units import Duration
 from mlguard_sidecar.engine.learner import Learner
 from mlguard_sidecar.exposition import metrics
-from mlguard_sidecar.exposition.samples import Families
 from mlguard_sidecar.store import Retention, commit, load, maintain
 from mlguard_sidecar.wire import Line
 from mlguard_sidecar.wire.message import Batch

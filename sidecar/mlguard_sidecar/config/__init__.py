@@ -1,13 +1,12 @@
-"""The configuration file: typed, with every mistake told in one line."""
+"""What can be configured."""
 
-from mlguard_sidecar.config.load import ConfigError, load_config, with_changes
 from mlguard_sidecar.config.model import (
+    HTTP_SOCKET,
     BaselineConfig,
     Config,
     DriftConfig,
     FeatureConfig,
     Limits,
-    LogConfig,
     ModelConfig,
     RetentionConfig,
     SocketConfig,
@@ -16,18 +15,15 @@ from mlguard_sidecar.config.model import (
 )
 
 __all__ = [
+    "HTTP_SOCKET",
     "BaselineConfig",
     "Config",
-    "ConfigError",
     "DriftConfig",
     "FeatureConfig",
     "Limits",
-    "LogConfig",
     "ModelConfig",
     "RetentionConfig",
     "SocketConfig",
     "Thresholds",
     "WindowsConfig",
-    "load_config",
-    "with_changes",
 ]

@@ -12,8 +12,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from mlguard_common.config import Bytes, ConfigStruct, Duration, Mode
+from mlguard_common.log import LogConfig
+from mlguard_common.web import split_listen
 from mlguard_sidecar.baseline import Method
-from mlguard_sidecar.config.units import Bytes, Duration, Mode
 from mlguard_sidecar.histogram import Kind
 
 HTTP_SOCKET = "http.sock"
@@ -24,18 +26,14 @@ Ratio = Annotated[float, Meta(gt=0, lt=1)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
-class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
-
-
-class SocketConfig(_Struct, frozen=True):
+class SocketConfig(ConfigStruct, frozen=True):
     """Where events come in."""
 
     path: str | None = None
     mode: Mode = Mode("0660")
 
 
-class WindowsConfig(_Struct, frozen=True):
+class WindowsConfig(ConfigStruct, frozen=True):
     """The rolling windows that figures are told over."""
 
     traffic: Annotated[list[Duration], Meta(min_length=1, max_length=8)] = msgspec.field(
@@ -46,7 +44,7 @@ class WindowsConfig(_Struct, frozen=True):
     )
 
 
-class RetentionConfig(_Struct, frozen=True):
+class RetentionConfig(ConfigStruct, frozen=True):
     """How long history keeps its detail."""
 
     minutes: Duration = Duration("26h")
@@ -55,7 +53,7 @@ class RetentionConfig(_Struct, frozen=True):
     max_bytes: Bytes = Bytes("256MiB")
 
 
-class Limits(_Struct, frozen=True):
+class Limits(ConfigStruct, frozen=True):
     """Bounds that keep the sidecar and the Prometheus behind it small."""
 
     models: Annotated[int, Meta(ge=1, le=1000)] = 32
@@ -63,14 +61,14 @@ class Limits(_Struct, frozen=True):
     connections: Annotated[int, Meta(ge=1, le=100_000)] = 1000
 
 
-class BaselineConfig(_Struct, frozen=True):
+class BaselineConfig(ConfigStruct, frozen=True):
     """What windows are compared with."""
 
     events: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     file: str | None = None
 
 
-class DriftConfig(_Struct, frozen=True):
+class DriftConfig(ConfigStruct, frozen=True):
     """How drift is judged."""
 
     bins: Annotated[int, Meta(ge=2, le=60)] = 10
@@ -80,7 +78,7 @@ class DriftConfig(_Struct, frozen=True):
     min_samples: Annotated[int, Meta(ge=1)] = 100
 
 
-class FeatureConfig(_Struct, frozen=True):
+class FeatureConfig(ConfigStruct, frozen=True):
     """How one feature is read and binned."""
 
     kind: Kind | None = None
@@ -98,32 +96,25 @@ class FeatureConfig(_Struct, frozen=True):
             raise ValueError("expected no edges, bins or method for a categorical feature")
 
 
-class Thresholds(_Struct, frozen=True):
+class Thresholds(ConfigStruct, frozen=True):
     """Limits that rules compare the figures with; each is exported as a metric."""
 
     drift_psi: Positive | None = None
     latency_p95_seconds: Positive | None = None
 
 
-class ModelConfig(_Struct, frozen=True):
+class ModelConfig(ConfigStruct, frozen=True):
     """What differs for one model."""
 
     project: Identifier
     model: Identifier
     endpoint: Identifier | None = None
     baseline: BaselineConfig = BaselineConfig()
-    features: dict[str, FeatureConfig] = {}
+    features: dict[str, FeatureConfig] = msgspec.field(default_factory=dict)
     thresholds: Thresholds = Thresholds()
 
 
-class LogConfig(_Struct, frozen=True):
-    """What is told, and how."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["logfmt", "json"] = "logfmt"
-
-
-class Config(_Struct, frozen=True):
+class Config(ConfigStruct, frozen=True):
     """The whole file."""
 
     listen: str = "127.0.0.1:9520"
@@ -137,7 +128,7 @@ class Config(_Struct, frozen=True):
     drift: DriftConfig = DriftConfig()
     thresholds: Thresholds = Thresholds(drift_psi=0.2)
     exposition: Literal["full", "fleet"] = "full"
-    models: list[ModelConfig] = []
+    models: list[ModelConfig] = msgspec.field(default_factory=list)
     log: LogConfig = LogConfig()
 
     def __post_init__(self) -> None:
@@ -160,15 +151,3 @@ class Config(_Struct, frozen=True):
         if self.socket.path and Path(self.socket.path).name == HTTP_SOCKET:
             raise ValueError(f"socket.path: found {HTTP_SOCKET}, expected another name")
         split_listen(self.listen)
-
-
-def split_listen(listen: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`; an IPv6 address stands in brackets.
-
-    Raises:
-        ValueError: it is not of that form.
-    """
-    host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ValueError(f"listen: found {listen!r}, expected HOST:PORT")
-    return host.strip("[]"), int(port)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlguard_sidecar.exposition.samples import Metric
+from mlguard_common.samples import Metric
 
 _MODEL = ("project", "model", "model_endpoint")
 

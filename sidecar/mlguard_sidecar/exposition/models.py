@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mlguard_common.samples import Families
     from mlguard_sidecar.baseline import ColumnBaseline
     from mlguard_sidecar.engine import ModelView
-    from mlguard_sidecar.exposition.samples import Families
     from mlguard_sidecar.histogram import Column, Pane
     from mlguard_sidecar.wire import ModelKey
 

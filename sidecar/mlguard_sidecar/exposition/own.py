@@ -13,8 +13,8 @@ from mlguard_sidecar.exposition import metrics as m
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mlguard_common.samples import Families, Metric
     from mlguard_sidecar.engine import Tally
-    from mlguard_sidecar.exposition.samples import Families, Metric
 
 SOURCES = ("socket",)
 _COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

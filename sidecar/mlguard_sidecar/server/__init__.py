@@ -1,8 +1,7 @@
-"""Where events come in and figures go out: the event socket and HTTP."""
+"""Where events come in: the event socket."""
 
 from mlguard_sidecar.server.connection import Connection
-from mlguard_sidecar.server.http import HttpServer
 from mlguard_sidecar.server.hub import Hub
-from mlguard_sidecar.server.listen import BindError, bind_socket, serve_socket
+from mlguard_sidecar.server.listen import bind_socket, serve_socket
 
-__all__ = ["BindError", "Connection", "HttpServer", "Hub", "bind_socket", "serve_socket"]
+__all__ = ["Connection", "Hub", "bind_socket", "serve_socket"]

@@ -8,6 +8,8 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from mlguard_common.web import BindError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -15,10 +17,6 @@ if TYPE_CHECKING:
 
 _ACCEPTED_A_TURN = 100  # before any of them is read or closed
 _WAITING = 1024  # in the kernel
-
-
-class BindError(Exception):
-    """An address cannot be listened on; the text says which and why."""
 
 
 def bind_socket(path: Path, mode: int) -> socket.socket:

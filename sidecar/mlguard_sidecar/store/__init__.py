@@ -2,7 +2,7 @@
 
 from mlguard_sidecar.store.hours import Hours
 from mlguard_sidecar.store.maintain import Retention, maintain, store_bytes
-from mlguard_sidecar.store.open import StoreError, open_store
+from mlguard_sidecar.store.open import open_store
 from mlguard_sidecar.store.read import TRAFFIC, Saved, load, read_total
 from mlguard_sidecar.store.write import commit
 
@@ -11,7 +11,6 @@ __all__ = [
     "Hours",
     "Retention",
     "Saved",
-    "StoreError",
     "commit",
     "load",
     "maintain",

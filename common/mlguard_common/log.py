@@ -6,6 +6,16 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Literal
+
+from mlguard_common.config import ConfigStruct
+
+
+class LogConfig(ConfigStruct, frozen=True):
+    """What is told, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["logfmt", "json"] = "logfmt"
 
 
 class _Formatter(logging.Formatter):
@@ -43,15 +53,10 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def set_up(level: str, style: str) -> None:
-    """Send the project's logs to standard error.
-
-    Args:
-        level: `debug`, `info`, `warning` or `error`.
-        style: `logfmt` or `json`.
-    """
+def set_up(config: LogConfig) -> None:
+    """Send the project's logs to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Json() if style == "json" else Logfmt())
+    handler.setFormatter(Json() if config.format == "json" else Logfmt())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    root.setLevel(config.level.upper())

@@ -1,4 +1,4 @@
-"""From a YAML file to a Config."""
+"""From a YAML file to a typed struct."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import difflib
 import os
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 import yaml
 
-from mlguard_sidecar.config.model import Config
-from mlguard_sidecar.config.units import parse
+from mlguard_common.config.units import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +21,24 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
 
 
+class ConfigStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A part of a configuration."""
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
 class ConfigError(Exception):
     """The configuration cannot be used: one line with file, key, found and expected."""
 
 
-def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+def load_config(path: Path, kind: type[T], environ: Mapping[str, str] = os.environ) -> T:
     """Read a configuration file; `${NAME}` in a value stands for an environment variable.
+
+    Args:
+        path: of the file.
+        kind: the struct that it fills.
+        environ: the variables.
 
     Raises:
         ConfigError: the file cannot be used.
@@ -49,12 +60,12 @@ def load_config(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     except RecursionError as error:
         raise ConfigError(f"{path}: an alias stands for what contains it") from error
     try:
-        return _convert(filled)
+        return _convert(filled, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(error, raw, filled)}") from error
+        raise ConfigError(f"{path}: {_explain(error, kind, raw, filled)}") from error
 
 
-def with_changes(config: Config, **changes: object) -> Config:
+def with_changes(config: T, **changes: object) -> T:
     """A configuration with some of its keys changed.
 
     Raises:
@@ -66,9 +77,9 @@ def with_changes(config: Config, **changes: object) -> Config:
         raise ConfigError(str(error)) from error
 
 
-def _convert(tree: object) -> Config:
+def _convert(tree: object, kind: type[T]) -> T:
     # not strict, as a variable's value is always a text
-    return msgspec.convert(tree, Config, strict=False, dec_hook=parse)
+    return msgspec.convert(tree, kind, strict=False, dec_hook=parse)
 
 
 def _filled(tree: Any, environ: Mapping[str, str], path: Path, key: str) -> Any:
@@ -86,13 +97,13 @@ def _filled(tree: Any, environ: Mapping[str, str], path: Path, key: str) -> Any:
     return tree
 
 
-def _explain(error: msgspec.ValidationError, raw: Any, filled: Any) -> str:
+def _explain(error: msgspec.ValidationError, kind: type[T], raw: Any, filled: Any) -> str:
     text, _, place = str(error).partition(" - at ")
-    steps = _steps(str(error), place.strip("`"), filled)
+    steps = _steps(str(error), kind, place.strip("`"), filled)
     unknown = re.search(r"unknown field `(.*)`", text)
     if unknown:
         key = _key([*steps, unknown[1]])
-        known = list(get_type_hints(_type_at(steps)))
+        known = list(get_type_hints(type_at(kind, steps)))
         near = difflib.get_close_matches(unknown[1], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
         return f"{key}: unknown key; {hint}"
@@ -104,27 +115,27 @@ def _explain(error: msgspec.ValidationError, raw: Any, filled: Any) -> str:
         value = value[step]
     expected = text.partition(", got ")[0].replace("`", "")
     if text.startswith("Invalid enum value"):
-        expected = f"expected one of {', '.join(_choices(_type_at(steps)))}"
+        expected = f"expected one of {', '.join(_choices(type_at(kind, steps)))}"
     expected = expected[:1].lower() + expected[1:]
     found = "" if isinstance(value, dict) else f"found {_shown(value)}, "
     key = _key(steps)
     return f"{key}: {found}{expected}" if key else expected
 
 
-def _steps(message: str, place: str, tree: Any) -> list[str | int]:
+def _steps(message: str, kind: type[T], place: str, tree: Any) -> list[str | int]:
     """The way to a value; where the message leaves out a key, it is found by trying each."""
     steps: list[str | int] = []
     here = tree
     for name, index in _STEP.findall(place):
         step: str | int = name or (index if index == "..." else int(index))
         if step == "...":
-            step = next(k for k in here if _fails_alone(message, tree, steps, k))
+            step = next(k for k in here if _fails_alone(message, kind, tree, steps, k))
         steps.append(step)
         here = here[step]
     return steps
 
 
-def _fails_alone(message: str, tree: Any, steps: list[str | int], key: str) -> bool:
+def _fails_alone(message: str, kind: type[T], tree: Any, steps: list[str | int], key: str) -> bool:
     """Whether the same is wrong when the mapping at the end of the way has one key alone."""
 
     def pruned(here: Any, rest: list[str | int]) -> Any:
@@ -135,15 +146,15 @@ def _fails_alone(message: str, tree: Any, steps: list[str | int], key: str) -> b
         return [pruned(v, rest[1:]) if i == rest[0] else v for i, v in enumerate(here)]
 
     try:
-        _convert(pruned(tree, steps))
+        _convert(pruned(tree, steps), kind)
     except msgspec.ValidationError as error:
         return str(error) == message
     return False
 
 
-def _type_at(steps: list[str | int]) -> Any:
+def type_at(kind: type[T], steps: list[str | int]) -> Any:
     """The type that a way leads to."""
-    found: Any = Config
+    found: Any = kind
     for step in steps:
         if isinstance(found, type) and issubclass(found, msgspec.Struct):
             found = get_type_hints(found)[str(step)]

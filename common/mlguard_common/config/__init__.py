@@ -1,0 +1,14 @@
+"""Configuration files: YAML into typed structs, each mistake told in one line."""
+
+from mlguard_common.config.load import ConfigError, ConfigStruct, load_config, with_changes
+from mlguard_common.config.units import Bytes, Duration, Mode
+
+__all__ = [
+    "Bytes",
+    "ConfigError",
+    "ConfigStruct",
+    "Duration",
+    "Mode",
+    "load_config",
+    "with_changes",
+]

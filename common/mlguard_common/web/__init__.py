@@ -1,0 +1,6 @@
+"""HTTP: the server, and the paths that every daemon answers."""
+
+from mlguard_common.web.routes import Host, routes
+from mlguard_common.web.server import BindError, HttpServer, split_listen
+
+__all__ = ["BindError", "Host", "HttpServer", "routes", "split_listen"]
