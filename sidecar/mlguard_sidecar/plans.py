@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlguard_common.config import ConfigError
 from mlguard_sidecar.baseline import Baseline, Binning, load
-from mlguard_sidecar.config import Config, FeatureConfig, ModelConfig
+from mlguard_sidecar.config import Config, FeatureConfig, ModelConfig, Thresholds
 from mlguard_sidecar.engine import Plan, Span, Widths
 from mlguard_sidecar.exposition import Judging
 
@@ -61,9 +61,7 @@ class Plans:
             min_samples=config.drift.min_samples,
             learning_events=self.plan_of(key).events,
             fleet=config.exposition == "fleet",
-            psi_threshold=own.thresholds.drift_psi or config.thresholds.drift_psi,
-            p95_threshold_seconds=own.thresholds.latency_p95_seconds
-            or config.thresholds.latency_p95_seconds,
+            thresholds=_thresholds(own.thresholds, config.thresholds),
         )
 
     def _model(self, key: ModelKey) -> ModelConfig:
@@ -76,6 +74,17 @@ class Plans:
         ]
         named.sort(key=lambda part: part.endpoint is None)
         return named[0] if named else ModelConfig(project=key.project, model=key.model)
+
+
+def _thresholds(own: Thresholds, general: Thresholds) -> dict[str, float]:
+    """Those that are set; a model's value wins, and its 0 is none."""
+    found = {}
+    for name in Thresholds.__struct_fields__:
+        value = getattr(own, name)
+        value = getattr(general, name) if value is None else value
+        if value:
+            found[name] = value
+    return found
 
 
 def _spans(durations: Sequence[Duration]) -> list[Span]:

@@ -127,13 +127,18 @@ def test_the_numbers_of_series_follow_the_documented_formula():
         if 'project="p"' in line and not line.startswith(("#", "mlguard_baseline_learning"))
     ]
     numeric, categorical, feature_windows, traffic_windows, classes = 2, 1, 1, 1, 2
+    thresholds = sum("_threshold" in line for line in samples)
     bins = sum(line.startswith("mlguard_feature_bin_total") for line in samples)
     expected = (
-        16
-        + 6 * traffic_windows
-        + classes * (1 + traffic_windows)
-        + feature_windows * (8 + 11 * numeric + 7 * categorical)
+        20
+        + thresholds
+        + classes
         + 2 * bins
-        + 5
+        + numeric
+        + categorical
+        + 4
+        + 6 * traffic_windows
+        + classes * traffic_windows
+        + feature_windows * (8 + 11 * numeric + 7 * categorical)
     )
     assert len(samples) == expected

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from support.offline import NOW, Offline
+from support.offline import KEY, NOW, Offline
 
 from mlguard_common.config import Duration
 from mlguard_sidecar.config import BaselineConfig, Config, ModelConfig, Thresholds, WindowsConfig
 from mlguard_sidecar.exposition import METRICS, Own, metrics
-from mlguard_sidecar.wire import Line, Reason, Refused
+from mlguard_sidecar.plans import Plans
+from mlguard_sidecar.wire import Line, ModelKey, Reason, Refused
 
 GOLDEN = Path(__file__).with_name("metrics.golden")
 
@@ -26,7 +27,11 @@ def page(tmp_path):
         baseline=BaselineConfig(events=60),
         windows=WindowsConfig(traffic=[Duration("5m")], features=[Duration("1h")]),
         models=[
-            ModelConfig(project="p", model="m", thresholds=Thresholds(latency_p95_seconds=0.3))
+            ModelConfig(
+                project="p",
+                model="m",
+                thresholds=Thresholds(latency_p95_seconds=0.3, traffic_drop_ratio=0.1),
+            )
         ],
     )
     offline = Offline(tmp_path, config)
@@ -96,6 +101,65 @@ def test_a_fleet_shows_only_what_can_be_summed(tmp_path):
         "window" in m.labels for m in METRICS if m.name.removeprefix("mlguard_") in names
     )
     assert {"inferences_total", "predictions_total", "feature_bin_total"} <= names
+
+
+def test_a_model_s_threshold_wins_and_0_switches_it_off():
+    config = Config(
+        thresholds=Thresholds(drift_psi=0.3, missing_ratio=0.2, invalid_ratio=0),
+        models=[
+            ModelConfig(
+                project="p", model="m", thresholds=Thresholds(drift_psi=0, missing_ratio=0.4)
+            )
+        ],
+    )
+    plans = Plans(config)
+    assert plans.judging_of(KEY).thresholds == {"missing_ratio": 0.4}
+    assert plans.judging_of(ModelKey("p", "n", "predict")).thresholds == {
+        "drift_psi": 0.3,
+        "missing_ratio": 0.2,
+    }
+
+
+def test_every_threshold_has_its_metric():
+    assert set(metrics.THRESHOLDS) == set(Thresholds.__struct_fields__)
+
+
+def test_the_judged_window_is_the_shortest_with_enough_events_else_the_longest(tmp_path):
+    config = Config(
+        baseline=BaselineConfig(events=0),
+        windows=WindowsConfig(
+            traffic=[Duration("24h"), Duration("5m"), Duration("1h")],
+            features=[Duration("1h"), Duration("24h")],
+        ),
+    )
+    offline = Offline(tmp_path, config)
+    for age, n in ((72_000, 1000), (1800, 400), (30, 100)):
+        offline.send(
+            timestamp=[NOW - age] * n,
+            latency_ms=[1.0] * n,
+            features={"x": [1.0] * n, "y": [None] * n},
+        )
+    offline.commit()
+    offline.refresh()
+    judged = {k[1:]: v for k, v in offline.figures().items() if k[0] == "judged_window_events"}
+    offline.close()
+    assert judged == {
+        ("1h", "latency"): 500,
+        ("1h", "traffic"): pytest.approx(1500 / 72_000 * 3600),
+        ("24h", "features"): 1500,
+        ("24h", "usual"): 1500,
+    }
+
+
+def test_a_baseline_tells_its_missing_values_and_its_rows(tmp_path):
+    offline = Offline(tmp_path, Config(baseline=BaselineConfig(events=100)))
+    offline.send(features={"x": [None, None, 1.0, 2.0] * 25, "y": [1.0] * 100})
+    offline.commit()
+    figures = offline.figures()
+    offline.close()
+    assert figures["baseline_missing_ratio", "x"] == 0.5
+    assert figures["baseline_missing_ratio", "y"] == 0
+    assert figures["baseline_samples",] == 100
 
 
 def test_labels_come_back_as_they_were(page):

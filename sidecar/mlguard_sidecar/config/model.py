@@ -21,7 +21,8 @@ from mlguard_sidecar.histogram import Kind
 HTTP_SOCKET = "http.sock"
 """The name of the socket for HTTP, beside that for events."""
 
-Positive = Annotated[float, Meta(gt=0)]
+Limit = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
 Ratio = Annotated[float, Meta(gt=0, lt=1)]
 Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 
@@ -97,10 +98,16 @@ class FeatureConfig(ConfigStruct, frozen=True):
 
 
 class Thresholds(ConfigStruct, frozen=True):
-    """Limits that rules compare the figures with; each is exported as a metric."""
+    """Limits that rules compare the figures with; each is exported as a metric, 0 is none."""
 
-    drift_psi: Positive | None = None
-    latency_p95_seconds: Positive | None = None
+    drift_psi: Limit | None = None
+    latency_p95_seconds: Limit | None = None
+    latency_jump_ratio: Limit | None = None
+    traffic_drop_ratio: Share | None = None
+    missing_ratio: Share | None = None
+    invalid_ratio: Share | None = None
+    out_of_range_ratio: Share | None = None
+    unseen_ratio: Share | None = None
 
 
 class ModelConfig(ConfigStruct, frozen=True):
@@ -126,7 +133,14 @@ class Config(ConfigStruct, frozen=True):
     limits: Limits = Limits()
     baseline: BaselineConfig = BaselineConfig(events=1000)
     drift: DriftConfig = DriftConfig()
-    thresholds: Thresholds = Thresholds(drift_psi=0.2)
+    thresholds: Thresholds = Thresholds(
+        drift_psi=0.2,
+        latency_jump_ratio=2,
+        missing_ratio=0.1,
+        invalid_ratio=0.01,
+        out_of_range_ratio=0.05,
+        unseen_ratio=0.05,
+    )
     exposition: Literal["full", "fleet"] = "full"
     models: list[ModelConfig] = msgspec.field(default_factory=list)
     log: LogConfig = LogConfig()

@@ -147,10 +147,62 @@ BASELINE_CREATED = _model(
 BASELINE_PROGRESS = _model(
     "baseline_learning_ratio", "gauge", "How far the learning of the baseline has come, 0 to 1."
 )
+BASELINE_SAMPLES = _model("baseline_samples", "gauge", "Rows that the baseline is made of.")
+BASELINE_MISSING = _model(
+    "baseline_missing_ratio", "gauge", "Share of the baseline's rows without a value.", "feature"
+)
+JUDGED_EVENTS = _model(
+    "judged_window_events",
+    "gauge",
+    "Events in the window that rules judge a figure over.",
+    "figure",
+    "window",
+)
 PSI_THRESHOLD = _model("drift_psi_threshold", "gauge", "The configured limit of mlguard_drift_psi.")
 P95_THRESHOLD = _model(
     "latency_p95_threshold_seconds", "gauge", "The configured limit of mlguard_latency_p95_seconds."
 )
+JUMP_THRESHOLD = _model(
+    "latency_jump_ratio_threshold",
+    "gauge",
+    "How many times its usual value the 95th percentile of latency may reach.",
+)
+DROP_THRESHOLD = _model(
+    "traffic_drop_ratio_threshold",
+    "gauge",
+    "The share of its usual rate that traffic may fall to.",
+)
+MISSING_THRESHOLD = _model(
+    "feature_missing_ratio_threshold",
+    "gauge",
+    "How far mlguard_feature_missing_ratio may lie above mlguard_baseline_missing_ratio.",
+)
+INVALID_THRESHOLD = _model(
+    "feature_invalid_ratio_threshold",
+    "gauge",
+    "The configured limit of mlguard_feature_invalid_ratio.",
+)
+OUT_OF_RANGE_THRESHOLD = _model(
+    "feature_out_of_range_ratio_threshold",
+    "gauge",
+    "The configured limit of mlguard_feature_out_of_range_ratio.",
+)
+UNSEEN_THRESHOLD = _model(
+    "feature_unseen_ratio_threshold",
+    "gauge",
+    "The configured limit of mlguard_feature_unseen_ratio.",
+)
+THRESHOLDS = {
+    "drift_psi": PSI_THRESHOLD,
+    "latency_p95_seconds": P95_THRESHOLD,
+    "latency_jump_ratio": JUMP_THRESHOLD,
+    "traffic_drop_ratio": DROP_THRESHOLD,
+    "missing_ratio": MISSING_THRESHOLD,
+    "invalid_ratio": INVALID_THRESHOLD,
+    "out_of_range_ratio": OUT_OF_RANGE_THRESHOLD,
+    "unseen_ratio": UNSEEN_THRESHOLD,
+}
+"""The metric of each key of the configuration's `thresholds`."""
 
 RECEIVED = _own(
     "sidecar_events_received_total",

@@ -11,16 +11,26 @@ from mlguard_sidecar.exposition import metrics as m
 from mlguard_sidecar.histogram import LATENCY_BUCKETS_SECONDS, OTHER, Kind, Role, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from mlguard_common.samples import Families
     from mlguard_sidecar.baseline import ColumnBaseline
-    from mlguard_sidecar.engine import ModelView
+    from mlguard_sidecar.engine import ModelView, Window
     from mlguard_sidecar.histogram import Column, Pane
     from mlguard_sidecar.wire import ModelKey
+
+
+ENOUGH_LATENCIES = 300
+"""Latencies above which a 95th percentile is no matter of luck: 15 lie beyond it."""
+
+ENOUGH_TRAFFIC = 20
+"""Expected events above which a tenth of them is no matter of luck."""
+
+ENOUGH_FEATURES = 1000
+"""Events above which a share of 1 % is ten of them."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +43,7 @@ class Judging:
         min_samples: below which no drift is told.
         learning_events: events that a baseline is learnt from.
         fleet: whether only what can be summed over replicas is shown.
-        psi_threshold: limit of the population stability index, None without one.
-        p95_threshold_seconds: limit of the 95th percentile of latency, None without one.
+        thresholds: limits by their key in the configuration, those that are off left out.
     """
 
     smoothing: float
@@ -42,8 +51,7 @@ class Judging:
     min_samples: int
     learning_events: int
     fleet: bool
-    psi_threshold: float | None
-    p95_threshold_seconds: float | None
+    thresholds: Mapping[str, float]
 
 
 class Models:
@@ -66,13 +74,12 @@ class Models:
             judging = self._judging_of(key)
             _totals(families, view)
             if not judging.fleet:
+                _judged(families, view, now)
                 _traffic_windows(families, view, now)
                 _feature_windows(families, view, judging)
             _baseline(families, view, judging)
-            if judging.psi_threshold is not None:
-                families.add(m.PSI_THRESHOLD, key, judging.psi_threshold)
-            if judging.p95_threshold_seconds is not None:
-                families.add(m.P95_THRESHOLD, key, judging.p95_threshold_seconds)
+            for name, limit in judging.thresholds.items():
+                families.add(m.THRESHOLDS[name], key, limit)
 
 
 def _totals(families: Families, view: ModelView) -> None:
@@ -89,14 +96,65 @@ def _totals(families: Families, view: ModelView) -> None:
         families.add(m.PREDICTIONS, (*key, name), n)
 
 
+def _judged(families: Families, view: ModelView, now: float) -> None:
+    """Say which window rules judge each figure over, and how many events that is."""
+    for figure, counts, enough in (
+        ("latency", _latencies(view), ENOUGH_LATENCIES),
+        ("traffic", _expected(view, now), ENOUGH_TRAFFIC),
+        ("features", _feature_events(view), ENOUGH_FEATURES),
+        ("usual", _latencies(view)[-1:], 0),
+    ):
+        # the shortest that holds enough, else the longest
+        for label, n in [pair for pair in counts if pair[1] >= enough][:1] or counts[-1:]:
+            families.add(m.JUDGED_EVENTS, (*view.key, figure, label), n)
+
+
+def _by_length(windows: Mapping[str, Window]) -> list[Window]:
+    return sorted(windows.values(), key=lambda window: window.span.seconds)
+
+
+def _traffic(window: Window) -> Traffic:
+    return Traffic.zeros().merged(Traffic(window.pane))
+
+
+def _latencies(view: ModelView) -> list[tuple[str, int]]:
+    """Latencies in each traffic window."""
+    windows = _by_length(view.traffic_windows)
+    return [(w.span.label, _traffic(w).latency_buckets()[-1]) for w in windows]
+
+
+def _expected(view: ModelView, now: float) -> list[tuple[str, float]]:
+    """Events that the longest window's rate would bring into each."""
+    windows = _by_length(view.traffic_windows)
+    rates = [_traffic(w).rows / _seconds_of(w, view, now) for w in windows]
+    return [(w.span.label, rates[-1] * w.span.seconds) for w in windows]
+
+
+def _feature_events(view: ModelView) -> list[tuple[str, int]]:
+    """Events with features in each window: as many as the column that has seen the most."""
+    layout = view.schema.layout
+    slots = [layout.slots(i) for i, c in enumerate(layout.columns) if c.role is Role.FEATURE]
+    found = []
+    for window in _by_length(view.feature_windows) if slots else ():
+        counts = [_counts(window.pane, part) for part in slots]
+        n = max((int(c.sum()) for c in counts if c is not None), default=0)
+        found.append((window.span.label, n))
+    return found
+
+
+def _seconds_of(window: Window, view: ModelView, now: float) -> float:
+    """How long a window has lasted so far: a young model fills only a part of it."""
+    begin = max(window.start, view.first_seen)
+    # a first event that lies ahead of the clock says nothing
+    return max(now - (begin if begin < now else window.start), 1.0)
+
+
 def _traffic_windows(families: Families, view: ModelView, now: float) -> None:
     key = view.key
     for label, window in view.traffic_windows.items():
-        traffic = Traffic.zeros().merged(Traffic(window.pane))
-        begin = max(window.start, view.first_seen)
-        # a first event that lies ahead of the clock says nothing
-        seconds = max(now - (begin if begin < now else window.start), 1.0)
-        families.add(m.INFERENCE_RATE, (*key, label), traffic.rows / seconds)
+        traffic = _traffic(window)
+        rate = traffic.rows / _seconds_of(window, view, now)
+        families.add(m.INFERENCE_RATE, (*key, label), rate)
         quantiles = traffic.latency_quantiles_seconds(0.5, 0.95, 0.99)
         if quantiles:
             for metric, value in zip(
@@ -200,9 +258,12 @@ def _baseline(families: Families, view: ModelView, judging: Judging) -> None:
     named = (baseline.id, baseline.source)
     families.add(m.BASELINE_INFO, (*view.key, *named), 1)
     families.add(m.BASELINE_CREATED, (*view.key, *named), baseline.created)
+    families.add(m.BASELINE_SAMPLES, view.key, baseline.samples)
     for i, part in enumerate(baseline.columns):
         if part.column.role is not Role.FEATURE:
             continue
+        missing = int(part.counts[part.column.missing]) / max(int(part.counts.sum()), 1)
+        families.add(m.BASELINE_MISSING, (*view.key, part.column.name), missing)
         counts = _counts(view.features, schema.layout.slots(i))
         bins = [0] * len(part.psi_labels) if counts is None else part.psi_counts(counts).tolist()
         ratios = smoothed_ratios(part.psi_baseline, judging.smoothing).tolist()
