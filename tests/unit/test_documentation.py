@@ -135,7 +135,7 @@ def test_the_numbers_of_series_follow_the_documented_formula():
         + classes
         + 2 * bins
         + numeric
-        + categorical
+        + 2 * categorical
         + 4
         + 6 * traffic_windows
         + classes * traffic_windows

@@ -145,21 +145,26 @@ def test_the_judged_window_is_the_shortest_with_enough_events_else_the_longest(t
     offline.close()
     assert judged == {
         ("1h", "latency"): 500,
-        ("1h", "traffic"): pytest.approx(1500 / 72_000 * 3600),
+        ("1h", "traffic"): 1500 / 24,
         ("24h", "features"): 1500,
         ("24h", "usual"): 1500,
     }
 
 
-def test_a_baseline_tells_its_missing_values_and_its_rows(tmp_path):
-    offline = Offline(tmp_path, Config(baseline=BaselineConfig(events=100)))
-    offline.send(features={"x": [None, None, 1.0, 2.0] * 25, "y": [1.0] * 100})
+def test_a_baseline_tells_its_rows_its_missing_values_and_what_it_has_no_category_for(tmp_path):
+    offline = Offline(tmp_path, Config(baseline=BaselineConfig(events=200)))
+    names = [f"c{n}" for n in range(125)]
+    offline.send(
+        features={"x": [None, None, 1.0, 2.0] * 50, "y": ["a"] * 200, "z": names + names[:75]}
+    )
     offline.commit()
     figures = offline.figures()
     offline.close()
-    assert figures["baseline_missing_ratio", "x"] == 0.5
-    assert figures["baseline_missing_ratio", "y"] == 0
-    assert figures["baseline_samples",] == 100
+    missing = {k[1]: v for k, v in figures.items() if k[0] == "baseline_missing_ratio"}
+    unseen = {k[1]: v for k, v in figures.items() if k[0] == "baseline_unseen_ratio"}
+    assert missing == {"x": 0.5, "y": 0, "z": 0}
+    assert unseen == {"y": 0, "z": 25 / 200}
+    assert [v for k, v in figures.items() if k[0] == "baseline_samples"] == [200]
 
 
 def test_labels_come_back_as_they_were(page):

@@ -147,9 +147,17 @@ BASELINE_CREATED = _model(
 BASELINE_PROGRESS = _model(
     "baseline_learning_ratio", "gauge", "How far the learning of the baseline has come, 0 to 1."
 )
-BASELINE_SAMPLES = _model("baseline_samples", "gauge", "Rows that the baseline is made of.")
+BASELINE_SAMPLES = _model(
+    "baseline_samples", "gauge", "Rows that the baseline is made of.", "baseline"
+)
 BASELINE_MISSING = _model(
     "baseline_missing_ratio", "gauge", "Share of the baseline's rows without a value.", "feature"
+)
+BASELINE_UNSEEN = _model(
+    "baseline_unseen_ratio",
+    "gauge",
+    "Share of the baseline's values beyond the categories that it keeps.",
+    "feature",
 )
 JUDGED_EVENTS = _model(
     "judged_window_events",
@@ -190,7 +198,7 @@ OUT_OF_RANGE_THRESHOLD = _model(
 UNSEEN_THRESHOLD = _model(
     "feature_unseen_ratio_threshold",
     "gauge",
-    "The configured limit of mlguard_feature_unseen_ratio.",
+    "How far mlguard_feature_unseen_ratio may lie above mlguard_baseline_unseen_ratio.",
 )
 THRESHOLDS = {
     "drift_psi": PSI_THRESHOLD,

@@ -74,7 +74,7 @@ class Models:
             judging = self._judging_of(key)
             _totals(families, view)
             if not judging.fleet:
-                _judged(families, view, now)
+                _judged(families, view)
                 _traffic_windows(families, view, now)
                 _feature_windows(families, view, judging)
             _baseline(families, view, judging)
@@ -96,11 +96,11 @@ def _totals(families: Families, view: ModelView) -> None:
         families.add(m.PREDICTIONS, (*key, name), n)
 
 
-def _judged(families: Families, view: ModelView, now: float) -> None:
+def _judged(families: Families, view: ModelView) -> None:
     """Say which window rules judge each figure over, and how many events that is."""
     for figure, counts, enough in (
         ("latency", _latencies(view), ENOUGH_LATENCIES),
-        ("traffic", _expected(view, now), ENOUGH_TRAFFIC),
+        ("traffic", _expected(view), ENOUGH_TRAFFIC),
         ("features", _feature_events(view), ENOUGH_FEATURES),
         ("usual", _latencies(view)[-1:], 0),
     ):
@@ -123,11 +123,11 @@ def _latencies(view: ModelView) -> list[tuple[str, int]]:
     return [(w.span.label, _traffic(w).latency_buckets()[-1]) for w in windows]
 
 
-def _expected(view: ModelView, now: float) -> list[tuple[str, float]]:
-    """Events that the longest window's rate would bring into each."""
+def _expected(view: ModelView) -> list[tuple[str, float]]:
+    """Events in each traffic window, were those of the longest spread evenly over it."""
     windows = _by_length(view.traffic_windows)
-    rates = [_traffic(w).rows / _seconds_of(w, view, now) for w in windows]
-    return [(w.span.label, rates[-1] * w.span.seconds) for w in windows]
+    rows = [_traffic(w).rows for w in windows]
+    return [(w.span.label, rows[-1] * w.span.seconds / windows[-1].span.seconds) for w in windows]
 
 
 def _feature_events(view: ModelView) -> list[tuple[str, int]]:
@@ -258,12 +258,16 @@ def _baseline(families: Families, view: ModelView, judging: Judging) -> None:
     named = (baseline.id, baseline.source)
     families.add(m.BASELINE_INFO, (*view.key, *named), 1)
     families.add(m.BASELINE_CREATED, (*view.key, *named), baseline.created)
-    families.add(m.BASELINE_SAMPLES, view.key, baseline.samples)
+    families.add(m.BASELINE_SAMPLES, (*view.key, baseline.id), baseline.samples)
     for i, part in enumerate(baseline.columns):
         if part.column.role is not Role.FEATURE:
             continue
         missing = int(part.counts[part.column.missing]) / max(int(part.counts.sum()), 1)
         families.add(m.BASELINE_MISSING, (*view.key, part.column.name), missing)
+        if part.column.kind is Kind.CATEGORICAL:
+            valid = int(part.counts[: part.column.bins].sum())
+            unseen = int(part.counts[part.column.bins - 1]) / max(valid, 1)
+            families.add(m.BASELINE_UNSEEN, (*view.key, part.column.name), unseen)
         counts = _counts(view.features, schema.layout.slots(i))
         bins = [0] * len(part.psi_labels) if counts is None else part.psi_counts(counts).tolist()
         ratios = smoothed_ratios(part.psi_baseline, judging.smoothing).tolist()
