@@ -22,13 +22,13 @@ class Metric(NamedTuple):
         name: as on /metrics.
         type: counter, gauge or histogram.
         help: its meaning and unit.
-        labels: names, in the order in which values are given.
+        labels: names, in the order in which values are given; None where each sample names its own.
     """
 
     name: str
     type: str
     help: str
-    labels: tuple[str, ...]
+    labels: tuple[str, ...] | None
 
 
 class Sample(NamedTuple):
@@ -36,7 +36,8 @@ class Sample(NamedTuple):
 
     Attributes:
         suffix: what a histogram's series have behind the name of the metric.
-        labels: values of the metric's labels, and `le` for a bucket.
+        labels: values of the metric's labels, and `le` for a bucket; where the metric has no names,
+            names and values in turn.
         value: the value.
     """
 
@@ -101,10 +102,13 @@ def exposition(collectors: Iterable[Collector], order: Sequence[Metric]) -> byte
         if samples is None:
             continue
         lines.append(f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.type}\n")
-        with_bound = (*metric.labels, "le")
+        names = metric.labels or ()
+        with_bound = (*names, "le")
         for suffix, labels, value in samples:
-            names = with_bound if suffix == "_bucket" else metric.labels
-            pairs = ",".join(map(_pair, names, labels))
+            if metric.labels is None:
+                pairs = ",".join(map(_pair, labels[::2], labels[1::2]))
+            else:
+                pairs = ",".join(map(_pair, with_bound if suffix == "_bucket" else names, labels))
             block = f"{{{pairs}}}" if pairs else ""
             lines.append(f"{metric.name}{suffix}{block} {_number(value)}\n")
     return "".join(lines).encode()

@@ -1,1 +1,1 @@
-"""AWS spend figures and the Alertmanager-to-Apprise relay. It has no code yet."""
+"""AWS spend for each project, model and endpoint; the relay between Alertmanager and people."""

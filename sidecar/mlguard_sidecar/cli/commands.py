@@ -11,6 +11,8 @@ import click
 
 import mlguard as sdk
 from mlguard_sidecar.baseline import Baseline, Binning, Method, build, dump, load, read_table
+from mlguard_sidecar.cli.alerts import alerts
+from mlguard_sidecar.cli.rules import rules
 from mlguard_sidecar.cli.status import status_table
 from mlguard_sidecar.histogram import Kind
 
@@ -21,6 +23,10 @@ _PREDICTIONS = ("y_pred", "y_proba")
 @click.version_option(sdk.__version__, prog_name="mlguard")
 def mlguard() -> None:
     """Watch machine-learning models in production."""
+
+
+mlguard.add_command(alerts)
+mlguard.add_command(rules)
 
 
 @mlguard.command()

@@ -6,6 +6,8 @@ import re
 import urllib.request
 from collections import defaultdict
 
+from mlguard_sidecar.cli.table import table
+
 _LINE = re.compile(r"^(mlguard_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _MODEL = ("project", "model", "model_endpoint")
@@ -52,21 +54,15 @@ def status_table(url: str) -> str:
                 ", ".join(sorted(drifting[key])) or "-",
             )
         )
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    table = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    if not models:
-        table = ["No events yet."]
+    told = [table(rows)] if models else ["No events yet."]
     rejected = own["mlguard_sidecar_events_rejected_total"]
     dropped = own["mlguard_sidecar_client_dropped_events_total"]
     errors = own["mlguard_sidecar_store_errors_total"]
-    table += [
+    told += [
         "",
         f"rejected {rejected:,.0f}, dropped by clients {dropped:,.0f}, store errors {errors:,.0f}",
     ]
-    return "\n".join(table)
+    return "\n".join(told)
 
 
 def _unescaped(text: str) -> str:

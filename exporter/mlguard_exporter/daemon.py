@@ -1,0 +1,175 @@
+"""The running exporter: its listener, its tasks, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import time
+from typing import TYPE_CHECKING
+
+import mlguard
+from mlguard import paths
+from mlguard_common.config import ConfigError, with_changes
+from mlguard_common.database import open_database
+from mlguard_common.log import set_up
+from mlguard_common.samples import Families, Metric, exposition
+from mlguard_common.web import HttpServer, routes, split_listen
+from mlguard_exporter.relay import Credentials, relay_routes
+from mlguard_rules.service import METRICS as ALERTING_METRICS
+from mlguard_rules.service import AlertApi, Alerting, Settings, migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlite_utils import Database
+
+    from mlguard_exporter.config import Config
+
+BUILD_INFO = Metric(
+    "mlguard_build_info", "gauge", "The running version; always 1.", ("version", "component")
+)
+RELOADS = Metric(
+    "mlguard_exporter_config_reloads_total",
+    "counter",
+    "Reloads of the configuration.",
+    ("outcome",),
+)
+METRICS = (*ALERTING_METRICS, RELOADS, BUILD_INFO)
+"""Every metric of the exporter, in the order of exposition."""
+
+_FIXED = ("listen", "data_dir")
+"""Keys that change only with a restart."""
+
+_INDEX = """ML Guard exporter
+
+/metrics               figures for Prometheus
+/healthz               the process runs
+/readyz                alerts are taken
+/api/v1/alerts         alerts that are pending or fire
+/api/v1/silences       alerts that nobody is told of
+/api/v1/alertmanager   POST: Alertmanager's webhook
+/api/v2/alerts         POST: alerts, as to an Alertmanager
+"""
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """One exporter, on the running event loop.
+
+    Args:
+        config: what to run with.
+        read_config: reads the configuration again, for a reload.
+        clock: epoch seconds.
+
+    Raises:
+        ConfigError: a rule file or the file of a secret cannot be used.
+        StoreError: the database cannot be used.
+    """
+
+    index = _INDEX
+
+    def __init__(
+        self,
+        config: Config,
+        read_config: Callable[[], Config],
+        clock: Callable[[], float] = time,
+    ) -> None:
+        self._config = config
+        self._read_config = read_config
+        self._reloads = {"success": 0, "failure": 0}
+        settings, self._credentials = _read(config)
+        folder = Path(config.data_dir or paths.data_dir())
+        self._db = open_database(folder / "exporter.db", migrations)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._alerting = Alerting(settings, self._db, self._transact, self._figures, clock)
+        self._http = HttpServer(
+            [
+                *routes(self),
+                *AlertApi(self._alerting, clock).routes(),
+                *relay_routes(self._alerting, lambda: self._credentials, clock),
+            ]
+        )
+        self._stopping = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until told to stop.
+
+        Raises:
+            BindError: the address cannot be listened on.
+        """
+        host, port = split_listen(self._config.listen)
+        try:
+            port = await self._http.listen_tcp(host, port)
+            log.info("alerts and figures on http://%s:%d", host, port)
+            alerting = asyncio.create_task(self._alerting.run())
+            stopped = asyncio.create_task(stop.wait())
+            await asyncio.wait([alerting, stopped], return_when=asyncio.FIRST_COMPLETED)
+            self._stopping = True
+            await self._http.close()  # first, so that nothing is taken that would not be kept
+            alerting.cancel()
+            await asyncio.gather(alerting, return_exceptions=True)
+            log.info("stopped")
+        finally:
+            await self._http.close()
+            self._thread.shutdown()
+            self._db.conn.close()
+
+    async def _transact(self, job: Callable[[Database], None]) -> None:
+        def atomic() -> None:
+            with self._db.atomic():
+                job(self._db)
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, atomic)
+
+    def _figures(self) -> Families:
+        families = Families()
+        self._alerting.collect(families)
+        self.collect(families)
+        return families
+
+    def collect(self, families: Families) -> None:
+        """Add the exporter's figures of itself."""
+        for outcome, n in self._reloads.items():
+            families.add(RELOADS, (outcome,), n)
+        families.add(BUILD_INFO, (mlguard.__version__, "exporter"), 1)
+
+    def exposition(self) -> bytes:
+        """The figures."""
+        return exposition((self._alerting, self), METRICS)
+
+    def not_ready(self) -> str | None:
+        """Why the exporter is not ready, None where it is."""
+        return "stopping" if self._stopping else None
+
+    def reload(self) -> str | None:
+        """Use the changed configuration; what is wrong with it, None where it is in use."""
+        try:
+            config = self._read_config()
+            kept = {
+                name: getattr(self._config, name)
+                for name in _FIXED
+                if getattr(config, name) != getattr(self._config, name)
+            }
+            config = with_changes(config, **kept)
+            settings, credentials = _read(config)
+        except ConfigError as error:
+            self._reloads["failure"] += 1
+            log.error("configuration not changed: %s", error)  # noqa: TRY400
+            return str(error)
+        if kept:
+            log.warning("changed only after a restart: %s", ", ".join(kept))
+        set_up(config.log)
+        self._config, self._credentials = config, credentials
+        self._alerting.use(settings)
+        self._reloads["success"] += 1
+        log.info("configuration reloaded")
+        return None
+
+
+def _read(config: Config) -> tuple[Settings, Credentials]:
+    token, password = config.relay.secrets()
+    settings = Settings.configured(config.rules, config.notify, ("cost",))
+    return settings, Credentials(token, config.relay.username, password)

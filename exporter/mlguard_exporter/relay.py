@@ -1,0 +1,170 @@
+"""The relay: takes Alertmanager's webhook, and alerts posted as to an Alertmanager."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import sqlite3
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from mlguard_rules.alert import Alert
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mlguard_rules.promql import Labels
+    from mlguard_rules.service import Alerting
+
+_VERSION = "4"
+
+T = TypeVar("T")
+
+
+class _Posted(msgspec.Struct):
+    """An alert as Prometheus posts it to an Alertmanager."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    starts_at: datetime | None = msgspec.field(default=None, name="startsAt")
+    ends_at: datetime | None = msgspec.field(default=None, name="endsAt")
+    source: str = msgspec.field(default="", name="generatorURL")
+
+
+class _Hooked(_Posted):
+    """An alert in a webhook."""
+
+    status: str = "firing"
+
+
+class _Webhook(msgspec.Struct):
+    version: str
+    group_key: str = msgspec.field(name="groupKey")
+    alerts: list[_Hooked]
+    omitted: int = msgspec.field(default=0, name="truncatedAlerts")
+    group_labels: dict[str, str] = msgspec.field(default_factory=dict, name="groupLabels")
+
+
+class Credentials:
+    """Who may hand alerts over.
+
+    Args:
+        token: for a bearer, None where there is none.
+        username: for basic authentication.
+        password: the same, None where there is none.
+    """
+
+    def __init__(self, token: str | None, username: str, password: str | None) -> None:
+        self._allowed = []
+        if token is not None:
+            self._allowed.append(f"Bearer {token}".encode())
+        if password is not None:
+            pair = base64.b64encode(f"{username}:{password}".encode()).decode()
+            self._allowed.append(f"Basic {pair}".encode())
+
+    def check(self, request: web.Request) -> None:
+        """Let who has them pass; where there are none, this machine alone.
+
+        Raises:
+            HTTPUnauthorized: the request has others, or none.
+            HTTPForbidden: it comes from another machine, and there are none that it could have.
+        """
+        if self._allowed:
+            given = request.headers.get("Authorization", "").encode()
+            # every one is compared, so that the time taken tells nothing
+            if not sum(hmac.compare_digest(given, allowed) for allowed in self._allowed):
+                raise web.HTTPUnauthorized(
+                    text="wrong token or password\n", headers={"WWW-Authenticate": "Bearer"}
+                )
+            return
+        remote = request.remote
+        if remote and not ipaddress.ip_address(remote.partition("%")[0]).is_loopback:
+            raise web.HTTPForbidden(text="set relay.token or relay.password to take alerts\n")
+
+
+def relay_routes(
+    alerting: Alerting, credentials: Callable[[], Credentials], clock: Callable[[], float]
+) -> list[web.RouteDef]:
+    """The paths that alerts are posted to."""
+
+    async def webhook(request: web.Request) -> web.Response:
+        credentials().check(request)
+        hook = _decoded(await request.read(), _Webhook)
+        if hook.version != _VERSION:
+            raise web.HTTPBadRequest(
+                text=f"found version {hook.version!r}, expected {_VERSION!r}\n"
+            )
+        alerts = [_hooked(alert, clock()) for alert in hook.alerts]
+        news = sorted((a.labels, a.starts_at, a.ends_at is None) for a in alerts)
+        digest = hashlib.sha256(msgspec.json.encode([hook.group_key, news])).hexdigest()[:32]
+        try:
+            await alerting.tell(_labels(hook.group_labels), alerts, digest, hook.omitted)
+        except (sqlite3.Error, OSError) as error:
+            raise _try_again() from error
+        return web.Response(text="taken\n")
+
+    async def post(request: web.Request) -> web.Response:
+        credentials().check(request)
+        posted = _decoded(await request.read(), list[_Posted])
+        try:
+            await alerting.receive([_posted(alert, clock()) for alert in posted])
+        except (sqlite3.Error, OSError) as error:
+            raise _try_again() from error
+        return web.json_response({})
+
+    return [web.post("/api/v1/alertmanager", webhook), web.post("/api/v2/alerts", post)]
+
+
+def _try_again() -> web.HTTPServiceUnavailable:
+    return web.HTTPServiceUnavailable(text="not stored; try again\n")
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise web.HTTPBadRequest(text=f"{error}\n") from error
+
+
+def _labels(found: Mapping[str, str]) -> Labels:
+    return tuple(sorted((name, value) for name, value in found.items() if value))
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    """Epoch seconds; Go's zero time, and one that far back, stands for none."""
+    if moment is None or moment.year < 1971:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _alert(posted: _Posted, ends_at: float | None, now: float) -> Alert:
+    labels = _labels(posted.labels)
+    if not labels:
+        raise web.HTTPBadRequest(text="an alert without labels\n")
+    starts_at = _seconds(posted.starts_at)
+    return Alert(
+        labels,
+        tuple(sorted(posted.annotations.items())),
+        now if starts_at is None else starts_at,
+        ends_at,
+        posted.source,
+    )
+
+
+def _hooked(hooked: _Hooked, now: float) -> Alert:
+    ends_at = _seconds(hooked.ends_at)
+    if hooked.status == "resolved":
+        return _alert(hooked, now if ends_at is None else ends_at, now)
+    return _alert(hooked, None, now)
+
+
+def _posted(posted: _Posted, now: float) -> tuple[Alert, float | None]:
+    ends_at = _seconds(posted.ends_at)
+    if ends_at is not None and ends_at <= now:
+        return _alert(posted, ends_at, now), None
+    return _alert(posted, None, now), ends_at

@@ -1,0 +1,9 @@
+"""Sends one message through Apprise, in a process of its own.
+
+Apprise and what it brings take some 25 MiB, which a sidecar would then hold for ever; a receiver
+that hangs is a process that can be killed; and what Apprise logs, secrets among it, stays here.
+"""
+
+from mlguard_rules.courier.call import carry, check_url
+
+__all__ = ["carry", "check_url"]

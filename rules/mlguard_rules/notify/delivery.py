@@ -1,0 +1,157 @@
+"""The outbox: letters that wait for their receivers, and the sending of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mlguard_rules.notify.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FIRST_RETRY_SECONDS = 5.0
+LONGEST_RETRY_SECONDS = 300.0
+MOST_LETTERS = 1000
+"""That wait for one receiver; the oldest go beyond that, and are counted."""
+
+KEEP_SECONDS = 7 * 86_400.0
+"""How long a letter is tried."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message to one receiver.
+
+    Attributes:
+        id: of its own.
+        receiver: name of the receiver.
+        message: what it says.
+        created_at: epoch seconds.
+        attempts: how often it was tried.
+        next_at: when it is tried next, epoch seconds.
+    """
+
+    id: str
+    receiver: str
+    message: Message
+    created_at: float
+    attempts: int = 0
+    next_at: float = 0.0
+
+
+class DeliveryError(Exception):
+    """A message was not taken; one line without a secret."""
+
+
+Send = Callable[[Message], Awaitable[None]]
+"""Hands one message to a receiver; a DeliveryError says that it was not taken."""
+
+
+class Delivery:
+    """Sends the letters of one receiver one after the other, so that it holds up no other.
+
+    Args:
+        name: of the receiver.
+        send: hands it a message.
+        letters: that wait from before.
+        clock: epoch seconds.
+        done: called with a letter that is sent or given up, and the outcome.
+        tried: called with a letter that must wait longer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        send: Send,
+        letters: Iterable[Letter],
+        clock: Callable[[], float],
+        done: Callable[[Letter, str], None],
+        tried: Callable[[Letter], None],
+    ) -> None:
+        self.name = name
+        self.send = send
+        self._letters = deque(sorted(letters, key=lambda letter: letter.created_at))
+        self._clock = clock
+        self._done = done
+        self._tried = tried
+        self._wake = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many letters wait."""
+        return len(self._letters)
+
+    @property
+    def letters(self) -> list[Letter]:
+        """Those that wait, the oldest first."""
+        return list(self._letters)
+
+    def add(self, letter: Letter) -> None:
+        """Send a letter after those that wait; beyond the limit the oldest is given up."""
+        self._letters.append(letter)
+        if len(self._letters) > MOST_LETTERS:
+            # not the first, as it may be under way
+            self._give_up(1, f"{MOST_LETTERS} wait")
+        self._wake.set()
+
+    def _give_up(self, index: int, why: str) -> None:
+        letter = self._letters[index]
+        del self._letters[index]
+        log.error("a message to %s is given up, as %s: %s", self.name, why, letter.message.title)
+        self._done(letter, "dropped")
+
+    async def run(self) -> None:
+        """Send for ever."""
+        while True:
+            self._wake.clear()
+            await self.attempt()
+            wait: float | None = None
+            if self._letters:
+                # a clock that was set back must not make it wait longer than a retry does
+                left = self._letters[0].next_at - self._clock()
+                wait = min(max(left, 0.0), LONGEST_RETRY_SECONDS)
+            elif self._wake.is_set():
+                continue
+            await _wait_for(self._wake if wait is None else None, wait)
+
+    async def attempt(self) -> None:
+        """Send what is due now, up to the first letter that is not taken."""
+        while self._letters:
+            letter, now = self._letters[0], self._clock()
+            if now < letter.next_at <= now + LONGEST_RETRY_SECONDS:
+                return
+            if now - letter.created_at > KEEP_SECONDS:
+                self._give_up(0, "it was tried for a week")
+                continue
+            if not await self._send(letter):
+                return
+
+    async def _send(self, letter: Letter) -> bool:
+        try:
+            await self.send(letter.message)
+        except DeliveryError as error:
+            pause = min(FIRST_RETRY_SECONDS * 2**letter.attempts, LONGEST_RETRY_SECONDS)
+            later = replace(letter, attempts=letter.attempts + 1, next_at=self._clock() + pause)
+            self._letters[0] = later
+            log.warning(
+                "a message was not taken by %s, tried again in %.0f s: %s", self.name, pause, error
+            )
+            self._tried(later)
+            return False
+        self._letters.popleft()
+        self._done(letter, "sent")
+        return True
+
+
+async def _wait_for(event: asyncio.Event | None, seconds: float | None) -> None:
+    if event is not None:
+        await event.wait()
+    elif seconds:
+        await asyncio.sleep(seconds)

@@ -1,0 +1,401 @@
+"""When is whom told what: grouping, waiting, repeating, inhibiting, as Alertmanager does it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mlguard_rules.alert import Alert  # noqa: TC001 - msgspec reads the annotations
+from mlguard_rules.notify.config import RouteConfig
+from mlguard_rules.notify.matchers import Matcher, all_match
+from mlguard_rules.promql import Labels  # noqa: TC001 - msgspec reads the annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from mlguard_rules.notify.config import NotifyConfig
+
+RESOLVE_SECONDS = 300.0
+"""How long an alert lives that is not told again and named no end."""
+
+MESSAGES_A_MINUTE = 20
+"""What a route sends at the most; what is due beyond that becomes one message."""
+
+_CRITICAL, _WARNING = "critical", "warning"
+_SHORTEST_STEP_SECONDS = 0.25
+_LONGEST_STEP_SECONDS = 90.0
+"""The dispatcher steps far more often; a longer pause was not observed."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """Which alerts go where, and how often; times are seconds.
+
+    Attributes:
+        name: what its groups are kept under.
+        matchers: all of them hold for an alert that it takes.
+        receivers: names.
+        group_by: labels whose values an alert shares with its group; `...` stands for all.
+        group_wait: from a group's first alert to its first message.
+        group_interval: between messages of a group that changed.
+        repeat_interval: between messages of a group that did not.
+        send_resolved: whether the end of an alert is told.
+        go_on: whether later routes take the alert too.
+    """
+
+    name: str
+    matchers: tuple[Matcher, ...]
+    receivers: tuple[str, ...]
+    group_by: tuple[str, ...]
+    group_wait: float
+    group_interval: float
+    repeat_interval: float
+    send_resolved: bool
+    go_on: bool
+
+    @staticmethod
+    def configured(config: NotifyConfig) -> tuple[Route, ...]:
+        """Those of the configuration, and behind them one to all receivers of what none takes."""
+        routes = [Route._one(part, config.routes[:i]) for i, part in enumerate(config.routes)]
+        rest = RouteConfig(receivers=[receiver.name for receiver in config.receivers])
+        return (*routes, replace(Route._one(rest, []), name="default"))
+
+    @staticmethod
+    def _one(config: RouteConfig, earlier: Sequence[RouteConfig]) -> Route:
+        twins = sum(
+            (o.matchers, o.receivers) == (config.matchers, config.receivers) for o in earlier
+        )
+        matchers = tuple(Matcher.parse(text) for text in config.matchers)
+        return Route(
+            # what it takes and where that goes, so that a change of its times keeps its groups
+            name=",".join(map(str, matchers)) + ">" + ",".join(config.receivers) + ">" * twins,
+            matchers=matchers,
+            receivers=tuple(config.receivers),
+            group_by=tuple(config.group_by),
+            group_wait=config.group_wait.seconds,
+            group_interval=config.group_interval.seconds,
+            repeat_interval=config.repeat_interval.seconds,
+            send_resolved=config.send_resolved,
+            go_on=config.go_on,
+        )
+
+    def group_labels(self, labels: Labels) -> Labels:
+        """Those that alerts of one group share."""
+        if "..." in self.group_by:
+            return labels
+        return tuple(pair for pair in labels if pair[0] in self.group_by)
+
+
+@dataclass(frozen=True)
+class GroupKey:
+    """A group of alerts that are told together."""
+
+    route: str
+    labels: Labels
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is known of a group; times are epoch seconds.
+
+    Attributes:
+        next_flush: when it is looked at again.
+        told: firing alerts that its receivers know of.
+        last_sent: when they were last told something.
+    """
+
+    next_flush: float
+    told: frozenset[Labels] = frozenset()
+    last_sent: float | None = None
+
+
+@dataclass(frozen=True)
+class Notification:
+    """What is told to the receivers of a route.
+
+    Attributes:
+        route: that it goes by.
+        labels: those of its group.
+        firing: alerts that fire.
+        resolved: alerts that ended since the last message.
+        omitted: further alerts that the sender left out.
+    """
+
+    route: Route
+    labels: Labels
+    firing: tuple[Alert, ...]
+    resolved: tuple[Alert, ...]
+    omitted: int = 0
+
+
+@dataclass
+class Live:
+    """An alert that is known, and until when it is believed to fire."""
+
+    alert: Alert
+    expires_at: float
+
+
+@dataclass
+class Step:
+    """What came of a step: messages, and what is to be kept of groups and alerts."""
+
+    notifications: list[Notification] = field(default_factory=list)
+    groups: dict[GroupKey, Group | None] = field(default_factory=dict)
+    alerts: dict[Labels, Alert | None] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.notifications or self.groups or self.alerts)
+
+
+class Dispatcher:
+    """Takes alerts in, says what to tell.
+
+    Args:
+        routes: in the order in which they are tried.
+        alerts: as they were when the process ended.
+        groups: the same.
+        now: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        alerts: Iterable[Alert] = (),
+        groups: Mapping[GroupKey, Group] | None = None,
+        now: float = 0.0,
+    ) -> None:
+        self._routes: dict[str, Route] = {}
+        self._live = {
+            alert.labels: Live(alert, now + RESOLVE_SECONDS if alert.ends_at is None else now)
+            for alert in alerts
+        }
+        self._groups = dict(groups or {})
+        self._members: dict[GroupKey, set[Labels]] = {}
+        self._sent: dict[str, deque[float]] = {}
+        self._last: float | None = None
+        self._changed = Step()
+        self.use(routes)
+        for key, group in self._groups.items():
+            # whether it still fires shows only once it has been judged again
+            wait = now + self._routes[key.route].group_wait
+            self._groups[key] = replace(group, next_flush=max(group.next_flush, wait))
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """Every alert that is known."""
+        return [live.alert for live in self._live.values()]
+
+    def due_in(self, now: float) -> float:
+        """Seconds until a step may find something to do."""
+        times = [group.next_flush for group in self._groups.values()]
+        times += [live.expires_at for live in self._live.values() if live.alert.ends_at is None]
+        return max(min(times, default=float("inf")) - now, _SHORTEST_STEP_SECONDS)
+
+    def use(self, routes: Iterable[Route]) -> None:
+        """Go on with other routes; what is known of the groups of those that stay is kept."""
+        self._routes = {route.name: route for route in routes}
+        for key in [key for key in self._groups if key.route not in self._routes]:
+            del self._groups[key]
+            self._changed.groups[key] = None
+        self._members.clear()
+        for labels in self._live:
+            self._join(labels, None)
+
+    def receive(self, alert: Alert, now: float, expires_at: float | None = None) -> None:
+        """Take in an alert, firing or resolved, told again or new.
+
+        Args:
+            alert: its `ends_at` is in the past where it is resolved.
+            now: epoch seconds.
+            expires_at: when it is over unless it is told again.
+        """
+        known = self._live.get(alert.labels)
+        over = alert.ends_at is not None and alert.ends_at <= now
+        if over:
+            if known is None or known.alert.ends_at is not None:
+                return
+            if (alert.ends_at or 0.0) < known.alert.starts_at:
+                return  # the end of an earlier one
+            self._keep(replace(alert, starts_at=known.alert.starts_at), now)
+            return
+        alert = replace(alert, ends_at=None)
+        if known is not None and known.alert.ends_at is None:
+            alert = replace(alert, starts_at=min(alert.starts_at, known.alert.starts_at))
+        expires_at = now + RESOLVE_SECONDS if expires_at is None else expires_at
+        if known is None or known.alert.ends_at is not None:
+            self._keep(alert, expires_at)
+            self._join(alert.labels, now)
+        else:  # told again, which is not worth a write
+            self._live[alert.labels] = Live(alert, expires_at)
+
+    def _keep(self, alert: Alert, expires_at: float) -> None:
+        self._live[alert.labels] = Live(alert, expires_at)
+        self._changed.alerts[alert.labels] = alert
+
+    def _join(self, labels: Labels, now: float | None) -> None:
+        """Put an alert into its groups; a group that is not known yet begins to wait."""
+        values = dict(labels)
+        for route in self._routes.values():
+            if not all_match(route.matchers, values):
+                continue
+            key = GroupKey(route.name, route.group_labels(labels))
+            self._members.setdefault(key, set()).add(labels)
+            if key not in self._groups and now is not None:
+                self._put(key, Group(now + route.group_wait))
+            elif key not in self._groups:
+                self._put(key, Group(0.0))
+            if not route.go_on:
+                return
+
+    def _put(self, key: GroupKey, group: Group | None) -> None:
+        self._changed.groups[key] = group
+        if group is None:
+            del self._groups[key]
+        else:
+            self._groups[key] = group
+
+    def step(self, now: float, silenced: Callable[[Mapping[str, str]], bool]) -> Step:
+        """What is due now.
+
+        Args:
+            now: epoch seconds.
+            silenced: whether nobody is told of an alert with these labels.
+        """
+        self._leave_out_what_was_missed(now)
+        for labels, live in self._live.items():
+            if live.alert.ends_at is None and live.expires_at <= now:
+                self._keep(replace(self._live[labels].alert, ends_at=live.expires_at), now)
+        muted = self._muted(silenced)
+        for route in self._routes.values():
+            self._flush(route, now, muted)
+        self._forget_resolved()
+        done, self._changed = self._changed, Step()
+        return done
+
+    def _leave_out_what_was_missed(self, now: float) -> None:
+        """After a pause of the machine or a jump of its clock, waiting goes on where it was."""
+        last, self._last = self._last, now
+        if last is None or 0 <= now - last <= _LONGEST_STEP_SECONDS:
+            return
+        moved = now - last
+        for live in self._live.values():
+            live.expires_at += moved
+        for key, group in self._groups.items():
+            sent = None if group.last_sent is None else group.last_sent + moved
+            self._put(key, replace(group, next_flush=group.next_flush + moved, last_sent=sent))
+        self._sent.clear()
+
+    def _muted(self, silenced: Callable[[Mapping[str, str]], bool]) -> set[Labels]:
+        """Silenced alerts, and warnings whose critical twin fires."""
+        muted, critical = set(), set()
+        for labels, live in self._live.items():
+            values = dict(labels)
+            if silenced(values):
+                muted.add(labels)
+            if live.alert.ends_at is None and values.get("severity") == _CRITICAL:
+                critical.add(_without_severity(labels))
+        for labels in self._live:
+            if ("severity", _WARNING) in labels and _without_severity(labels) in critical:
+                muted.add(labels)
+        return muted
+
+    def _flush(self, route: Route, now: float, muted: set[Labels]) -> None:
+        sent = self._sent.setdefault(route.name, deque())
+        while sent and (sent[0] <= now - 60 or sent[0] > now):
+            sent.popleft()
+        budget = MESSAGES_A_MINUTE - len(sent)
+        due = [
+            key
+            for key, group in self._groups.items()
+            if key.route == route.name and group.next_flush <= now
+        ]
+        if not due or budget <= 0:
+            return  # what is due stays due
+        told = [n for key in due if (n := self._look_at(route, key, now, muted)) is not None]
+        if len(told) > budget:
+            told[budget - 1 :] = [_merged(route, told[budget - 1 :])]
+        sent.extend([now] * len(told))
+        self._changed.notifications += told
+
+    def _look_at(
+        self, route: Route, key: GroupKey, now: float, muted: set[Labels]
+    ) -> Notification | None:
+        """What is to be told of a group, if anything; in any case its time goes on."""
+        group = self._groups[key]
+        alerts = [self._live[labels].alert for labels in self._members.get(key, ())]
+        firing = [a for a in alerts if a.ends_at is None]
+        loud = [a for a in firing if a.labels not in muted]
+        ended = [a for a in alerts if a.ends_at is not None and a.labels in group.told]
+        resolved = [a for a in ended if a.labels not in muted] if route.send_resolved else []
+        told = group.told & {a.labels for a in firing}
+        last_sent, notification = group.last_sent, None
+        new = any(a.labels not in group.told for a in loud)
+        repeat = last_sent is not None and now - last_sent >= route.repeat_interval
+        if new or resolved or (loud and repeat):
+            told |= {a.labels for a in loud}
+            last_sent = now
+            if route.receivers:
+                notification = Notification(
+                    route,
+                    key.labels,
+                    tuple(sorted(loud, key=lambda a: (a.starts_at, a.labels))),
+                    tuple(sorted(resolved, key=lambda a: (a.starts_at, a.labels))),
+                )
+        for alert in alerts:
+            if alert.ends_at is not None:
+                self._members[key].discard(alert.labels)
+        if firing:
+            self._put(key, Group(now + route.group_interval, told, last_sent))
+        else:
+            self._members.pop(key, None)
+            self._put(key, None)
+        return notification
+
+    def _forget_resolved(self) -> None:
+        """Drop resolved alerts that every one of their groups has looked at."""
+        waiting = set().union(*self._members.values()) if self._members else set()
+        for labels in [
+            labels
+            for labels, live in self._live.items()
+            if live.alert.ends_at is not None and labels not in waiting
+        ]:
+            del self._live[labels]
+            self._changed.alerts[labels] = None
+
+
+def grouped(
+    routes: Iterable[Route],
+    group: Labels,
+    alerts: Iterable[Alert],
+    silenced: Callable[[Mapping[str, str]], bool],
+    omitted: int = 0,
+) -> list[Notification]:
+    """What is to be told at once of alerts that another has grouped, waited for and inhibited."""
+    left = [(alert, dict(alert.labels)) for alert in alerts]
+    left = [(alert, labels) for alert, labels in left if not silenced(labels)]
+    told = []
+    for route in routes:
+        mine = [alert for alert, labels in left if all_match(route.matchers, labels)]
+        if not route.go_on:
+            left = [pair for pair in left if pair[0] not in mine]
+        firing = tuple(a for a in mine if a.ends_at is None)
+        resolved = tuple(a for a in mine if a.ends_at is not None and route.send_resolved)
+        if route.receivers and (firing or resolved):
+            told.append(Notification(route, group, firing, resolved, omitted))
+    return told
+
+
+def _without_severity(labels: Labels) -> Labels:
+    return tuple(pair for pair in labels if pair[0] != "severity")
+
+
+def _merged(route: Route, told: list[Notification]) -> Notification:
+    """One message of many."""
+    return Notification(
+        route,
+        (),
+        tuple(alert for n in told for alert in n.firing),
+        tuple(alert for n in told for alert in n.resolved),
+    )

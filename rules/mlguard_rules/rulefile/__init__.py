@@ -1,0 +1,6 @@
+"""Rule files in Prometheus' format, read with the line of every mistake."""
+
+from mlguard_rules.rulefile.load import load_rules
+from mlguard_rules.rulefile.model import AlertRule, Group, RecordingRule, RuleFileError
+
+__all__ = ["AlertRule", "Group", "RecordingRule", "RuleFileError", "load_rules"]

@@ -1,0 +1,346 @@
+"""Rules, alerts and notifications of one process, running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from time import perf_counter
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from mlguard_rules.alert import Alert
+from mlguard_rules.alerting import ActiveAlert, Engine, State
+from mlguard_rules.notify import Dispatcher, Group, GroupKey, Silence, compose, grouped
+from mlguard_rules.service import metrics as m
+from mlguard_rules.service.handover import RESEND_SECONDS, Handover
+from mlguard_rules.service.ledger import Ledger
+from mlguard_rules.service.outbox import Outbox
+from mlguard_rules.service.snapshot import FamiliesSnapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlite_utils import Database
+
+    from mlguard_common.samples import Families
+    from mlguard_rules.notify import Step
+    from mlguard_rules.promql import Labels
+    from mlguard_rules.service.ledger import Transact
+    from mlguard_rules.service.settings import Settings
+
+_LONGEST_NAP_SECONDS = 15.0
+_SAVE_RETRY_SECONDS = 5.0
+_SAME_NEWS_SECONDS = 300.0
+"""In which the same news is a sender's retry, or its twin's; later it is a reminder."""
+
+log = logging.getLogger(__name__)
+
+
+class Alerting:
+    """Evaluates rules, dispatches alerts, sends messages (a Collector).
+
+    Args:
+        settings: what to judge and whom to tell.
+        db: where alerts and letters are kept; read here, and written by `transact`.
+        transact: runs a job on the database, in one transaction.
+        figures: what rules read.
+        clock: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        db: Database,
+        transact: Transact,
+        figures: Callable[[], Families],
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._figures = figures
+        self._clock = clock
+        self._ledger = Ledger(db, transact)
+        last = dict(self._ledger.take("time", float)).get("evaluated")
+        self._engine = Engine(
+            settings.groups,
+            settings.interval,
+            [alert for _, alert in self._ledger.take("alert", ActiveAlert)],
+            last,
+        )
+        self._silences = {
+            silence.id: silence for _, silence in self._ledger.take("silence", Silence)
+        }
+        now = clock()
+        self._dispatcher = Dispatcher(
+            settings.routes,
+            [alert for _, alert in self._ledger.take("told", Alert)],
+            {_group_key(key): group for key, group in self._ledger.take("group", Group)},
+            now,
+        )
+        self._save_soon = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._outbox = Outbox(self._ledger, settings.urls, clock, self._save_soon.set)
+        self._handover = Handover(settings.relay) if settings.relay else None
+        self._handed_over: tuple[float, list[Alert]] = (0.0, [])
+        self._told = dict(self._ledger.take("news", float))
+        self._save_errors = self._evaluations = 0
+        self._evaluation_seconds = 0.0
+
+    async def run(self) -> None:
+        """Go on until cancelled; what waits is kept."""
+        self._outbox.start()
+        jobs = (self._evaluate_for_ever(), self._dispatch_for_ever(), self._save_for_ever())
+        tasks = [asyncio.ensure_future(job) for job in jobs]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._outbox.stop()
+            await self._save()
+
+    def use(self, settings: Settings) -> None:
+        """Go on with other settings."""
+        self._settings = settings
+        self._engine.use(settings.groups, settings.interval)
+        self._outbox.use(settings.urls)
+        self._dispatcher.use(settings.routes)
+        self._handover = Handover(settings.relay) if settings.relay else None
+        self._wake.set()
+
+    async def _evaluate_for_ever(self) -> None:
+        while True:
+            try:
+                await self.evaluate()
+            except Exception:  # a fault of ours must not end what else the process does
+                self._engine.failures += 1
+                log.exception("rules cannot be evaluated")
+            interval = self._settings.interval
+            await asyncio.sleep(interval - self._clock() % interval)
+
+    async def evaluate(self) -> None:
+        """Evaluate every rule, and pass on what fires."""
+        if not self._settings.groups and not self._engine.alerts:
+            return
+        now, begin = self._clock(), perf_counter()
+        tick = self._engine.evaluate(now, FamiliesSnapshot(self._figures()))
+        self._evaluations += 1
+        self._evaluation_seconds += perf_counter() - begin
+        for alert in tick.changed:
+            self._ledger.put("alert", (alert.rule, alert.labels), alert)
+        for key in tick.gone:
+            self._ledger.put("alert", key, None)
+        if tick.changed or tick.gone or any(a.state is State.PENDING for a in self._engine.alerts):
+            self._ledger.put("time", "evaluated", now)
+        told = [
+            alert.told(self._settings.labels, self._settings.source)
+            for alert in self._engine.alerts
+            if alert.state is not State.PENDING
+        ]
+        if self._handover is not None:
+            await self._save()
+            await self._hand_over(self._handover, told, now)
+            return
+        for one in told:
+            self._dispatcher.receive(one, now)
+        await self.dispatch()
+        self._wake.set()
+
+    async def _hand_over(self, handover: Handover, told: list[Alert], now: float) -> None:
+        at, before = self._handed_over
+        lives = [(alert.labels, alert.starts_at, alert.ends_at) for alert in told]
+        same = lives == [(alert.labels, alert.starts_at, alert.ends_at) for alert in before]
+        if not told or (same and 0 <= now - at < RESEND_SECONDS):
+            return
+        taken = await handover.send(told)
+        self._outbox.count("relay", "sent" if taken else "failed")
+        if taken:
+            self._handed_over = (now, told)
+
+    async def receive(self, alerts: Sequence[tuple[Alert, float | None]]) -> None:
+        """Take in alerts of others, each with when it is over unless it is told again.
+
+        Raises:
+            sqlite3.Error: they are not stored; the sender should try again.
+        """
+        now = self._clock()
+        for alert, expires_at in alerts:
+            self._dispatcher.receive(alert, now, expires_at)
+        await self._apply(self._dispatcher.step(now, self._silenced), strict=True)
+        self._wake.set()
+
+    async def tell(self, group: Labels, alerts: Sequence[Alert], digest: str, omitted: int) -> None:
+        """Tell what another has already grouped; what was told in the last minutes is not repeated.
+
+        Args:
+            group: labels of the group.
+            alerts: firing and resolved ones.
+            digest: the same for the same news.
+            omitted: alerts of the group that are not among these.
+
+        Raises:
+            sqlite3.Error: it is not stored; the sender should try again.
+        """
+        now = self._clock()
+        for old in [d for d, at in self._told.items() if not 0 <= now - at < _SAME_NEWS_SECONDS]:
+            del self._told[old]
+            self._ledger.put("news", old, None)
+        if digest in self._told:
+            return
+        letters = []
+        for told in grouped(self._settings.routes, group, alerts, self._silenced, omitted):
+            message = compose(told, self._settings.links, now)
+            letters += self._outbox.write(told.route.receivers, message)
+        self._told[digest] = now
+        self._ledger.put("news", digest, now)
+        try:
+            await self._save(strict=True)
+        except (sqlite3.Error, OSError):
+            del self._told[digest]
+            self._ledger.put("news", digest, None)
+            for letter in letters:
+                self._ledger.put("letter", letter.id, None)
+            raise
+        self._outbox.post(letters)
+
+    async def _dispatch_for_ever(self) -> None:
+        while True:
+            nap = min(self._dispatcher.due_in(self._clock()), _LONGEST_NAP_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), nap)
+            self._wake.clear()
+            try:
+                await self.dispatch()
+            except Exception:
+                log.exception("alerts cannot be dispatched")
+                await asyncio.sleep(_SAVE_RETRY_SECONDS)
+
+    async def dispatch(self) -> None:
+        """Tell what is due."""
+        await self._apply(self._dispatcher.step(self._clock(), self._silenced))
+
+    async def _apply(self, step: Step, *, strict: bool = False) -> None:
+        """Keep what a step changed, then have its messages sent."""
+        for key, group in step.groups.items():
+            self._ledger.put("group", (key.route, key.labels), group)
+        for labels, alert in step.alerts.items():
+            self._ledger.put("told", labels, alert)
+        letters = []
+        for notification in step.notifications:
+            message = compose(notification, self._settings.links, self._clock())
+            letters += self._outbox.write(notification.route.receivers, message)
+        try:
+            await self._save(strict=strict)
+        finally:
+            # a database that refuses must not keep people from being told, perhaps of just that
+            self._outbox.post(letters)
+
+    async def _save(self, *, strict: bool = False) -> None:
+        try:
+            await self._ledger.save()
+        except (sqlite3.Error, OSError) as error:
+            if not self._save_errors:
+                log.error("alerts cannot be stored, trying on: %s", error)  # noqa: TRY400
+            self._save_errors += 1
+            self._save_soon.set()
+            if strict:
+                raise
+
+    async def _save_for_ever(self) -> None:
+        while True:
+            await self._save_soon.wait()
+            self._save_soon.clear()
+            await self._save()
+            if self._ledger.unsaved:
+                await asyncio.sleep(_SAVE_RETRY_SECONDS)
+                self._save_soon.set()
+
+    def _silenced(self, labels: Mapping[str, str]) -> bool:
+        now = self._clock()
+        return any(silence.holds(labels, now) for silence in self.silences)
+
+    @property
+    def silences(self) -> list[Silence]:
+        """Silences of the configuration and of people, those that are over left out."""
+        now = self._clock()
+        every = (*self._settings.silences, *self._silences.values())
+        return [silence for silence in every if not silence.is_over(now)]
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether alerts go to a relay, which silences and sends."""
+        return self._handover is not None
+
+    async def add_silence(self, silence: Silence) -> Silence:
+        """Silence alerts; the silence with its id.
+
+        Raises:
+            sqlite3.Error: it is not stored, and does not hold.
+        """
+        for old in [s for s in self._silences.values() if s.is_over(self._clock())]:
+            await self.end_silence(old.id)
+        silence = Silence(
+            uuid4().hex[:12],
+            silence.matchers,
+            silence.starts_at,
+            silence.ends_at,
+            silence.comment,
+            silence.author,
+        )
+        self._silences[silence.id] = silence
+        self._ledger.put("silence", silence.id, silence)
+        await self._save(strict=True)
+        return silence
+
+    async def end_silence(self, name: str) -> bool:
+        """End a silence; whether there was one of that id."""
+        if self._silences.pop(name, None) is None:
+            return False
+        self._ledger.put("silence", name, None)
+        await self._save()
+        self._wake.set()
+        return True
+
+    @property
+    def active(self) -> list[ActiveAlert]:
+        """Alerts of the process's own rules that are pending or fire."""
+        return [alert for alert in self._engine.alerts if alert.state is not State.RESOLVED]
+
+    @property
+    def received(self) -> list[Alert]:
+        """Alerts of others that fire."""
+        own = {
+            alert.told(self._settings.labels, self._settings.source).labels for alert in self.active
+        }
+        return [
+            alert
+            for alert in self._dispatcher.alerts
+            if alert.ends_at is None and alert.labels not in own
+        ]
+
+    def collect(self, families: Families) -> None:
+        """Add the alerts, and the figures of rules and messages."""
+        families.declare(m.ALERTS)
+        families.declare(m.ALERTS_FOR_STATE)
+        for alert in self.active:
+            labels = dict(alert.labels) | {"engine": "embedded"}
+            told = labels | {"alertstate": alert.state.value}
+            families.add(m.ALERTS, _in_turn(told), 1)
+            families.add(m.ALERTS_FOR_STATE, _in_turn(labels), int(alert.active_at))
+        families.add(m.RULES, (), sum(len(group.rules) for group in self._settings.groups))
+        families.add(m.EVALUATIONS, (), self._evaluations)
+        families.add(m.EVALUATION_SECONDS, (), self._evaluation_seconds)
+        families.add(m.EVALUATION_FAILURES, (), self._engine.failures)
+        self._outbox.collect(families)
+        families.add(m.SAVE_ERRORS, (), self._save_errors)
+
+
+def _in_turn(labels: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(text for pair in sorted(labels.items()) for text in pair)
+
+
+def _group_key(key: list[object]) -> GroupKey:
+    route, labels = key
+    return GroupKey(str(route), tuple(tuple(pair) for pair in labels))  # type: ignore[attr-defined]

@@ -1,0 +1,33 @@
+"""`mlguard rules`: files of rules, before they are used."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
+
+
+@click.group()
+def rules() -> None:
+    """Check and test files of alert rules."""
+
+
+@rules.command("check")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def rules_check(*, files: tuple[Path, ...]) -> None:
+    """Tell whether the embedded engine can evaluate the rules of FILES."""
+    failed = False
+    for file in files:
+        try:
+            groups = load_rules(file)
+        except RuleFileError as error:
+            click.echo(f"mlguard: {error}", err=True)
+            failed = True
+            continue
+        every = [rule for group in groups for rule in group.rules]
+        alerts = sum(isinstance(rule, AlertRule) for rule in every)
+        click.echo(f"{file}: {alerts} alerts, {len(every) - alerts} recording rules, all usable")
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,101 @@
+"""Templates expand to what Prometheus makes of them: promtool is asked about each."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import subprocess
+
+import pytest
+import yaml
+
+from mlguard_rules.templates import Context, Found, parse
+
+LABELS = {"model": "churn v1", "feature": 'odd "name"\\', "n": "42", "empty_one": ""}
+THRESHOLD = 0.2
+PIPELINES = [
+    "{{ $value }}",
+    "{{ .Value }}",
+    "{{ $labels.model }} {{ $labels.nothing }}.",
+    "{{ .Labels.feature }}",
+    "{{ $value | humanize }}",
+    "{{ humanize $value }}",
+    "{{ $value | humanize1024 }}",
+    "{{ $value | humanizePercentage }}",
+    "{{ $value | humanizeDuration }}",
+    "{{ $labels.n | humanizeDuration }} {{ humanize $labels.n }}",
+    '{{ printf "%.2f and %5.1f and %g and %v" $value $value $value $value }}',
+    '{{ $value | printf "%+.3e" }} {{ $value | printf "%-9.1f|" }}{{ $value | printf "%08.2f" }}',
+    '{{ printf "%q %s %d%%" $labels.feature $labels.model 7 }}',
+    '{{ printf "%d %s" $value $value }}',
+    '{{ printf "%t" $value }}',
+    "{{ $labels.model | toUpper }} {{ toLower `ABC` }} {{ title $labels.model }}",
+    "a {{- $value -}} b {{/* nothing */}}c {{- /* trimmed */ -}} d",
+    '{{ printf "limit{model=%q}" $labels.model | query | first | value | humanize }}',
+    '{{ query "limit" | first | label "model" }}',
+    '{{ (printf "limit{model=%q}" $labels.model) | query | first | value }}',
+    "{{ 1.50 }} {{ 1000000.0 }} {{ 12 }} {{ `raw` }}",
+]
+VALUES = [0, 1, -1, 0.5, 1e6, 123456.789, 1e-7, 1e18, 59.9, 3601, 90061, -75, 999.95,
+          0.00099999, 1023.9, 1024.1, math.nan, math.inf, -math.inf, 1 / 3, 2.5e-310]  # fmt: skip
+
+
+def expansions(value: float) -> list[str]:
+    context = Context(LABELS, value, query=lambda _: [Found({"model": LABELS["model"]}, THRESHOLD)])
+    return [parse(text).expand(context) for text in PIPELINES]
+
+
+def number(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return repr(value).replace("inf", "Inf")
+
+
+@pytest.mark.needs("promtool")
+def test_templates_expand_as_in_prometheus(tmp_path):
+    rng = random.Random(7)
+    values = VALUES + [rng.uniform(-1, 1) * 10 ** rng.randint(-12, 18) for _ in range(60)]
+    selector = ", ".join(f"{k}={json.dumps(v)}" for k, v in LABELS.items())
+    rule = {
+        "alert": "T",
+        "expr": "x == x or x != x",
+        "annotations": {f"a{i}": text for i, text in enumerate(PIPELINES)},
+    }
+    (tmp_path / "rules.yml").write_text(
+        yaml.safe_dump({"groups": [{"name": "g", "rules": [rule]}]}, width=10_000)
+    )
+    tests = []
+    for value in values:
+        annotations = {f"a{i}": text for i, text in enumerate(expansions(value))}
+        tests.append(
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f"x{{{selector}}}", "values": number(value)},
+                    {"series": f'limit{{model="{LABELS["model"]}"}}', "values": str(THRESHOLD)},
+                ],
+                "alert_rule_test": [
+                    {
+                        "eval_time": "0m",
+                        "alertname": "T",
+                        "exp_alerts": [
+                            {
+                                "exp_labels": {k: v for k, v in LABELS.items() if v},
+                                "exp_annotations": annotations,
+                            }
+                        ],
+                    }
+                ],
+            }
+        )
+    (tmp_path / "test.yml").write_text(
+        yaml.safe_dump({"rule_files": ["rules.yml"], "tests": tests}, width=10_000)
+    )
+    done = subprocess.run(
+        ["promtool", "test", "rules", str(tmp_path / "test.yml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-60000:] + done.stderr[-2000:]
