@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING
 from mlguard import paths
 from mlguard_common.config import ConfigError, with_changes
 from mlguard_common.log import set_up
-from mlguard_common.samples import exposition
+from mlguard_common.samples import Families, exposition
 from mlguard_common.web import HttpServer, routes, split_listen
+from mlguard_rules.service import METRICS as ALERTING_METRICS
+from mlguard_rules.service import AlertApi, Alerting, Settings
 from mlguard_sidecar.config import HTTP_SOCKET
 from mlguard_sidecar.engine import Engine
 from mlguard_sidecar.exposition import METRICS, Models, metrics
@@ -38,11 +41,16 @@ _FIXED = ("listen", "socket", "data_dir", "pane", "retention")
 log = logging.getLogger(__name__)
 
 
+_BUNDLED = ("model", "sidecar")
+"""Rule files that a sidecar can judge."""
+
 _INDEX = """ML Guard sidecar
 
-/metrics   figures for Prometheus
-/healthz   the process runs
-/readyz    events are taken and stored
+/metrics           figures for Prometheus
+/healthz           the process runs
+/readyz            events are taken and stored
+/api/v1/alerts     alerts that are pending or fire
+/api/v1/silences   alerts that nobody is told of
 """
 
 
@@ -76,8 +84,10 @@ class Daemon:
             model_limit=lambda: self._config.limits.models,
         )
         keep = config.retention
+        settings = _alert_settings(config)
+        db = open_store(Path(config.data_dir or paths.data_dir()))
         self._keeper = Keeper(
-            open_store(Path(config.data_dir or paths.data_dir())),
+            db,
             self._engine,
             plans=lambda: self._plans,
             pane_seconds=config.pane.seconds,
@@ -90,7 +100,9 @@ class Daemon:
         )
         self._own = self._keeper.own
         self._models = Models(lambda: self._engine.views, self._judging_of, clock)
-        self._http = HttpServer(routes(self))
+        self._judged = Models(lambda: self._engine.views, self._judging_in_full, clock)
+        self._alerting = Alerting(settings, db, self._keeper.transact, self._figures, clock)
+        self._http = HttpServer([*routes(self), *AlertApi(self._alerting, clock).routes()])
         self._hub = Hub(
             self._engine,
             self._own,
@@ -104,6 +116,17 @@ class Daemon:
 
     def _judging_of(self, key: ModelKey) -> Judging:
         return self._plans.judging_of(key)
+
+    def _judging_in_full(self, key: ModelKey) -> Judging:
+        """For the rules, which need the windows also where /metrics leaves them out."""
+        return replace(self._plans.judging_of(key), fleet=False)
+
+    def _figures(self) -> Families:
+        """What the rules read."""
+        families = Families()
+        for collector in (self._judged, self._own, self._alerting):
+            collector.collect(families)
+        return families
 
     def _acknowledge(self, sequences: Mapping[str, int]) -> None:
         self._hub.acknowledge(sequences)
@@ -145,6 +168,7 @@ class Daemon:
             self._keeper.commit_for_ever(),
             self._keeper.refresh_for_ever(),
             self._keeper.upkeep_for_ever(),
+            self._alerting.run(),
         )
         tasks = [asyncio.create_task(job) for job in jobs]
         stopped = asyncio.create_task(stop.wait())
@@ -179,7 +203,7 @@ class Daemon:
 
     def exposition(self) -> bytes:
         """The figures."""
-        return exposition((self._models, self._own), METRICS)
+        return exposition((self._models, self._own, self._alerting), (*METRICS, *ALERTING_METRICS))
 
     def not_ready(self) -> str | None:
         """Why the sidecar is not ready, None where it is."""
@@ -200,6 +224,7 @@ class Daemon:
             }
             config = with_changes(config, **kept)
             plans = Plans(config)
+            settings = _alert_settings(config)
         except ConfigError as error:
             self._own.count(metrics.RELOADS, "failure")
             log.error("configuration not changed: %s", error)  # noqa: TRY400
@@ -209,8 +234,13 @@ class Daemon:
         set_up(config.log)
         self._config, self._plans = config, plans
         self._engine.replan()
+        self._alerting.use(settings)
         self._keeper.wake.set()
         self._keeper.replanned.set()
         self._own.count(metrics.RELOADS, "success")
         log.info("configuration reloaded")
         return None
+
+
+def _alert_settings(config: Config) -> Settings:
+    return Settings.configured(config.rules, config.notify, _BUNDLED)

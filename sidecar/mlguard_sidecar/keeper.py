@@ -178,6 +178,19 @@ class Keeper:
         except sqlite3.Error:  # the commit stands all the same
             self.own.count(metrics.STORE_ERRORS)
 
+    async def transact(self, job: Callable[[Database], None]) -> None:
+        """Run a job on the database, in one transaction, between two commits.
+
+        Raises:
+            sqlite3.Error: the database refused.
+        """
+
+        def atomic() -> None:
+            with self._db.atomic():
+                job(self._db)
+
+        await self._in_thread(atomic)
+
     async def refresh_for_ever(self) -> None:
         """Move the windows on at the end of every pane, and at once where they were changed."""
         while True:

@@ -15,6 +15,7 @@ from msgspec import Meta
 from mlguard_common.config import Bytes, ConfigStruct, Duration, Mode
 from mlguard_common.log import LogConfig
 from mlguard_common.web import split_listen
+from mlguard_rules.notify import NotifyConfig, RulesConfig
 from mlguard_sidecar.baseline import Method
 from mlguard_sidecar.histogram import Kind
 
@@ -143,6 +144,8 @@ class Config(ConfigStruct, frozen=True):
     )
     exposition: Literal["full", "fleet"] = "full"
     models: list[ModelConfig] = msgspec.field(default_factory=list)
+    rules: RulesConfig = RulesConfig()
+    notify: NotifyConfig = NotifyConfig()
     log: LogConfig = LogConfig()
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Migrations
 
 from mlguard_common.database import open_database
+from mlguard_rules.service import migrations as alerting_migrations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,4 +71,4 @@ def open_store(folder: Path) -> Database:
     Raises:
         StoreError: another process has it, or it cannot be read or written.
     """
-    return open_database(folder / "mlguard.db", migrations)
+    return open_database(folder / "mlguard.db", migrations, alerting_migrations)
