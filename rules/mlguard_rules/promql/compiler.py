@@ -152,9 +152,7 @@ class Compiler:
 
     def _absent(self, argument: ast.Expr) -> VectorNode:
         of = self._vector(argument)
-        if isinstance(of, Latest) and isinstance(argument, ast.VectorSelector):
-            return Absent(of, of.selector.labels_when_absent())
-        return Absent(of, ())
+        return Absent(of, of.selector.labels_when_absent() if isinstance(of, Latest) else ())
 
     def _each(self, name: str, arguments: list[ast.Expr]) -> VectorNode:
         if name not in FUNCTIONS:

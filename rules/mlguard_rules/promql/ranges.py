@@ -75,7 +75,8 @@ def _extrapolated(window: Window, *, counter: bool, rate: bool) -> float | None:
     stretched += to_end if to_end < threshold else distance / 2
     factor = stretched / sampled
     if rate:
-        factor /= (window.end - window.start) / 1000
+        seconds, rest = divmod(window.end - window.start, 1000)
+        factor /= seconds + rest / 1000
     return change * factor
 
 
