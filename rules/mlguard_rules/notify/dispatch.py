@@ -22,7 +22,7 @@ RESOLVE_SECONDS = 300.0
 MESSAGES_A_MINUTE = 20
 """What a route sends at the most; what is due beyond that becomes one message."""
 
-_CRITICAL, _WARNING = "critical", "warning"
+_CRITICAL, _WARNING = ("severity", "critical"), ("severity", "warning")
 _SHORTEST_STEP_SECONDS = 0.25
 _LONGEST_STEP_SECONDS = 90.0
 """The dispatcher steps far more often; a longer pause was not observed."""
@@ -267,9 +267,10 @@ class Dispatcher:
         for labels, live in self._live.items():
             if live.alert.ends_at is None and live.expires_at <= now:
                 self._keep(replace(self._live[labels].alert, ends_at=live.expires_at), now)
-        muted = self._muted(silenced)
+        mute = {labels for labels in self._live if silenced(dict(labels))}
+        inhibited = self._inhibited()
         for route in self._routes.values():
-            self._flush(route, now, muted)
+            self._flush(route, now, mute, inhibited)
         self._forget_resolved()
         done, self._changed = self._changed, Step()
         return done
@@ -287,21 +288,22 @@ class Dispatcher:
             self._put(key, replace(group, next_flush=group.next_flush + moved, last_sent=sent))
         self._sent.clear()
 
-    def _muted(self, silenced: Callable[[Mapping[str, str]], bool]) -> set[Labels]:
-        """Silenced alerts, and warnings whose critical twin fires."""
-        muted, critical = set(), set()
-        for labels, live in self._live.items():
-            values = dict(labels)
-            if silenced(values):
-                muted.add(labels)
-            if live.alert.ends_at is None and values.get("severity") == _CRITICAL:
-                critical.add(_without_severity(labels))
-        for labels in self._live:
-            if ("severity", _WARNING) in labels and _without_severity(labels) in critical:
-                muted.add(labels)
-        return muted
+    def _inhibited(self) -> set[Labels]:
+        """Warnings whose critical twin fires."""
+        critical = {
+            _without_severity(labels)
+            for labels, live in self._live.items()
+            if live.alert.ends_at is None and _CRITICAL in labels
+        }
+        if not critical:
+            return set()
+        return {
+            labels
+            for labels in self._live
+            if _WARNING in labels and _without_severity(labels) in critical
+        }
 
-    def _flush(self, route: Route, now: float, muted: set[Labels]) -> None:
+    def _flush(self, route: Route, now: float, mute: set[Labels], inhibited: set[Labels]) -> None:
         sent = self._sent.setdefault(route.name, deque())
         while sent and (sent[0] <= now - 60 or sent[0] > now):
             sent.popleft()
@@ -313,22 +315,24 @@ class Dispatcher:
         ]
         if not due or budget <= 0:
             return  # what is due stays due
-        told = [n for key in due if (n := self._look_at(route, key, now, muted)) is not None]
+        told = [
+            n for key in due if (n := self._look_at(route, key, now, mute, inhibited)) is not None
+        ]
         if len(told) > budget:
             told[budget - 1 :] = [_merged(route, told[budget - 1 :])]
         sent.extend([now] * len(told))
         self._changed.notifications += told
 
     def _look_at(
-        self, route: Route, key: GroupKey, now: float, muted: set[Labels]
+        self, route: Route, key: GroupKey, now: float, mute: set[Labels], inhibited: set[Labels]
     ) -> Notification | None:
         """What is to be told of a group, if anything; in any case its time goes on."""
         group = self._groups[key]
         alerts = [self._live[labels].alert for labels in self._members.get(key, ())]
         firing = [a for a in alerts if a.ends_at is None]
-        loud = [a for a in firing if a.labels not in muted]
+        loud = [a for a in firing if a.labels not in mute and a.labels not in inhibited]
         ended = [a for a in alerts if a.ends_at is not None and a.labels in group.told]
-        resolved = [a for a in ended if a.labels not in muted] if route.send_resolved else []
+        resolved = [a for a in ended if a.labels not in mute] if route.send_resolved else []
         told = group.told & {a.labels for a in firing}
         last_sent, notification = group.last_sent, None
         new = any(a.labels not in group.told for a in loud)

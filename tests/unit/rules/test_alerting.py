@@ -1,0 +1,163 @@
+"""The life of alerts over restarts, faults and clocks that jump."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from mlguard_rules.alerting import Engine, State
+from mlguard_rules.rulefile import load_rules
+
+NOW = 1_800_000_000.0
+STEP = 15.0
+
+
+@pytest.fixture
+def rules(tmp_path):
+    def make(*alerts: str):
+        path = tmp_path / "r.yml"
+        indented = "".join(f"      {line}\n" for alert in alerts for line in alert.splitlines())
+        path.write_text(f"groups:\n  - name: g\n    rules:\n{indented}")
+        return load_rules(path)
+
+    return make
+
+
+HIGH = "- alert: High\n  expr: x > 1\n  for: 5m\n  labels: {severity: warning}"
+
+
+def x(value: float, **labels: str):
+    return {"x": [(tuple(sorted(labels.items())), value)]}
+
+
+def states(engine):
+    return {alert.state for alert in engine.alerts}
+
+
+def run(engine, begin, seconds, snapshot):
+    now = begin
+    while now < begin + seconds:
+        engine.evaluate(now, snapshot)
+        now += STEP
+    return now
+
+
+def test_pending_goes_on_after_a_restart_where_it_was(rules):
+    engine = Engine(rules(HIGH), STEP)
+    now = run(engine, NOW, 4 * 60, x(2))
+    assert states(engine) == {State.PENDING}
+    after = Engine(rules(HIGH), STEP, engine.alerts, last=now - STEP)
+    again = now + 3600
+    after.evaluate(again, x(2))
+    assert states(after) == {State.PENDING}, "time while it was down does not count"
+    now = run(after, again + STEP, 45, x(2))
+    assert states(after) == {State.PENDING}
+    run(after, now, 30, x(2))
+    assert states(after) == {State.FIRING}
+
+
+def test_firing_goes_on_after_a_restart_and_keeps_its_beginning(rules):
+    engine = Engine(rules(HIGH), STEP)
+    now = run(engine, NOW, 6 * 60, x(2))
+    after = Engine(rules(HIGH), STEP, engine.alerts, last=now - STEP)
+    tick = after.evaluate(now + 7200, x(3))
+    assert tick.changed == []
+    (alert,) = after.alerts
+    assert (alert.state, alert.active_at, alert.value) == (State.FIRING, NOW, 3)
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_jump_of_the_clock_counts_for_nothing(rules, jump):
+    engine = Engine(rules(HIGH), STEP)
+    now = run(engine, NOW, 4 * 60, x(2)) + jump
+    now = run(engine, now, 60, x(2))
+    assert states(engine) == {State.PENDING}
+    now = run(engine, now, 30, x(2))
+    assert states(engine) == {State.FIRING}
+    (alert,) = engine.alerts
+    assert alert.active_at <= now
+    now = run(engine, now - jump, STEP, x(2))
+    assert states(engine) == {State.FIRING}
+    engine.evaluate(now, x(0))
+    assert states(engine) == {State.RESOLVED}
+
+
+def test_resolved_alerts_are_told_for_a_quarter_of_an_hour(rules):
+    engine = Engine(rules(HIGH.replace("5m", "0s")), STEP)
+    now = run(engine, NOW, STEP, x(2))
+    run(engine, now, 15 * 60 + STEP, x(0))
+    assert states(engine) == {State.RESOLVED}
+    tick = engine.evaluate(now + 15 * 60 + STEP, x(0))
+    assert engine.alerts == []
+    assert len(tick.gone) == 1
+
+
+def test_a_rule_that_fails_changes_nothing_and_is_told_once(rules, caplog):
+    engine = Engine(rules("- alert: Twice\n  expr: x + on (a) y"), STEP)
+    one = {"x": [((("a", "1"),), 1.0)], "y": [((("a", "1"),), 1.0)]}
+    two = one | {"y": [((("a", "1"), ("b", "1")), 1.0), ((("a", "1"), ("b", "2")), 1.0)]}
+    engine.evaluate(NOW, one)
+    with caplog.at_level(logging.WARNING):
+        now = run(engine, NOW + STEP, 60, two)
+    assert states(engine) == {State.FIRING}
+    assert engine.failures == 4
+    assert len(caplog.records) == 1
+    engine.evaluate(now, {})
+    assert states(engine) == {State.RESOLVED}
+
+
+def test_a_broken_template_is_marked_and_loses_no_alert(rules, caplog):
+    broken = (
+        '- alert: B\n  expr: x\n  annotations: {summary: "{{ query `none` | first | value }}!"}'
+    )
+    engine = Engine(rules(broken), STEP)
+    with caplog.at_level(logging.WARNING):
+        run(engine, NOW, 60, x(1, model="m"))
+    (alert,) = engine.alerts
+    assert alert.state is State.FIRING
+    (pair,) = alert.annotations
+    assert pair[1].startswith("<error expanding template: first: ")
+    assert len(caplog.records) == 1
+
+
+def test_labels_that_collide_are_an_error_not_a_lost_alert(rules):
+    engine = Engine(rules("- alert: C\n  expr: x\n  labels: {model: same}"), STEP)
+    engine.evaluate(NOW, {"x": [((("model", "a"),), 1.0), ((("model", "b"),), 1.0)]})
+    assert engine.failures == 1
+    assert engine.alerts == []
+
+
+def test_an_alert_whose_rule_is_taken_away_is_resolved(rules):
+    engine = Engine(rules(HIGH.replace("5m", "0s")), STEP)
+    engine.evaluate(NOW, x(2))
+    engine.use(rules("- alert: Other\n  expr: x > 5"), STEP)
+    engine.evaluate(NOW + STEP, x(2))
+    assert states(engine) == {State.RESOLVED}
+
+
+def test_a_range_that_begins_anew_resolves_nothing_by_its_silence(rules):
+    errors = "- alert: E\n  expr: increase(x[5m]) > 0"
+    engine = Engine(rules(errors), STEP)
+    now = NOW
+    for i in range(8):
+        now = run(engine, now, STEP, x(i))
+    assert states(engine) == {State.FIRING}
+    after = Engine(rules(errors), STEP, engine.alerts, last=now - STEP)
+    now = run(after, now, 5 * 60, x(8))
+    assert states(after) == {State.FIRING}
+    run(after, now, 30, x(8))
+    assert states(after) == {State.RESOLVED}
+
+
+def test_recording_rules_feed_the_rules_behind_them(rules):
+    engine = Engine(
+        rules(
+            "- record: r\n  expr: sum by (a) (x)\n  labels: {k: v}",
+            "- alert: R\n  expr: r > 2",
+        ),
+        STEP,
+    )
+    engine.evaluate(NOW, {"x": [((("a", "1"), ("b", str(i))), 1.0) for i in range(3)]})
+    (alert,) = engine.alerts
+    assert dict(alert.labels) == {"alertname": "R", "a": "1", "k": "v"}
