@@ -108,6 +108,7 @@ class Prometheus:
         try:
             up, step = self.query("up[1h]")["result"], self.query("step[1h]")["result"]
         except OSError:
+            self.threads.connection.close()  # which makes it fit for another request
             return []
         if not up or not step:
             return []

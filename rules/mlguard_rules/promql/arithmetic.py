@@ -103,8 +103,9 @@ def mean(values: list[float]) -> float:
     """The mean without overflow; infinities of one sign stay (engine.go, aggregation AVG)."""
     average = values[0]
     for count, value in enumerate(values[1:], 2):
-        if _moves(average, value):
-            average += value / count - average / count
+        if math.isinf(average) and _leaves_infinite(average, value):
+            continue
+        average += value / count - average / count
     return average
 
 
@@ -112,7 +113,7 @@ def compensated_mean(values: list[float]) -> float:
     """The mean with Neumaier's compensation (functions.go, funcAvgOverTime, kahanSumInc)."""
     average, lost = 0.0, 0.0
     for count, value in enumerate(values, 1):
-        if not _moves(average, value):
+        if math.isinf(average) and _leaves_infinite(average, value):
             continue
         step = value / count - average / count
         total = average + step
@@ -124,28 +125,24 @@ def compensated_mean(values: list[float]) -> float:
     return average if math.isinf(average) else average + lost
 
 
-def _moves(average: float, value: float) -> bool:
-    """Whether a value changes the mean: an infinite one stays but for NaN and its opposite."""
-    if not math.isinf(average):
-        return True
-    return math.isnan(value) or (math.isinf(value) and (average > 0) != (value > 0))
+def _leaves_infinite(average: float, value: float) -> bool:
+    """Whether an infinite mean stays: NaN and the opposite infinity make it NaN."""
+    return not math.isnan(value) and (math.isfinite(value) or value == average)
 
 
 def smallest(values: list[float]) -> float:
     """The minimum of the values that are not NaN."""
-    found = values[0]
-    for value in values:
-        if value < found or math.isnan(found):
-            found = value
+    found = min(values)
+    if math.isnan(found):  # then the first one is, with which Python compares the others
+        return min((value for value in values if not math.isnan(value)), default=found)
     return found
 
 
 def largest(values: list[float]) -> float:
     """The maximum of the values that are not NaN."""
-    found = values[0]
-    for value in values:
-        if value > found or math.isnan(found):
-            found = value
+    found = max(values)
+    if math.isnan(found):
+        return max((value for value in values if not math.isnan(value)), default=found)
     return found
 
 
