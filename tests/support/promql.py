@@ -9,16 +9,14 @@ from dataclasses import dataclass, field
 
 ZONES, RACKS = ("eu", "us"), ("1", "2", "3")
 
-COMMON = [(("rack", rack), ("zone", zone)) for zone, rack in itertools.product(ZONES, RACKS)]
+COMMON = [(("rack", rack), ("zone", zone)) for rack, zone in itertools.product(RACKS, ZONES)]
 
 SERIES = {
     "step": [()],
     "temp": COMMON,
     "load": COMMON,
     "flap": COMMON,
-    "hits_total": [
-        tuple(sorted((*pairs, ("code", code)))) for pairs in COMMON for code in ("200", "500")
-    ],
+    "hits_total": [(("code", code), *pairs) for code in ("200", "500") for pairs in COMMON],
     "misses_total": COMMON,
     "weird": COMMON,
     "limit": [(("zone", zone),) for zone in ZONES],
@@ -27,7 +25,7 @@ SERIES = {
     "lone": [()],
     "ghost": [(("zone", zone),) for zone in ZONES],
 }
-"""Labels of the series of each metric."""
+"""Labels of the series of each metric, in the order in which Prometheus adds them up."""
 
 PRESENCE = {"flap": 0.6, "ghost": 0.15, "hits_total": 0.95, "weird": 0.9, "lone": 0.9, "caps": 0.9}
 
@@ -37,7 +35,7 @@ ODD = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e300, -1e300, 1e-300, 0.5, -0.
 def steps(seed: int, count: int) -> list[dict[str, list[tuple[tuple, float]]]]:
     """Snapshots: gauges, counters with resets, series that come and go, odd values.
 
-    Every series is there at first, so that Prometheus has them in the order in which they stand.
+    Their order is that of Prometheus, as the last digits of a sum depend on it.
     """
     rng = random.Random(seed)
     counters: dict[tuple, float] = {}
@@ -47,7 +45,7 @@ def steps(seed: int, count: int) -> list[dict[str, list[tuple[tuple, float]]]]:
         for metric, series in SERIES.items():
             for labels in series:
                 value = _value(rng, metric, step, counters, labels)
-                if step == 0 or rng.random() < PRESENCE.get(metric, 1.0):
+                if rng.random() < PRESENCE.get(metric, 1.0):
                     snapshot.setdefault(metric, []).append((labels, value))
         snapshots.append(snapshot)
     return snapshots
@@ -292,7 +290,6 @@ class Generator:
         sides = [f"({of.text})" if rng.random() < 0.4 else of.text, by.text]
         if rng.random() < 0.3:
             sides.reverse()
-        # unparenthesized operands are read by precedence, so what is exact is not known
         text = f" {sign} ".join(sides)
         return Text(f"({text})", uses, of.like, of.exact and exact_result)
 

@@ -125,12 +125,12 @@ def _rank(severity: str) -> int:
 
 def _paragraph(alert: Alert, now: float, distinction: str) -> str:
     summary = alert.annotation("summary") or alert.label("alertname")
-    lines = [f"**{_plain(summary)}**{distinction}"]
+    parts = [f"**{_plain(summary)}**{distinction}."]
     description = alert.annotation("description")
     if description and alert.ends_at is None:
-        lines.append(_plain(description))
-    lines.append(_when(alert, now))
-    return "  \n".join(lines)  # two spaces are a line break in Markdown
+        parts.append(_plain(description))
+    parts.append(_when(alert, now))
+    return " ".join(parts)
 
 
 def _when(alert: Alert, now: float) -> str:
@@ -144,9 +144,9 @@ def _distinction(alert: Alert, differing: Sequence[str]) -> str:
     """The labels that tell an alert from the others, where its summary does not say them."""
     summary = alert.annotation("summary")
     told = [
-        f"{name}={value}"
+        value if name == "severity" else f"{name}={value}"
         for name in differing
-        if (value := alert.label(name)) and value not in summary and name != "severity"
+        if (value := alert.label(name)) and value not in summary
     ]
     return f" ({_plain(', '.join(told))})" if told else ""
 
@@ -168,14 +168,11 @@ def _counted(alerts: Sequence[Alert]) -> str:
 
 def _footer(alerts: Sequence[Alert], links: Links) -> str:
     runbooks = sorted({url for alert in alerts if (url := alert.annotation("runbook_url"))})
-    told = [
-        _link("What to do", _runbook(url, links)) if len(runbooks) == 1 else _runbook(url, links)
-        for url in runbooks[:_SHOWN_VALUES]
-    ]
+    told = [f"What to do: {_link(_runbook(url, links))}" for url in runbooks[:_SHOWN_VALUES]]
     source = links.external_url or next((a.source for a in alerts if a.source), "")
     if source:
-        told.append(_link("Figures", source))
-    return "  \n".join(told)
+        told.append(f"Figures: {_link(source)}")
+    return "\n\n".join(told)
 
 
 def _runbook(url: str, links: Links) -> str:
@@ -184,8 +181,9 @@ def _runbook(url: str, links: Links) -> str:
     return f"{links.runbook_base.rstrip('/')}/{url}"
 
 
-def _link(text: str, url: str) -> str:
-    return f"[{text}]({url})" if "://" in url else f"{text}: {url}"
+def _link(url: str) -> str:
+    """An address that can be followed, and is also there where a mail is shown as plain text."""
+    return f"[{url}]({url})" if "://" in url and not set(url) & set("[]() \n") else _plain(url)
 
 
 def _moment(seconds: float) -> str:

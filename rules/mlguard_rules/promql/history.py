@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
 from mlguard_rules.promql.ranges import Window
@@ -209,13 +210,15 @@ class History:
     def windows(self, selector: Selector, start: int, end: int) -> Iterator[tuple[Labels, Window]]:
         """The samples of each series from start to end, epoch milliseconds, where it has any.
 
+        They come sorted by labels, as in Prometheus: the last digits of a sum depend on the order.
+
         Raises:
             EvaluationError: the history was made without an expression that asks for this.
         """
         tape = self._tapes.get(selector)
         if tape is None or tape.length < end - start:
             raise EvaluationError(f"no history is kept for {selector.metric} over this range")
-        for labels, series in tape.series.items():
+        for labels, series in sorted(tape.series.items(), key=itemgetter(0)):
             window = series.window(start, end)
             if window is not None:
                 yield labels, window

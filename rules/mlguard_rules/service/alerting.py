@@ -47,6 +47,10 @@ class Alerting:
         transact: runs a job on the database, in one transaction.
         figures: what rules read.
         clock: epoch seconds.
+
+    Attributes:
+        ledger: what is kept, and changes that wait to be.
+        outbox: messages that wait to be sent.
     """
 
     def __init__(
@@ -60,36 +64,36 @@ class Alerting:
         self._settings = settings
         self._figures = figures
         self._clock = clock
-        self._ledger = Ledger(db, transact)
-        last = dict(self._ledger.take("time", float)).get("evaluated")
+        self.ledger = Ledger(db, transact)
+        last = dict(self.ledger.take("time", float)).get("evaluated")
         self._engine = Engine(
             settings.groups,
             settings.interval,
-            [alert for _, alert in self._ledger.take("alert", ActiveAlert)],
+            [alert for _, alert in self.ledger.take("alert", ActiveAlert)],
             last,
         )
         self._silences = {
-            silence.id: silence for _, silence in self._ledger.take("silence", Silence)
+            silence.id: silence for _, silence in self.ledger.take("silence", Silence)
         }
         now = clock()
         self._dispatcher = Dispatcher(
             settings.routes,
-            [alert for _, alert in self._ledger.take("told", Alert)],
-            {_group_key(key): group for key, group in self._ledger.take("group", Group)},
+            [alert for _, alert in self.ledger.take("told", Alert)],
+            {_group_key(key): group for key, group in self.ledger.take("group", Group)},
             now,
         )
         self._save_soon = asyncio.Event()
         self._wake = asyncio.Event()
-        self._outbox = Outbox(self._ledger, settings.urls, clock, self._save_soon.set)
+        self.outbox = Outbox(self.ledger, settings.urls, clock, self._save_soon.set)
         self._handover = Handover(settings.relay) if settings.relay else None
         self._handed_over: tuple[float, list[Alert]] = (0.0, [])
-        self._told = dict(self._ledger.take("news", float))
+        self._told = dict(self.ledger.take("news", float))
         self._save_errors = self._evaluations = 0
         self._evaluation_seconds = 0.0
 
     async def run(self) -> None:
         """Go on until cancelled; what waits is kept."""
-        self._outbox.start()
+        self.outbox.start()
         jobs = (self._evaluate_for_ever(), self._dispatch_for_ever(), self._save_for_ever())
         tasks = [asyncio.ensure_future(job) for job in jobs]
         try:
@@ -98,14 +102,14 @@ class Alerting:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._outbox.stop()
-            await self._save()
+            await self.outbox.stop()
+            await self.save()
 
     def use(self, settings: Settings) -> None:
         """Go on with other settings."""
         self._settings = settings
         self._engine.use(settings.groups, settings.interval)
-        self._outbox.use(settings.urls)
+        self.outbox.use(settings.urls)
         self._dispatcher.use(settings.routes)
         self._handover = Handover(settings.relay) if settings.relay else None
         self._wake.set()
@@ -129,18 +133,18 @@ class Alerting:
         self._evaluations += 1
         self._evaluation_seconds += perf_counter() - begin
         for alert in tick.changed:
-            self._ledger.put("alert", (alert.rule, alert.labels), alert)
+            self.ledger.put("alert", (alert.rule, alert.labels), alert)
         for key in tick.gone:
-            self._ledger.put("alert", key, None)
+            self.ledger.put("alert", key, None)
         if tick.changed or tick.gone or any(a.state is State.PENDING for a in self._engine.alerts):
-            self._ledger.put("time", "evaluated", now)
+            self.ledger.put("time", "evaluated", now)
         told = [
             alert.told(self._settings.labels, self._settings.source)
             for alert in self._engine.alerts
             if alert.state is not State.PENDING
         ]
         if self._handover is not None:
-            await self._save()
+            await self.save()
             await self._hand_over(self._handover, told, now)
             return
         for one in told:
@@ -155,7 +159,7 @@ class Alerting:
         if not told or (same and 0 <= now - at < RESEND_SECONDS):
             return
         taken = await handover.send(told)
-        self._outbox.count("relay", "sent" if taken else "failed")
+        self.outbox.count("relay", "sent" if taken else "failed")
         if taken:
             self._handed_over = (now, told)
 
@@ -186,24 +190,24 @@ class Alerting:
         now = self._clock()
         for old in [d for d, at in self._told.items() if not 0 <= now - at < _SAME_NEWS_SECONDS]:
             del self._told[old]
-            self._ledger.put("news", old, None)
+            self.ledger.put("news", old, None)
         if digest in self._told:
             return
         letters = []
         for told in grouped(self._settings.routes, group, alerts, self._silenced, omitted):
             message = compose(told, self._settings.links, now)
-            letters += self._outbox.write(told.route.receivers, message)
+            letters += self.outbox.write(told.route.receivers, message)
         self._told[digest] = now
-        self._ledger.put("news", digest, now)
+        self.ledger.put("news", digest, now)
         try:
-            await self._save(strict=True)
+            await self.save(strict=True)
         except (sqlite3.Error, OSError):
             del self._told[digest]
-            self._ledger.put("news", digest, None)
+            self.ledger.put("news", digest, None)
             for letter in letters:
-                self._ledger.put("letter", letter.id, None)
+                self.ledger.put("letter", letter.id, None)
             raise
-        self._outbox.post(letters)
+        self.outbox.post(letters)
 
     async def _dispatch_for_ever(self) -> None:
         while True:
@@ -224,22 +228,27 @@ class Alerting:
     async def _apply(self, step: Step, *, strict: bool = False) -> None:
         """Keep what a step changed, then have its messages sent."""
         for key, group in step.groups.items():
-            self._ledger.put("group", (key.route, key.labels), group)
+            self.ledger.put("group", (key.route, key.labels), group)
         for labels, alert in step.alerts.items():
-            self._ledger.put("told", labels, alert)
+            self.ledger.put("told", labels, alert)
         letters = []
         for notification in step.notifications:
             message = compose(notification, self._settings.links, self._clock())
-            letters += self._outbox.write(notification.route.receivers, message)
+            letters += self.outbox.write(notification.route.receivers, message)
         try:
-            await self._save(strict=strict)
+            await self.save(strict=strict)
         finally:
             # a database that refuses must not keep people from being told, perhaps of just that
-            self._outbox.post(letters)
+            self.outbox.post(letters)
 
-    async def _save(self, *, strict: bool = False) -> None:
+    async def save(self, *, strict: bool = False) -> None:
+        """Save what changed; what the database refuses is counted, and tried again.
+
+        Raises:
+            sqlite3.Error: it refused, where strict.
+        """
         try:
-            await self._ledger.save()
+            await self.ledger.save()
         except (sqlite3.Error, OSError) as error:
             if not self._save_errors:
                 log.error("alerts cannot be stored, trying on: %s", error)  # noqa: TRY400
@@ -252,8 +261,8 @@ class Alerting:
         while True:
             await self._save_soon.wait()
             self._save_soon.clear()
-            await self._save()
-            if self._ledger.unsaved:
+            await self.save()
+            if self.ledger.unsaved:
                 await asyncio.sleep(_SAVE_RETRY_SECONDS)
                 self._save_soon.set()
 
@@ -290,16 +299,16 @@ class Alerting:
             silence.author,
         )
         self._silences[silence.id] = silence
-        self._ledger.put("silence", silence.id, silence)
-        await self._save(strict=True)
+        self.ledger.put("silence", silence.id, silence)
+        await self.save(strict=True)
         return silence
 
     async def end_silence(self, name: str) -> bool:
         """End a silence; whether there was one of that id."""
         if self._silences.pop(name, None) is None:
             return False
-        self._ledger.put("silence", name, None)
-        await self._save()
+        self.ledger.put("silence", name, None)
+        await self.save()
         self._wake.set()
         return True
 
@@ -333,7 +342,7 @@ class Alerting:
         families.add(m.EVALUATIONS, (), self._evaluations)
         families.add(m.EVALUATION_SECONDS, (), self._evaluation_seconds)
         families.add(m.EVALUATION_FAILURES, (), self._engine.failures)
-        self._outbox.collect(families)
+        self.outbox.collect(families)
         families.add(m.SAVE_ERRORS, (), self._save_errors)
 
 
