@@ -1,0 +1,207 @@
+"""The bundled rules: promtool's checks and tests, and that they fit the metrics and the runbook."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mlguard_rules.rulefile import load_rules
+from mlguard_sidecar.drift import psi, psi_critical, smoothed_ratios
+from mlguard_sidecar.exposition import METRICS
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLED = ROOT / "rules/mlguard_rules/bundled"
+RULES = sorted(BUNDLED.glob("*.rules.yml"))
+TESTS = sorted((ROOT / "rules/tests").glob("*.test.yml"))
+EMBEDDED = ("model", "sidecar", "cost")
+
+MODEL = {"project", "model", "model_endpoint"}
+ELSEWHERE = {
+    "mlguard_cost_settled_day_usd": MODEL | {"currency"},
+    "mlguard_cost_latest_day_usd": MODEL,
+    "mlguard_cost_settled_day_by_service_usd": MODEL | {"aws_service"},
+    "mlguard_cost_month_to_date_usd": MODEL,
+    "mlguard_cost_untagged_ratio": set(),
+    "mlguard_cost_spike": MODEL,
+    "mlguard_cost_expected_usd": MODEL,
+    "mlguard_cost_spike_excess_usd": MODEL,
+    "mlguard_cost_budget_usd": MODEL,
+    "mlguard_cost_month_forecast_usd": MODEL,
+    "mlguard_cost_tag_active": {"tag"},
+    "mlguard_cost_last_success_timestamp_seconds": set(),
+    "mlguard_cost_up": set(),
+    "mlguard_cost_api_requests_total": {"operation", "outcome"},
+    "mlguard_notifications_total": {"receiver", "outcome"},
+    "mlguard_rule_evaluation_failures_total": set(),
+}
+"""Labels of the metrics that are not the sidecar's exposition's own."""
+
+KNOWN = {m.name: set(m.labels) for m in METRICS} | ELSEWHERE
+TARGET = {"job", "instance", "pod"}
+
+
+def rules(path: Path) -> list[dict]:
+    groups = yaml.safe_load(path.read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def cases(path: Path) -> list[dict]:
+    return [
+        case
+        for test in yaml.safe_load(path.read_text())["tests"]
+        for case in test.get("alert_rule_test", ())
+    ]
+
+
+ALERTS = [(path, rule) for path in RULES for rule in rules(path) if "alert" in rule]
+NAMES = [f"{rule['alert']}-{rule['labels']['severity']}" for _, rule in ALERTS]
+
+
+def promtool(*arguments: str | Path) -> None:
+    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.needs("promtool")
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+def test_promtool_has_nothing_to_say(path):
+    promtool("check", "rules", "--lint=all", "--lint-fatal", path)
+
+
+@pytest.mark.needs("promtool")
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_the_rules_pass_their_tests(path):
+    promtool("test", "rules", path)
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_the_embedded_engine_takes_them(name):
+    assert load_rules(BUNDLED / f"{name}.rules.yml")
+
+
+@pytest.mark.parametrize(("path", "rule"), ALERTS, ids=NAMES)
+def test_every_alert_is_seen_firing_and_silent(path, rule):
+    mine = [
+        case
+        for case in cases(ROOT / "rules/tests" / path.name.replace(".rules.", ".test."))
+        if case["alertname"] == rule["alert"]
+    ]
+    severity = rule["labels"]["severity"]
+    fires = [severity in {a["exp_labels"]["severity"] for a in c["exp_alerts"]} for c in mine]
+    assert any(fires)
+    assert not all(fires)
+    for case in mine:
+        for alert in case["exp_alerts"]:
+            assert set(alert["exp_annotations"]) == {"summary", "description", "runbook_url"}
+            assert "error expanding" not in str(alert["exp_annotations"])
+
+
+@pytest.mark.parametrize("rule", [rule for _, rule in ALERTS], ids=NAMES)
+def test_every_alert_says_what_and_where_and_what_to_do(rule):
+    assert re.fullmatch(r"MLGuard([A-Z][a-z]+)+", rule["alert"])
+    assert set(rule["labels"]) == {"severity"}
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert "$value" in rule["annotations"]["description"]
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(), re.MULTILINE)
+    assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
+    assert anchor == rule["alert"].lower()
+
+
+def test_the_runbook_has_no_alert_that_is_gone():
+    headings = re.findall(r"^### (.*)$", (ROOT / "rules/README.md").read_text(), re.MULTILINE)
+    assert set(headings) == {rule["alert"] for _, rule in ALERTS}
+
+
+def test_a_warning_s_critical_twin_comes_after_it_and_differs_in_severity():
+    for name in {rule["alert"] for _, rule in ALERTS}:
+        severities = [rule["labels"]["severity"] for _, rule in ALERTS if rule["alert"] == name]
+        assert severities in (["warning", "critical"], *([s] for s in severities))
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+def test_metrics_and_labels_that_are_named_exist(path):
+    recorded = {rule["record"] for rule in rules(path) if "record" in rule}
+    for rule in rules(path):
+        text = re.sub(r"#.*", "", rule["expr"]) + "\n" + str(rule.get("annotations", ""))
+        used = set(re.findall(r"\bmlguard_\w+", text))
+        used -= {name for name in used if name.startswith("mlguard_rules")}
+        series = {re.sub(r"_bucket$", "", name): name for name in used}
+        assert set(series) <= set(KNOWN), rule
+        assert set(re.findall(r"\bmlguard:[\w:]+", text)) <= recorded, rule
+        for name, block in re.findall(r"\b(mlguard_\w+)\{([^}]*)\}", text):
+            assert set(re.findall(r"(\w+)(?:=~|!=|!~|=)", block)) <= KNOWN[name], rule
+        joined = re.findall(
+            r"\b(?:on|ignoring|by|without|group_left|group_right) \(([^)]*)\)", rule["expr"]
+        )
+        labels = {label for part in joined for label in part.replace(",", " ").split()}
+        possible = TARGET | {"le", "window"} | set().union(*(KNOWN[name] for name in series))
+        if recorded:
+            possible |= set().union(*KNOWN.values())
+        assert labels <= possible, rule
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_rules_of_the_embedded_engine_name_no_window(name):
+    assert "window=" not in (BUNDLED / f"{name}.rules.yml").read_text()
+
+
+@pytest.mark.needs("promtool")
+def test_the_fleet_s_index_is_that_of_the_pooled_data(tmp_path):
+    random = np.random.default_rng(7)
+    baseline = random.integers(0, 300, 10)
+    a_minute = random.integers(0, 9, (3, 10))
+    minutes = 60
+    pooled = a_minute.sum(axis=0) * minutes
+    model = 'project="p",model="m",model_endpoint="predict"'
+    series = []
+    for pod, counts in enumerate(a_minute):
+        own = f'{model},instance="pod{pod}"'
+        ratios = smoothed_ratios(baseline, 0.5)
+        for i, (n, ratio) in enumerate(zip(counts, ratios, strict=True)):
+            labels = f'{{{own},feature="x",bin="{i}",baseline="abc"}}'
+            series.append((f"mlguard_feature_bin_total{labels}", f"{1000 * pod}+{n}x200"))
+            series.append((f"mlguard_baseline_bin_ratio{labels}", f"{float(ratio)!r}x200"))
+        series.append((f'mlguard_baseline_samples{{{own},baseline="abc"}}', "2000x200"))
+        series.append((f'mlguard_baseline_missing_ratio{{{own},feature="x"}}', "0.5x200"))
+    expected = {
+        "mlguard:feature_samples:increase": (float(pooled.sum()), 1e-9),
+        "mlguard:drift_psi:pooled": (psi(baseline, pooled), 1e-9),
+        # Wilson and Hilferty's quantile is an approximation
+        "mlguard:drift_psi_critical:pooled": (
+            psi_critical(0.0001, 10, 1000, int(pooled.sum())),
+            0.02,
+        ),
+    }
+    test = {
+        "rule_files": [str(BUNDLED / "fleet.rules.yml")],
+        "evaluation_interval": "5m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": s, "values": v} for s, v in series],
+                "promql_expr_test": [
+                    {
+                        "expr": f'abs({name}{{window="1h"}} / {value!r} - 1) < bool {error}',
+                        "eval_time": "2h",
+                        "exp_samples": [
+                            {
+                                "labels": f'{{{model},feature="x",baseline="abc",window="1h"}}',
+                                "value": 1,
+                            }
+                        ],
+                    }
+                    for name, (value, error) in expected.items()
+                ],
+            }
+        ],
+    }
+    path = tmp_path / "pooled.test.yml"
+    path.write_text(yaml.safe_dump(test))
+    promtool("test", "rules", path)
