@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from support.promql import GRAMMAR, Generator, exposition, steps
+from support.promql import exposition, steps
+from support.promql_expressions import GRAMMAR, Generator
 from support.sidecar import eventually, free_port
 
 from mlguard_rules.promql import EvaluationError, History, compile_expression

@@ -7,8 +7,9 @@ Compile an expression once, feed a `History` with every scrape, and evaluate:
     history.append(at, {"errors_total": [((("job", "a"),), 3.0)]})
     expression.evaluate(at, history)
 
-It differs from Prometheus in what it refuses (`UnsupportedError` says why), and in that a time
-before the latest scrape cannot be looked at.
+`UnsupportedError` says why an expression is refused. Whatever is accepted gives what Prometheus
+gives, except that a time before the latest scrape cannot be looked at. A snapshot sorted by labels
+is added up in the order of Prometheus, on which the last digits of a sum depend.
 """
 
 from __future__ import annotations

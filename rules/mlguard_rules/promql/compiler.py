@@ -87,7 +87,8 @@ class Compiler:
                 return self._binary(expr)
             case ast.Call():
                 return self._call(expr)
-        raise UnsupportedError(_REFUSED[type(expr)])
+        reason = _REFUSED.get(type(expr), "a part is outside the supported subset of PromQL")
+        raise UnsupportedError(reason)
 
     def _vector(self, expr: ast.Expr) -> VectorNode:
         node = self.node(expr)

@@ -70,7 +70,10 @@ def compile_expression(text: str) -> Expression:
     except ValueError as error:
         raise UnsupportedError(" ".join(str(error).split())) from None
     compiler = Compiler()
-    node = compiler.node(tree)
+    try:
+        node = compiler.node(tree)
+    except RecursionError:
+        raise UnsupportedError("too deeply nested") from None
     refuse_newer(text)
     ranges = tuple(compiler.ranges.items())
     return Expression(text, frozenset(compiler.metrics), ranges, node)

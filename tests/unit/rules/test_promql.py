@@ -127,6 +127,11 @@ def test_takes_what_only_looks_like_more(text):
     assert compile_expression(text).text == text
 
 
+@pytest.mark.parametrize("text", ["abs(" * 198 + "one" + ")" * 198, "one" + " + one" * 199])
+def test_the_deepest_expressions_are_refused_or_evaluated(text):
+    assert refusal(evaluate, text) in ("", "too deeply nested")
+
+
 def test_an_expression_tells_what_it_reads():
     expression = compile_expression('rate(a{x="1"}[5m]) / on(x) {__name__="b"} > scalar(one)')
     assert expression.metrics == {"a", "b", "one"}
