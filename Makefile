@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV_DEMO := .venv-demo
 VENV_DEV := .venv
-DEBIAN_PACKAGES := prometheus
+DEBIAN_PACKAGES := prometheus prometheus-alertmanager
 
 .PHONY: demo test lint bench format clean
 .DELETE_ON_ERROR:

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 from hypothesis import settings
-from support.sidecar import Sidecar
+from support.sidecar import Daemon, Exporter, Sidecar
 
 settings.register_profile("mlguard", deadline=None)  # machines are shared, and noisy
 settings.load_profile("mlguard")
@@ -33,10 +33,20 @@ def sidecar(tmp_path):
 @pytest.fixture
 def make_sidecar(tmp_path):
     """Makes sidecars that are not started, and ends what is left of them."""
-    made: list[Sidecar] = []
+    yield from _maker(Sidecar, tmp_path)
 
-    def make(**config) -> Sidecar:
-        made.append(Sidecar(tmp_path / f"sidecar{len(made)}", config))
+
+@pytest.fixture
+def make_exporter(tmp_path):
+    """Makes exporters that are not started, and ends what is left of them."""
+    yield from _maker(Exporter, tmp_path)
+
+
+def _maker(kind: type[Daemon], folder):
+    made: list[Daemon] = []
+
+    def make(**config) -> Daemon:
+        made.append(kind(folder / f"{kind.module}{len(made)}", config))
         return made[-1]
 
     yield make

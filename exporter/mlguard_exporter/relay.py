@@ -75,7 +75,7 @@ class Credentials:
             HTTPForbidden: it comes from another machine, and there are none that it could have.
         """
         if self._allowed:
-            given = request.headers.get("Authorization", "").encode()
+            given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
             # every one is compared, so that the time taken tells nothing
             if not sum(hmac.compare_digest(given, allowed) for allowed in self._allowed):
                 raise web.HTTPUnauthorized(

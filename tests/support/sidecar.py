@@ -1,4 +1,4 @@
-"""A real sidecar in a process of its own."""
+"""Real daemons, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
@@ -31,17 +31,17 @@ def eventually(condition, seconds: float = 20.0, what: str = "the condition", ev
         time.sleep(every)
 
 
-class Sidecar:
-    """One sidecar process with its folder."""
+class Daemon:
+    """One process of the product with its folder."""
+
+    module: str
 
     def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.socket_path = folder / "s.sock"
-        self.config_path = folder / "sidecar.yaml"
+        self.config_path = folder / "config.yaml"
         self.config: dict[str, Any] = {
             "listen": f"127.0.0.1:{free_port()}",
-            "socket": {"path": str(self.socket_path)},
             "data_dir": str(folder / "data"),
         } | (config or {})
         self.process: subprocess.Popen[str] | None = None
@@ -53,15 +53,15 @@ class Sidecar:
     def write_config(self) -> None:
         self.config_path.write_text(yaml.safe_dump(self.config))
 
-    def start(self) -> Sidecar:
+    def start(self) -> Self:
         self.write_config()
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mlguard_sidecar", "--config", str(self.config_path)],
+                [sys.executable, "-m", self.module, "--config", str(self.config_path)],
                 stderr=log,
                 text=True,
             )
-        eventually(self.ready, what="the sidecar's readiness")
+        eventually(self.ready, what=f"readiness of {self.module}")
         return self
 
     def ready(self) -> bool:
@@ -110,10 +110,26 @@ class Sidecar:
                 self.kill()
                 raise
 
+
+class Sidecar(Daemon):
+    """A sidecar."""
+
+    module = "mlguard_sidecar"
+
+    def __init__(self, folder: Path, config: dict[str, Any] | None = None) -> None:
+        self.socket_path = folder / "s.sock"
+        super().__init__(folder, {"socket": {"path": str(self.socket_path)}} | (config or {}))
+
     @contextlib.contextmanager
     def connection(self):
         with Client(self.socket_path) as client:
             yield client
+
+
+class Exporter(Daemon):
+    """An exporter."""
+
+    module = "mlguard_exporter"
 
 
 class Client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -82,6 +83,7 @@ class Delivery:
         self._done = done
         self._tried = tried
         self._wake = asyncio.Event()
+        self._stopping = False
 
     @property
     def waiting(self) -> int:
@@ -108,22 +110,24 @@ class Delivery:
         self._done(letter, "dropped")
 
     async def run(self) -> None:
-        """Send for ever."""
-        while True:
+        """Send until it is told to stop."""
+        while not self._stopping:
             self._wake.clear()
             await self.attempt()
-            wait: float | None = None
-            if self._letters:
-                # a clock that was set back must not make it wait longer than a retry does
-                left = self._letters[0].next_at - self._clock()
-                wait = min(max(left, 0.0), LONGEST_RETRY_SECONDS)
-            elif self._wake.is_set():
-                continue
-            await _wait_for(self._wake if wait is None else None, wait)
+            # a clock that was set back must not make it wait longer than a retry does
+            left = self._letters[0].next_at - self._clock() if self._letters else None
+            wait = None if left is None else min(max(left, 0.0), LONGEST_RETRY_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait)
+
+    def stop(self) -> None:
+        """Send no more than what is under way."""
+        self._stopping = True
+        self._wake.set()
 
     async def attempt(self) -> None:
         """Send what is due now, up to the first letter that is not taken."""
-        while self._letters:
+        while self._letters and not self._stopping:
             letter, now = self._letters[0], self._clock()
             if now < letter.next_at <= now + LONGEST_RETRY_SECONDS:
                 return
@@ -148,10 +152,3 @@ class Delivery:
         self._letters.popleft()
         self._done(letter, "sent")
         return True
-
-
-async def _wait_for(event: asyncio.Event | None, seconds: float | None) -> None:
-    if event is not None:
-        await event.wait()
-    elif seconds:
-        await asyncio.sleep(seconds)

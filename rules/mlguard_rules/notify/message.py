@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _SHOWN_ALERTS = 10
 _SHOWN_VALUES = 5
 _LONGEST_TEXT = 600
+_LONGEST_SHOWN_URL = 120
 _SEVERITIES = ("critical", "warning", "info")
 _LOOKALIKES = {ord("<"): "\u2039", ord(">"): "\u203a"}  # HTML in mail, mentions in Slack
 _WHERE = ("project", "model", "model_endpoint")
@@ -183,7 +184,9 @@ def _runbook(url: str, links: Links) -> str:
 
 def _link(url: str) -> str:
     """An address that can be followed, and is also there where a mail is shown as plain text."""
-    return f"[{url}]({url})" if "://" in url and not set(url) & set("[]() \n") else _plain(url)
+    if "://" not in url or set(url) & set("[]() \n"):
+        return _plain(url)
+    return f"[{url}]({url})" if len(url) <= _LONGEST_SHOWN_URL else f"[link]({url})"
 
 
 def _moment(seconds: float) -> str:

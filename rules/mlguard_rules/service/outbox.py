@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mlguard_rules.notify import Message
     from mlguard_rules.service.ledger import Ledger
 
+_LAST_SECONDS = 3.0
+"""That a message which is under way may still take when the process ends."""
+
 OUTCOMES = ("sent", "failed", "dropped")
 
 
@@ -93,11 +96,16 @@ class Outbox:
             self._tasks[name] = asyncio.create_task(delivery.run())
 
     async def stop(self) -> None:
-        """Send no more; what waits is kept."""
+        """Send no more than what is under way; what waits is kept."""
         self._running = False
-        for task in self._tasks.values():
+        for delivery in self._deliveries.values():
+            delivery.stop()
+        tasks = list(self._tasks.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_SECONDS)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def deliveries(self) -> Mapping[str, Delivery]:
