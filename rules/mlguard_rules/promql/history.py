@@ -167,6 +167,11 @@ class History:
         it is replaced or five minutes old. Results of the same time add up, as several rules may
         record under one name.
 
+        Args:
+            at: epoch seconds, of the latest snapshot or later.
+            name: of the metric that it becomes.
+            vector: the result, with the labels of the rule.
+
         Raises:
             EvaluationError: two samples have the same labels but for the name.
         """
@@ -175,8 +180,6 @@ class History:
         before, others = self._recorded.get(name, (now, []))
         self._recorded[name] = (now, [*others, *samples] if before == now else samples)
         for tape in self._by_metric.get(name, ()):
-            if before > now:
-                tape.drop_from(now)
             tape.add(now, samples)
 
     def with_expressions(self, expressions: Iterable[Reader]) -> History:
