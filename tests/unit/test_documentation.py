@@ -6,12 +6,16 @@ import inspect
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
 
 from mlguard import Guard
-from mlguard_common.config.load import type_at
+from mlguard_exporter.config import Config as ExporterConfig
+from mlguard_exporter.daemon import METRICS as EXPORTER_METRICS
+from mlguard_rules.notify import NotifyConfig, RulesConfig
+from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_sidecar.config import Config
 from mlguard_sidecar.exposition import METRICS
 from mlguard_sidecar.wire import Reason
@@ -19,6 +23,8 @@ from mlguard_sidecar.wire import Reason
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 REFERENCE = (ROOT / "sidecar/README.md").read_text()
+EXPORTER = (ROOT / "exporter/README.md").read_text()
+RULES = (ROOT / "rules/README.md").read_text()
 
 
 def cells(text: str, first: str) -> dict[str, list[str]]:
@@ -28,50 +34,77 @@ def cells(text: str, first: str) -> dict[str, list[str]]:
     return {row[0].strip("` "): [cell.strip() for cell in row[1:]] for row in rows}
 
 
-def keys(struct, prefix: str = "") -> dict[str, object]:
-    """Every key of the configuration with its default."""
-    found: dict[str, object] = {}
+def struct_in(kind) -> tuple[type[msgspec.Struct], str] | None:
+    """The struct that a type is, may be or holds, and what stands behind its key."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind, "."
+    sign = {list: "[].", dict: ".*."}.get(get_origin(kind))
+    for argument in get_args(kind):
+        if isinstance(argument, type) and issubclass(argument, msgspec.Struct):
+            return argument, sign or "."
+    return None
+
+
+def keys(struct, prefix: str = "", default=None) -> dict[str, str]:
+    """Every key of a configuration with its default."""
+    found: dict[str, str] = {}
+    types = get_type_hints(struct)
     for field in msgspec.structs.fields(struct):
-        key = prefix + field.name
-        default = field.default
-        if default is msgspec.NODEFAULT:
-            default = (
-                None if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-            )
-        text = str(field.type)
-        if key == "models":
-            found |= keys(type_at(Config, ["models", 0]), "models[].")
-        elif key.endswith(".features") and "dict" in text:
-            found |= keys(type_at(Config, ["models", 0, "features", "x"]), f"{key}.*.")
-        elif isinstance(default, msgspec.Struct):
-            nested = keys(type(default), key + ".")
-            found |= {k: getattr(default, k.removeprefix(key + "."), v) for k, v in nested.items()}
+        key = prefix + field.encode_name
+        nested = struct_in(types[field.name])
+        value = getattr(default, field.name, None)
+        if default is None and field.default is not msgspec.NODEFAULT:
+            value = field.default
+        elif default is None and field.default_factory is not msgspec.NODEFAULT:
+            value = field.default_factory()
+        if nested is not None:
+            inner = value if isinstance(value, msgspec.Struct) else None
+            found |= keys(nested[0], key + nested[1], inner)
         else:
-            found[key] = default
+            found[key] = shown(value)
     return found
 
 
-def test_the_configuration_reference_has_every_key_with_its_default():
-    documented = cells(REFERENCE, "key")
-    expected = {}
-    for key, default in keys(Config).items():
-        if isinstance(default, list):
-            default = "[" + ", ".join(default) + "]"  # noqa: PLW2901
-        expected[key] = "" if default is None else str(default)
+def shown(value: object) -> str:
+    """A default as the table has it."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(str, value)) + "]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (REFERENCE, keys(Config)),
+        (EXPORTER, keys(ExporterConfig)),
+        (RULES, keys(RulesConfig, "rules.") | keys(NotifyConfig, "notify.")),
+    ],
+    ids=["sidecar", "exporter", "rules"],
+)
+def test_the_configuration_reference_has_every_key_with_its_default(text, expected):
+    documented = cells(text, "key")
+    if documented.pop("rules`, `notify", None):
+        expected = {k: v for k, v in expected.items() if not k.startswith(("rules.", "notify."))}
     assert {k: row[0].strip('`"') for k, row in documented.items()} == expected
     assert all(row[1] for row in documented.values())
 
 
-def test_the_reference_has_every_metric_with_its_type_labels_and_meaning():
+@pytest.mark.parametrize(
+    ("heading", "metrics"),
+    [("name", METRICS), ("alerting", ALERTING_METRICS)],
+    ids=["models", "alerting"],
+)
+def test_the_reference_has_every_metric_with_its_type_labels_and_meaning(heading, metrics):
     model = ("project", "model", "model_endpoint")
-    assert cells(REFERENCE, "name") == {
-        metric.name: [
-            metric.type,
-            ", ".join(f"`{label}`" for label in metric.labels if label not in model),
-            metric.help,
-        ]
-        for metric in METRICS
-    }
+
+    def labels(metric) -> str:
+        if metric.labels is None:
+            return "those of the alert"
+        return ", ".join(f"`{label}`" for label in metric.labels if label not in model)
+
+    assert cells(REFERENCE, heading) == {m.name: [m.type, labels(m), m.help] for m in metrics}
 
 
 def test_the_sdk_s_parameters_are_documented_with_their_defaults():
@@ -89,17 +122,20 @@ def test_the_reference_has_every_reason():
     assert documented == set(Reason)
 
 
-@pytest.mark.parametrize("text", [README, REFERENCE])
+@pytest.mark.parametrize("text", [README, REFERENCE, EXPORTER])
 def test_metrics_that_are_named_exist(text):
-    names = {m.name for m in METRICS}
+    names = {m.name for m in (*METRICS, *EXPORTER_METRICS)}
+    packages = {path.name for path in ROOT.glob("*/mlguard_*")}
     for found in re.findall(r"\bmlguard_[a-z0-9_]+\b", text):
-        assert found in names | {"mlguard_sidecar", "mlguard_injector"}, found
+        assert found in names | packages, found
 
 
-@pytest.mark.parametrize("text", [README, REFERENCE])
-def test_links_lead_somewhere(text):
+@pytest.mark.parametrize("folder", [".", "sidecar", "exporter", "rules"])
+def test_links_lead_somewhere(folder):
+    text = (ROOT / folder / "README.md").read_text()
     for target in re.findall(r"\]\(([^)#]*)(?:#[^)]*)?\)", text):
-        assert not target or (ROOT / target).exists(), target
+        if "://" not in target:
+            assert not target or (ROOT / folder / target).exists(), target
 
 
 def test_the_licence_is_the_same_everywhere():
