@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.offline import KEY, NOW, Offline
@@ -104,18 +105,28 @@ def test_a_fleet_shows_only_what_can_be_summed(tmp_path):
 
 
 def test_a_model_s_threshold_wins_and_0_switches_it_off():
-    config = Config(
-        thresholds=Thresholds(drift_psi=0.3, missing_ratio=0.2, invalid_ratio=0),
-        models=[
-            ModelConfig(
-                project="p", model="m", thresholds=Thresholds(drift_psi=0, missing_ratio=0.4)
-            )
-        ],
+    config = msgspec.convert(
+        {
+            "thresholds": {"missing_ratio": 0.2, "invalid_ratio": 0, "latency_p95_seconds": 3},
+            "models": [
+                {
+                    "project": "p",
+                    "model": "m",
+                    "thresholds": {"drift_psi": 0, "missing_ratio": 0.4},
+                }
+            ],
+        },
+        Config,
     )
     plans = Plans(config)
-    assert plans.judging_of(KEY).thresholds == {"missing_ratio": 0.4}
-    assert plans.judging_of(ModelKey("p", "n", "predict")).thresholds == {
-        "drift_psi": 0.3,
+    others = {"latency_jump_ratio": 2, "out_of_range_ratio": 0.05, "unseen_ratio": 0.05}
+    assert plans.judging_of(KEY).thresholds == others | {
+        "latency_p95_seconds": 3,
+        "missing_ratio": 0.4,
+    }
+    assert plans.judging_of(ModelKey("p", "n", "predict")).thresholds == others | {
+        "latency_p95_seconds": 3,
+        "drift_psi": 0.2,
         "missing_ratio": 0.2,
     }
 

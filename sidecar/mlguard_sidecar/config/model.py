@@ -111,6 +111,17 @@ class Thresholds(ConfigStruct, frozen=True):
     unseen_ratio: Share | None = None
 
 
+class DefaultThresholds(Thresholds, frozen=True):
+    """The limits of models that set none of their own."""
+
+    drift_psi: Limit | None = 0.2
+    latency_jump_ratio: Limit | None = 2
+    missing_ratio: Share | None = 0.1
+    invalid_ratio: Share | None = 0.01
+    out_of_range_ratio: Share | None = 0.05
+    unseen_ratio: Share | None = 0.05
+
+
 class ModelConfig(ConfigStruct, frozen=True):
     """What differs for one model."""
 
@@ -134,14 +145,7 @@ class Config(ConfigStruct, frozen=True):
     limits: Limits = Limits()
     baseline: BaselineConfig = BaselineConfig(events=1000)
     drift: DriftConfig = DriftConfig()
-    thresholds: Thresholds = Thresholds(
-        drift_psi=0.2,
-        latency_jump_ratio=2,
-        missing_ratio=0.1,
-        invalid_ratio=0.01,
-        out_of_range_ratio=0.05,
-        unseen_ratio=0.05,
-    )
+    thresholds: DefaultThresholds = DefaultThresholds()
     exposition: Literal["full", "fleet"] = "full"
     models: list[ModelConfig] = msgspec.field(default_factory=list)
     rules: RulesConfig = RulesConfig()
