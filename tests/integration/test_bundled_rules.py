@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from support.offline import NOW, Offline
 
+from mlguard_common.config import Duration
+from mlguard_common.samples import Families
+from mlguard_rules.alerting import Engine, State
 from mlguard_rules.rulefile import load_rules
+from mlguard_rules.service.snapshot import FamiliesSnapshot
+from mlguard_sidecar.config import Config, WindowsConfig
 from mlguard_sidecar.drift import psi, psi_critical, smoothed_ratios
-from mlguard_sidecar.exposition import METRICS
+from mlguard_sidecar.exposition import METRICS, Models, Own
+from mlguard_sidecar.wire import Line
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "rules/mlguard_rules/bundled"
@@ -205,3 +213,53 @@ def test_the_fleet_s_index_is_that_of_the_pooled_data(tmp_path):
     path = tmp_path / "pooled.test.yml"
     path.write_text(yaml.safe_dump(test))
     promtool("test", "rules", path)
+
+
+def test_over_a_sidecar_s_own_figures_only_what_breaks_fires_and_within_the_hour(tmp_path):
+    random = np.random.default_rng(7)
+    config = Config(
+        windows=WindowsConfig(
+            traffic=[Duration("5m"), Duration("1h"), Duration("3h")],
+            features=[Duration("1h"), Duration("3h")],
+        )
+    )
+    offline = Offline(tmp_path, config)
+    own = Own(offline.engine.tally, lambda: Counter(socket=0))
+    models = Models(lambda: offline.engine.views, offline.plans.judging_of, lambda: offline.now)
+    groups = [*load_rules(BUNDLED / "model.rules.yml"), *load_rules(BUNDLED / "sidecar.rules.yml")]
+    engine = Engine(groups, 60.0)
+    began, breaks, fired = NOW - NOW % 60, 190, {}
+    for minute in range(250):
+        offline.now = began + 60 * minute + 50
+        n = int(random.poisson(60))
+        offline.send(
+            latency_ms=random.lognormal(3, 0.5, n).tolist(),
+            y_pred=random.integers(0, 2, n).tolist(),
+            features={
+                "stuck": [39.0] * n if minute >= breaks else random.normal(40, 10, n).tolist(),
+                "gone": [None] * n if minute >= breaks else random.normal(40, 10, n).tolist(),
+                "well": random.choice(["a", "b", "c"], n).tolist(),
+            },
+        )
+        if minute % 60 == 0:  # a model that is hardly asked, with odd events
+            odd = Line(project_id="p", model_id="rare", latency_ms=9e6, features={"x": None})
+            offline.engine.take_events([odd], "socket")
+        offline.commit()
+        offline.refresh()
+        families = Families()
+        models.collect(families)
+        own.collect(families)
+        engine.evaluate(offline.now, FamiliesSnapshot(families))
+        for alert in engine.alerts:
+            if alert.state is State.FIRING:
+                labels = dict(alert.labels)
+                name = (labels["alertname"], labels["severity"], labels["feature"])
+                fired.setdefault(name, minute - breaks)
+    offline.close()
+    assert engine.failures == 0
+    assert fired.keys() == {
+        ("MLGuardFeatureDrift", "warning", "stuck"),
+        ("MLGuardFeatureMissing", "warning", "gone"),
+        ("MLGuardFeatureMissing", "critical", "gone"),
+    }
+    assert all(0 < minutes <= 60 for minutes in fired.values())
