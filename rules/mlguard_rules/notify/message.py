@@ -80,11 +80,11 @@ def _title(notification: Notification, severity: str) -> str:
     common = dict(_common(shown))
     where = "/".join(common[label] for label in _WHERE if common.get(label))
     state = severity.upper() if firing else "RESOLVED"
-    count = f" ({len(firing)} firing)" if len(firing) > 1 else ""
+    count = f" ({len(firing):,} firing)" if len(firing) > 1 else ""
     if firing and resolved:
-        count = f" ({len(firing)} firing, {len(resolved)} resolved)"
+        count = f" ({len(firing):,} firing, {len(resolved):,} resolved)"
     elif len(resolved) > 1:
-        count = f" ({len(resolved)})"
+        count = f" ({len(resolved):,})"
     return _one_line(f"[{state}] {name}{': ' + where if where else ''}{count}")
 
 
@@ -144,6 +144,8 @@ def _when(alert: Alert, now: float) -> str:
 def _distinction(alert: Alert, differing: Sequence[str]) -> str:
     """The labels that tell an alert from the others, where its summary does not say them."""
     summary = alert.annotation("summary")
+    if not summary:
+        differing = [name for name, _ in alert.labels if name not in ("alertname", "severity")]
     told = [
         value if name == "severity" else f"{name}={value}"
         for name in differing

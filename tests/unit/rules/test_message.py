@@ -1,0 +1,116 @@
+"""What a person reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlguard_rules.alert import Alert
+from mlguard_rules.notify import Links, Notification, NotifyConfig, Route, compose
+
+NOW = 1_769_849_160.0  # 2026-01-31 08:46 UTC
+LINKS = Links("http://127.0.0.1:9520", "https://git.example.org/mlguard")
+(ROUTE,) = Route.configured(NotifyConfig())
+WHERE = {"project": "shop", "model": "churn_v1", "model_endpoint": "predict"}
+
+
+def drift(feature="age", severity="warning", ends_at=None, **labels: str) -> Alert:
+    labels = {
+        "alertname": "MLGuardFeatureDrift",
+        "feature": feature,
+        "kind": "feature",
+        "severity": severity,
+        **WHERE,
+        **labels,
+    }
+    annotations = {
+        "summary": f"{feature} of shop/churn_v1/predict has drifted",
+        "description": f"Values of {feature} no longer look like the baseline: the population "
+        "stability index is 0.31, over the limit of 0.20 and beyond chance.",
+        "runbook_url": "rules/README.md#mlguardfeaturedrift",
+    }
+    return Alert(tuple(sorted(labels.items())), tuple(annotations.items()), NOW - 31 * 60, ends_at)
+
+
+def composed(firing=(), resolved=(), links=LINKS, omitted=0):
+    return compose(Notification(ROUTE, (), tuple(firing), tuple(resolved), omitted), links, NOW)
+
+
+def test_one_alert_says_what_where_the_number_since_when_and_what_to_do():
+    message = composed([drift()])
+    assert message.title == "[WARNING] MLGuardFeatureDrift: shop/churn_v1/predict"
+    assert message.kind == "warning"
+    runbook = "https://git.example.org/mlguard/rules/README.md#mlguardfeaturedrift"
+    assert message.body.split("\n\n") == [
+        (
+            "**age of shop/churn_v1/predict has drifted**. Values of age no longer look like the "
+            "baseline: the population stability index is 0.31, over the limit of 0.20 and beyond "
+            "chance. Since 2026-01-31 08:15 UTC, for 31 min."
+        ),
+        f"What to do: [{runbook}]({runbook})",
+        "Figures: [http://127.0.0.1:9520](http://127.0.0.1:9520)",
+    ]
+
+
+def test_the_readme_shows_such_a_message():
+    message = composed([drift()], links=Links())
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    block = next(part for part in readme.split("```") if "[WARNING]" in part)
+    told = f"{message.title} {message.body}".replace("**", "")
+    assert " ".join(block.split()) == " ".join(told.split())
+
+
+def test_the_worst_comes_first_and_its_severity_is_the_title_s():
+    message = composed([drift("sex"), drift("age", "critical")], [drift("zip", ends_at=NOW - 60)])
+    assert message.title == (
+        "[CRITICAL] MLGuardFeatureDrift: shop/churn_v1/predict (2 firing, 1 resolved)"
+    )
+    first, second, heading, third = message.body.split("\n\n")[:4]
+    assert first.startswith("**age of shop/churn_v1/predict has drifted** (critical).")
+    assert second.startswith("**sex of shop/churn_v1/predict has drifted** (warning).")
+    assert heading == "**Resolved**"
+    assert third == (
+        "**zip of shop/churn_v1/predict has drifted**. "
+        "From 2026-01-31 08:15 UTC to 2026-01-31 08:45 UTC, for 30 min."
+    )
+
+
+def test_the_end_is_good_news():
+    message = composed(resolved=[drift(ends_at=NOW)])
+    assert message.title == "[RESOLVED] MLGuardFeatureDrift: shop/churn_v1/predict"
+    assert message.kind == "success"
+
+
+def test_many_are_counted_and_the_text_is_bounded():
+    message = composed([drift(f"f{i:04}") for i in range(10_000)], omitted=7)
+    assert message.title.endswith("(10,000 firing)")
+    assert "and 9,990 more: MLGuardFeatureDrift 9,990" in message.body
+    assert "and 7 more" in message.body
+    assert len(message.body) < 4000
+
+
+def test_the_same_of_many_pods_is_said_once():
+    message = composed([drift(instance=f"pod-{i:03}") for i in range(500)])
+    assert message.body.count("has drifted") == 1
+    assert "500 times, instance: pod-000, pod-001, pod-002, pod-003, pod-004 and 495 more" in (
+        message.body
+    )
+
+
+def test_nothing_that_a_sender_chose_becomes_markup():
+    nasty = "<!channel> <img src=x> [click](http://evil.example.org)\n# big"
+    alert = Alert(
+        (("alertname", "A"), ("feature", nasty), ("severity", "warning")),
+        (("summary", nasty), ("description", nasty), ("runbook_url", f"x {nasty}")),
+        NOW,
+    )
+    body = composed([alert]).body
+    assert "<" not in body
+    assert "](http://evil" not in body
+    assert "\n#" not in body
+
+
+def test_an_alert_without_texts_still_says_what_it_is():
+    alert = Alert((("alertname", "Plain"), ("disk", "sda")), (), NOW - 86_400 * 3)
+    message = composed([alert], links=Links())
+    assert message.title == "[INFO] Plain"
+    assert message.body == "**Plain** (disk=sda). Since 2026-01-28 08:46 UTC, for 3 d."
