@@ -98,11 +98,12 @@ def _totals(families: Families, view: ModelView) -> None:
 
 def _judged(families: Families, view: ModelView) -> None:
     """Say which window rules judge each figure over, and how many events that is."""
+    latencies = _latencies(view)
     for figure, counts, enough in (
-        ("latency", _latencies(view), ENOUGH_LATENCIES),
+        ("latency", latencies, ENOUGH_LATENCIES),
         ("traffic", _expected(view), ENOUGH_TRAFFIC),
         ("features", _feature_events(view), ENOUGH_FEATURES),
-        ("usual", _latencies(view)[-1:], 0),
+        ("usual", latencies[-1:], 0),
     ):
         # the shortest that holds enough, else the longest
         for label, n in [pair for pair in counts if pair[1] >= enough][:1] or counts[-1:]:
