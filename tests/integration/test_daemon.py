@@ -30,7 +30,7 @@ def reload(sidecar) -> str:
 
 def comparable(found: dict) -> dict:
     """Figures that do not depend on when they are asked for, or on this process."""
-    changing = ("mlguard_inferences_per_second", "mlguard_sidecar_")
+    changing = ("mlguard_inferences_per_second", "mlguard_sidecar_", "mlguard_rule_")
     return {k: v for k, v in found.items() if not k[0].startswith(changing)}
 
 

@@ -332,6 +332,25 @@ def test_a_receiver_that_is_down_for_an_hour_is_told_all_in_order(tmp_path, hook
     asyncio.run(story())
 
 
+def test_a_message_that_is_refused_blocks_no_other(tmp_path, hook):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        hook.status = 400
+        await offline.run(300)
+        hook.status = 200
+        assert hook.refused == 5
+        offline.values["other"] = 5
+        await offline.run(600)
+        assert hook.titles == ["[CRITICAL] Busy: p/other"]
+        families = Families()
+        offline.alerting.collect(families)
+        (outcomes,) = [s for m, s in families.samples.items() if m.name.endswith("ications_total")]
+        assert {s.labels[1]: s.value for s in outcomes} == {"sent": 1, "failed": 4, "dropped": 1}
+        offline.db.conn.close()
+
+    asyncio.run(story())
+
+
 def test_ten_thousand_alerts_are_few_bounded_messages(tmp_path, hook):
     async def story() -> None:
         offline = Offline(tmp_path, hook.url, group_by=["..."])

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SECRET = re.compile(r"\b(url|token|password|receivers|relay)\b")
+"""Keys whose values are not told."""
+
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
 
 
@@ -117,8 +120,9 @@ def _explain(error: msgspec.ValidationError, kind: type[T], raw: Any, filled: An
     if text.startswith("Invalid enum value"):
         expected = f"expected one of {', '.join(_choices(type_at(kind, steps)))}"
     expected = expected[:1].lower() + expected[1:]
-    found = "" if isinstance(value, dict) else f"found {_shown(value)}, "
     key = _key(steps)
+    hidden = isinstance(value, dict) or _SECRET.search(key)
+    found = "" if hidden else f"found {_shown(value)}, "
     return f"{key}: {found}{expected}" if key else expected
 
 

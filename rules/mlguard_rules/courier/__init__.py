@@ -4,6 +4,6 @@ Apprise and what it brings take some 25 MiB, which a sidecar would then hold for
 that hangs is a process that can be killed; and what Apprise logs, secrets among it, stays here.
 """
 
-from mlguard_rules.courier.call import carry, check_url
+from mlguard_rules.courier.call import carry
 
-__all__ = ["carry", "check_url"]
+__all__ = ["carry"]

@@ -31,20 +31,17 @@ def main() -> None:
     from apprise import Apprise  # noqa: PLC0415 - it reads the logging set-up
 
     courier = Apprise()
-    if not courier.add(job["url"]):
-        result = "its URL is none that Apprise knows"
-    elif job["message"] is None:
-        result = ""
-    else:
-        message = job["message"]
+    message, reason = job["message"], "its URL is none that Apprise knows"
+    if courier.add(job["url"]):
         taken = courier.notify(
             body=message["body"],
             title=message["title"],
             notify_type=message["kind"],
             body_format="markdown",
         )
-        result = "" if taken else _reason(told)
-    sys.stdout.write(json.dumps(result))
+        reason = "" if taken else _reason(told)
+    status = re.search(r"HTTP (\d+)", reason)
+    sys.stdout.write(json.dumps({"reason": reason, "status": int(status[1]) if status else None}))
 
 
 def _reason(told: list[str]) -> str:

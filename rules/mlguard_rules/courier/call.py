@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 SECONDS = 60.0
 """After which a receiver hangs."""
 
+_REFUSALS = (400, 413, 422)
+"""HTTP states that say that it is the message which is wrong."""
+
+
+class _Answer(msgspec.Struct):
+    reason: str
+    status: int | None
+
 
 async def carry(url: str, message: Message) -> None:
     """Send a message.
@@ -27,24 +35,12 @@ async def carry(url: str, message: Message) -> None:
     Raises:
         DeliveryError: it was not taken, as far as is known.
     """
-    await _run(url, message)
-
-
-async def check_url(url: str) -> None:
-    """See whether Apprise knows what to do with a URL.
-
-    Raises:
-        DeliveryError: it does not.
-    """
-    await _run(url, None)
-
-
-async def _run(url: str, message: Message | None) -> None:
     # the URL goes by standard input, as anybody may read a process's arguments
     job = msgspec.json.encode({"url": url, "message": message})
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # what lies in the working folder is not to be imported
             "-m",
             "mlguard_rules.courier",
             stdin=asyncio.subprocess.PIPE,
@@ -63,8 +59,8 @@ async def _run(url: str, message: Message | None) -> None:
             process.kill()
             await process.wait()
     try:
-        reason = msgspec.json.decode(output, type=str)
+        answer = msgspec.json.decode(output, type=_Answer)
     except msgspec.DecodeError as error:
         raise DeliveryError(f"the courier ended with status {process.returncode}") from error
-    if reason:
-        raise DeliveryError(reason)
+    if answer.reason:
+        raise DeliveryError(answer.reason, refused=answer.status in _REFUSALS)

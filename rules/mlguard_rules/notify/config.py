@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -116,6 +117,9 @@ class NotifyConfig(ConfigStruct, frozen=True):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"receivers: found {name} twice, expected it once")
+        for name in self.labels:
+            if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
+                raise ValueError(f"labels: found {name!r}, expected the name of a label")
         for route in self.routes:
             for name in route.receivers:
                 if name not in names:

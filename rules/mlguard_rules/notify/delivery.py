@@ -20,6 +20,9 @@ LONGEST_RETRY_SECONDS = 300.0
 MOST_LETTERS = 1000
 """That wait for one receiver; the oldest go beyond that, and are counted."""
 
+_MOST_REFUSALS = 4
+"""Further attempts for a message that a receiver does not want, as others wait behind it."""
+
 KEEP_SECONDS = 7 * 86_400.0
 """How long a letter is tried."""
 
@@ -48,7 +51,15 @@ class Letter:
 
 
 class DeliveryError(Exception):
-    """A message was not taken; one line without a secret."""
+    """A message was not taken; one line without a secret.
+
+    Attributes:
+        refused: whether the message itself is what the receiver does not want.
+    """
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = refused
 
 
 Send = Callable[[Message], Awaitable[None]]
@@ -141,6 +152,9 @@ class Delivery:
         try:
             await self.send(letter.message)
         except DeliveryError as error:
+            if error.refused and letter.attempts >= _MOST_REFUSALS:
+                self._give_up(0, f"it was refused {letter.attempts + 1} times, {error}")
+                return True
             pause = min(FIRST_RETRY_SECONDS * 2**letter.attempts, LONGEST_RETRY_SECONDS)
             later = replace(letter, attempts=letter.attempts + 1, next_at=self._clock() + pause)
             self._letters[0] = later

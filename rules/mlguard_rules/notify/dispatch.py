@@ -267,11 +267,16 @@ class Dispatcher:
         for labels, live in self._live.items():
             if live.alert.ends_at is None and live.expires_at <= now:
                 self._keep(replace(self._live[labels].alert, ends_at=live.expires_at), now)
-        mute = {labels for labels in self._live if silenced(dict(labels))}
-        inhibited = self._inhibited()
-        for route in self._routes.values():
-            self._flush(route, now, mute, inhibited)
+        if any(group.next_flush <= now for group in self._groups.values()):
+            mute = {labels for labels in self._live if silenced(dict(labels))}
+            inhibited = self._inhibited()
+            for route in self._routes.values():
+                self._flush(route, now, mute, inhibited)
         self._forget_resolved()
+        return self.take_changes()
+
+    def take_changes(self) -> Step:
+        """What is to be kept of what was taken in since the last step."""
         done, self._changed = self._changed, Step()
         return done
 

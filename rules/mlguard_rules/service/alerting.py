@@ -172,7 +172,7 @@ class Alerting:
         now = self._clock()
         for alert, expires_at in alerts:
             self._dispatcher.receive(alert, now, expires_at)
-        await self._apply(self._dispatcher.step(now, self._silenced), strict=True)
+        await self._apply(self._dispatcher.take_changes(), strict=True)
         self._wake.set()
 
     async def tell(self, group: Labels, alerts: Sequence[Alert], digest: str, omitted: int) -> None:
