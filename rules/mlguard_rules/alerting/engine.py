@@ -32,10 +32,12 @@ class Tick:
     Attributes:
         changed: alerts that are new or went on in their life, to be kept.
         gone: rule and labels of alerts to be forgotten.
+        failed: rules that could not be evaluated, by name, and why.
     """
 
     changed: list[ActiveAlert] = field(default_factory=list)
     gone: list[Key] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Engine:
@@ -46,6 +48,7 @@ class Engine:
         interval: seconds between two evaluations.
         alerts: as they were when the process ended.
         last: when it last evaluated its rules, epoch seconds, None if never.
+        history: made for the expressions of the rules, where others read it too.
 
     Attributes:
         failures: evaluations that failed, since the start.
@@ -57,10 +60,11 @@ class Engine:
         interval: float,
         alerts: Iterable[ActiveAlert] = (),
         last: float | None = None,
+        history: History | None = None,
     ) -> None:
         self._rules = [rule for group in groups for rule in group.rules]
         self._interval = interval
-        self._history = History(rule.expression for rule in self._rules)
+        self._history = history or History(rule.expression for rule in self._rules)
         self._began: float | None = None
         self._last = last
         self._failing: dict[str, str] = {}
@@ -99,10 +103,12 @@ class Engine:
         self._leave_out_what_was_missed(now)
         self._history.append(now, snapshot)
         self._began = now if self._began is None else min(self._began, now)
+        failed = []
         for rule in self._rules:
             try:
                 self._evaluate(rule, now)
             except (EvaluationError, UnsupportedError) as error:
+                failed.append((rule.name, str(error)))
                 self._fail(rule, str(error))
             else:
                 self._failing.pop(rule.name, None)
@@ -112,6 +118,7 @@ class Engine:
         return Tick(
             changed=[a for key, a in after.items() if not a.same_life(before.get(key))],
             gone=[key for key in before if key not in after],
+            failed=failed,
         )
 
     def _leave_out_what_was_missed(self, now: float) -> None:
@@ -142,9 +149,9 @@ class Engine:
                 raise EvaluationError("two results have the same labels once the rule's are set")
             found[labels] = finding
         # a range that reaches back behind the start of this process proves nothing by its silence
-        passed = 0.0 if self._began is None else now - self._began
-        observed = passed >= rule.expression.range_seconds
-        after = advance(rule, active, found, now, observed=observed)
+        began = now if self._began is None else self._began
+        observed_since = began if now - began < rule.expression.range_seconds else None
+        after = advance(rule, active, found, now, observed_since=observed_since)
         if after:
             self._active[rule.id] = after
         else:

@@ -98,7 +98,7 @@ def advance(
     found: Mapping[Labels, Finding],
     now: float,
     *,
-    observed: bool = True,
+    observed_since: float | None = None,
 ) -> dict[Labels, ActiveAlert]:
     """The alerts of a rule after one more evaluation (prometheus/rules/alerting.go, Eval).
 
@@ -107,14 +107,14 @@ def advance(
         active: its alerts before.
         found: what it found, by the alert's labels.
         now: epoch seconds.
-        observed: whether finding nothing means that there is nothing; where it is false, what
-            fires stays.
+        observed_since: what has fired since before is kept where it is not found, as the
+            samples that it was found by are not known; None where all are.
     """
     after: dict[Labels, ActiveAlert] = {}
     for labels, alert in active.items():
         if labels in found and alert.state is not State.RESOLVED:
             continue
-        kept = alert if labels in found else _unfound(rule, alert, now, observed=observed)
+        kept = alert if labels in found else _unfound(rule, alert, now, observed_since)
         if kept is not None:
             after[labels] = kept
     for labels, finding in found.items():
@@ -142,13 +142,13 @@ def _new(rule: AlertRule, labels: Labels, finding: Finding, now: float) -> Activ
 
 
 def _unfound(
-    rule: AlertRule, alert: ActiveAlert, now: float, *, observed: bool
+    rule: AlertRule, alert: ActiveAlert, now: float, observed_since: float | None
 ) -> ActiveAlert | None:
     if alert.state is State.PENDING:
         return None
     if alert.state is State.RESOLVED:
         return None if alert.is_old(now) else alert
-    if not observed:
+    if observed_since is not None and alert.active_at < observed_since:
         return alert
     kept_since = now if alert.kept_since is None else alert.kept_since
     if since(now, kept_since) < rule.keep_firing_seconds:

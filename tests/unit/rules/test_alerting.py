@@ -150,6 +150,15 @@ def test_a_range_that_begins_anew_resolves_nothing_by_its_silence(rules):
     assert states(after) == {State.RESOLVED}
 
 
+def test_a_range_that_has_grown_since_an_alert_began_may_resolve_it(rules):
+    engine = Engine(rules("- alert: E\n  expr: increase(x[1h]) > 28"), STEP)
+    now = run(engine, NOW, STEP, x(100))
+    now = run(engine, now, STEP, x(120))
+    assert states(engine) == {State.FIRING}, "two samples are stretched to 30"
+    run(engine, now, STEP, x(120))
+    assert states(engine) == {State.RESOLVED}
+
+
 def test_recording_rules_feed_the_rules_behind_them(rules):
     engine = Engine(
         rules(
