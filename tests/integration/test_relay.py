@@ -200,7 +200,7 @@ def test_a_drift_episode_through_prometheus_and_alertmanager_is_two_messages(
         drift={"bins": 5},
     ).start()
     rules = bundled_file("model").read_text()
-    (tmp_path / "model.rules.yml").write_text(re.sub(r"for: \d+m", "for: 1s", rules))
+    (tmp_path / "model.rules.yml").write_text(re.sub(r"for: \d+[mh]", "for: 1s", rules))
     prometheus, alertmanager = free_port(), free_port()
     alertmanager_config = {
         "route": {

@@ -82,7 +82,7 @@ def rejected(sidecar) -> dict[str, float]:
     return {
         dict(labels)["reason"]: value
         for (name, labels), value in found.items()
-        if name == "mlguard_sidecar_events_rejected_total"
+        if name == "mlguard_sidecar_events_rejected_total" and value
     }
 
 
@@ -357,7 +357,7 @@ def test_a_stale_socket_is_taken_over_and_a_living_one_is_not(make_sidecar):
 def test_a_folder_or_port_in_use_is_told_in_one_line(make_sidecar):
     first = make_sidecar().start()
     second = make_sidecar(data_dir=first.config["data_dir"])
-    assert "is in use by another mlguard-sidecar" in fails(second)
+    assert "is in use by another process of ML Guard" in fails(second)
     third = make_sidecar(listen=first.config["listen"])
     assert "name another with --listen" in fails(third)
     assert not third.socket_path.exists()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import TYPE_CHECKING
 
 import mlguard
 from mlguard_sidecar.exposition import metrics as m
+from mlguard_sidecar.wire import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 SOURCES = ("socket",)
 _COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _TALLIED = (
-    (m.COMMITTED, "events_committed", SOURCES),
-    (m.REJECTED, "events_rejected", ()),
-    (m.DUPLICATES, "duplicate_batches", SOURCES),
-    (m.CLIENT_DROPPED, "client_dropped_events", SOURCES),
-    (m.OVERFLOW, "series_overflow", ("feature", "model", "prediction")),
+    (m.COMMITTED, "events_committed", tuple(product(SOURCES))),
+    (m.REJECTED, "events_rejected", tuple(product(SOURCES, Reason))),
+    (m.DUPLICATES, "duplicate_batches", tuple(product(SOURCES))),
+    (m.CLIENT_DROPPED, "client_dropped_events", tuple(product(SOURCES))),
+    (m.OVERFLOW, "series_overflow", (("feature",), ("model",), ("prediction",))),
 )
 
 
@@ -78,8 +79,8 @@ class Own:
             families.add(m.RECEIVED, (source,), received[source])
             families.add(m.PENDING, (source,), pending[source])
         for metric, name, known in _TALLIED:
-            families.declare(metric)
-            counts = {(label,): 0 for label in known} | dict(self._tally.of(name))
+            # at 0 from the start, so that a first increase is seen as one
+            counts = dict.fromkeys(known, 0) | dict(self._tally.of(name))
             for labels, n in sorted(counts.items()):
                 families.add(metric, labels, n)
         cumulative = list(accumulate(self._commits))
