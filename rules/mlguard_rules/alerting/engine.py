@@ -162,7 +162,7 @@ class Engine:
         for series, value in vector.items():
             labels = dict(series) | dict(rule.labels)
             labels.pop("__name__", None)
-            key = tuple(sorted(labels.items()))
+            key = tuple(sorted((name, text) for name, text in labels.items() if text))
             if key in recorded:
                 raise EvaluationError("two results have the same labels once the rule's are set")
             recorded[key] = value

@@ -132,7 +132,7 @@ class _Reader:
             if not _METRIC.fullmatch(name):
                 raise self._error(node, f"{name!r} is no name of a metric")
             plain = sorted((label, template.source) for label, template in labels)
-            return RecordingRule(name, expression, tuple(pair for pair in plain if pair[1]))
+            return RecordingRule(name, expression, tuple(plain))
         for label, _ in labels:
             if label == "alertname":
                 raise self._error(node, "the label alertname is the alert's name")

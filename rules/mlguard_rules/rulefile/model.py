@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlguard_rules.promql import Expression, Labels
+    from mlguard_rules.promql import Expression
     from mlguard_rules.templates import Template
 
 
@@ -26,12 +26,12 @@ class RecordingRule:
     Attributes:
         name: of the metric.
         expression: what is evaluated.
-        labels: set on every result.
+        labels: set on every result; one that is empty is taken away.
     """
 
     name: str
     expression: Expression
-    labels: Labels
+    labels: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)

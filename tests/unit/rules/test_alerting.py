@@ -170,3 +170,12 @@ def test_recording_rules_feed_the_rules_behind_them(rules):
     engine.evaluate(NOW, {"x": [((("a", "1"), ("b", str(i))), 1.0) for i in range(3)]})
     (alert,) = engine.alerts
     assert dict(alert.labels) == {"alertname": "R", "a": "1", "k": "v"}
+
+
+def test_an_empty_label_of_a_recording_rule_takes_the_label_away(rules):
+    engine = Engine(
+        rules("- record: r\n  expr: x\n  labels: {a: ''}", "- alert: R\n  expr: r"), STEP
+    )
+    engine.evaluate(NOW, x(1, a="1", b="2"))
+    (alert,) = engine.alerts
+    assert dict(alert.labels) == {"alertname": "R", "b": "2"}
