@@ -71,6 +71,7 @@ def test_a_baseline_is_built_from_training_data_shown_and_used(training, tmp_pat
     assert lines[0].split()[:2] == ["MODEL", "INFERENCES"]
     assert lines[1].startswith("p/m/predict  1 ")
     assert "in use" in lines[1]
+    assert lines[-2] == "alerts 0 firing, 0 pending"
     assert lines[-1] == "rejected 0, dropped by clients 0, store errors 0"
 
 

@@ -202,6 +202,9 @@ def test_silences_come_by_command_and_end_by_it(alerting_sidecar, hook):
     send(sidecar, 5)
     eventually(lambda: "firing (silenced)  critical" in run("list").stdout)
     assert "m is busy" in run("list").stdout
+    status = [sys.executable, "-m", "mlguard_sidecar.cli", "status", "--url", sidecar.url]
+    told = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+    assert "alerts 1 firing, 0 pending" in told
     told = run("list", "--silences").stdout
     assert name in told
     assert "known" in told

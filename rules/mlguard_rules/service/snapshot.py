@@ -17,15 +17,18 @@ class FamiliesSnapshot(Mapping[str, "Sequence[tuple[Labels, float]]"]):
 
     def __init__(self, families: Families) -> None:
         self._families = {metric.name: (metric, s) for metric, s in families.samples.items()}
+        self._turned: dict[str, Sequence[tuple[Labels, float]]] = {}
 
     def __getitem__(self, name: str) -> Sequence[tuple[Labels, float]]:
         """The samples of a name, without it among their labels."""
-        suffix = ""
-        if name not in self._families:
-            base, _, last = name.rpartition("_")
-            name, suffix = base, f"_{last}"
-        metric, samples = self._families[name]
-        return list(_of_suffix(metric, samples, suffix))
+        if name not in self._turned:
+            family, suffix = name, ""
+            if family not in self._families:
+                family, _, last = name.rpartition("_")
+                suffix = f"_{last}"
+            metric, samples = self._families[family]
+            self._turned[name] = list(_of_suffix(metric, samples, suffix))
+        return self._turned[name]
 
     def __iter__(self) -> Iterator[str]:
         for metric, samples in self._families.values():

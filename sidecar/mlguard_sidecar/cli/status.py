@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import urllib.request
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from mlguard_sidecar.cli.table import table
 
-_LINE = re.compile(r"^(mlguard_\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+_LINE = re.compile(r"^(mlguard_\w+|ALERTS)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _MODEL = ("project", "model", "model_endpoint")
 
@@ -28,11 +28,14 @@ def status_table(url: str) -> str:
     drifting: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     psi: dict[tuple[tuple[str, str], ...], float] = {}
     own: defaultdict[str, float] = defaultdict(float)
+    alerts: Counter[str] = Counter()
     for name, raw, value in _LINE.findall(text):
         labels = {key: _unescaped(found) for key, found in _LABEL.findall(raw)}
         key = tuple(labels.get(part, "") for part in _MODEL)
         series = tuple(sorted(labels.items()))
-        if name == "mlguard_drift_psi":
+        if name == "ALERTS":
+            alerts[labels["alertstate"]] += 1
+        elif name == "mlguard_drift_psi":
             psi[series] = float(value)
         elif name == "mlguard_drift_psi_critical" and psi.get(series, 0.0) > float(value):
             drifting[key].add(labels["feature"])
@@ -60,6 +63,7 @@ def status_table(url: str) -> str:
     errors = own["mlguard_sidecar_store_errors_total"]
     told += [
         "",
+        f"alerts {alerts['firing']} firing, {alerts['pending']} pending",
         f"rejected {rejected:,.0f}, dropped by clients {dropped:,.0f}, store errors {errors:,.0f}",
     ]
     return "\n".join(told)
