@@ -61,6 +61,9 @@ class Plans:
             min_samples=config.drift.min_samples,
             learning_events=self.plan_of(key).events,
             fleet=config.exposition == "fleet",
+            drifts_by_nature=frozenset(
+                name for name, feature in own.features.items() if not feature.drift
+            ),
             thresholds=_thresholds(own.thresholds, config.thresholds),
         )
 

@@ -14,7 +14,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.offline import KEY, NOW, Offline
 
 from mlguard_common.config import Duration
-from mlguard_sidecar.config import BaselineConfig, Config, ModelConfig, Thresholds, WindowsConfig
+from mlguard_sidecar.config import (
+    BaselineConfig,
+    Config,
+    FeatureConfig,
+    ModelConfig,
+    Thresholds,
+    WindowsConfig,
+)
 from mlguard_sidecar.exposition import METRICS, Own, metrics
 from mlguard_sidecar.plans import Plans
 from mlguard_sidecar.wire import Line, ModelKey, Reason, Refused
@@ -176,6 +183,19 @@ def test_a_baseline_tells_its_rows_its_missing_values_and_what_it_has_no_categor
     assert missing == {"x": 0.5, "y": 0, "z": 0}
     assert unseen == {"y": 0, "z": 25 / 200}
     assert [v for k, v in figures.items() if k[0] == "baseline_samples"] == [200]
+
+
+def test_what_drifts_by_nature_is_not_told(tmp_path):
+    model = ModelConfig(project="p", model="m", features={"hour": FeatureConfig(drift=False)})
+    offline = Offline(tmp_path, Config(baseline=BaselineConfig(events=60), models=[model]))
+    xs = [float(n % 24) for n in range(400)]
+    offline.send(features={"hour": xs, "age": xs})
+    offline.commit()
+    told = {name for name in offline.figures() if name[0].startswith("drift_") and "1h" in name}
+    offline.close()
+    assert any("age" in name for name in told if name[0] == "drift_psi")
+    assert not any("hour" in name for name in told if name[0] != "drift_samples")
+    assert any("hour" in name for name in told if name[0] == "drift_samples")
 
 
 def test_labels_come_back_as_they_were(page):

@@ -87,6 +87,7 @@ class FeatureConfig(ConfigStruct, frozen=True):
     bins: Annotated[int, Meta(ge=2, le=60)] | None = None
     method: Method | None = None
     edges: Annotated[list[float], Meta(min_length=1, max_length=60)] | None = None
+    drift: bool = True
 
     def __post_init__(self) -> None:
         edges = self.edges or []

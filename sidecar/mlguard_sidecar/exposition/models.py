@@ -43,6 +43,7 @@ class Judging:
         min_samples: below which no drift is told.
         learning_events: events that a baseline is learnt from.
         fleet: whether only what can be summed over replicas is shown.
+        drifts_by_nature: features whose drift is not told.
         thresholds: limits by their key in the configuration, those that are off left out.
     """
 
@@ -51,6 +52,7 @@ class Judging:
     min_samples: int
     learning_events: int
     fleet: bool
+    drifts_by_nature: frozenset[str]
     thresholds: Mapping[str, float]
 
 
@@ -205,6 +207,9 @@ def _feature_windows(families: Families, view: ModelView, judging: Judging) -> N
                     alpha=share,
                     min_samples=judging.min_samples,
                 )
+                by_nature = column.name in judging.drifts_by_nature
+                if by_nature and column.role is Role.FEATURE and isinstance(drift, Drift):
+                    drift = drift.samples
                 _drift(families, (*view.key, column.name, column.role.value, label), drift)
 
 
