@@ -14,7 +14,7 @@ import urllib.request
 import numpy as np
 import pytest
 import yaml
-from support.sidecar import eventually
+from support.sidecar import eventually, limit_file_size
 
 from mlguard import Guard
 from mlguard_sidecar.baseline import Binning, build, dump
@@ -214,14 +214,6 @@ def test_a_full_disk_loses_nothing_and_is_told(make_sidecar):
         assert sidecar.value("mlguard_sidecar_events_pending") == 0
         assert sidecar.get("/readyz") == "ready\n"
     assert sidecar.stop() == 0
-
-
-def limit_file_size(pid: int, size: int | None) -> None:
-    """Let a process write no file beyond a size, as on a full disk; None takes that back."""
-    import resource
-
-    limit = resource.RLIM_INFINITY if size is None else size
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
 
 def test_the_database_can_be_opened_by_others_once_it_is_stopped(make_sidecar):

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support.receivers import Hook
-from support.sidecar import eventually, free_port
+from support.sidecar import eventually, free_port, limit_file_size
 
 from mlguard_rules.service import bundled_file
 
@@ -92,6 +92,30 @@ def test_a_webhook_is_told_once_however_often_it_comes(exporter, hook):
     assert hook.titles == ["[WARNING] Drift: m", "[RESOLVED] Drift: m"]
     assert "and 3 more" in hook.got[0][1]["message"]
     assert "http://prometheus.example.org/graph" in hook.got[0][1]["message"]
+
+
+def test_what_cannot_be_stored_is_not_taken(exporter, hook):
+    """A full disk: Alertmanager is told to try again, and its next attempt is told once."""
+    wal = exporter.folder / "data/exporter.db-wal"
+    limit_file_size(exporter.process.pid, wal.stat().st_size)
+    posted = [{"labels": {"alertname": "Posted"}}]
+    for _ in range(3):
+        assert post(exporter, "/api/v1/alertmanager", webhook()) == 503
+        assert post(exporter, "/api/v2/alerts", posted) == 503
+    assert exporter.value("mlguard_alerting_store_errors_total") >= 6
+    assert hook.got == []
+    limit_file_size(exporter.process.pid, None)
+    for _ in range(2):
+        assert post(exporter, "/api/v1/alertmanager", webhook()) == 200
+        assert post(exporter, "/api/v2/alerts", posted) == 200
+    eventually(lambda: len(hook.got) == 2)
+    eventually(lambda: exporter.value("mlguard_notifications_total", outcome="sent") == 2)
+    assert exporter.stop() == 0
+    exporter.start()
+    for _ in range(3):
+        assert post(exporter, "/api/v1/alertmanager", webhook()) == 200
+    eventually(lambda: exporter.value("mlguard_notifications_pending") == 0)
+    assert sorted(hook.titles) == ["[INFO] Posted", "[WARNING] Drift: m"]
 
 
 def test_who_may_post(exporter, make_exporter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -203,3 +204,9 @@ def resident_mebibytes(pid: int) -> dict[str, float]:
         if name in ("Rss", "Anonymous"):
             found[name] = int(rest.split()[0]) / 1024
     return found
+
+
+def limit_file_size(pid: int, size: int | None) -> None:
+    """Let a process write no file beyond a size, as on a full disk; None takes that back."""
+    limit = resource.RLIM_INFINITY if size is None else size
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
