@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
 import click
 
 from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
+from mlguard_rules.ruletest import load_tests, run
 
 
 @click.group()
@@ -30,4 +32,25 @@ def rules_check(*, files: tuple[Path, ...]) -> None:
         every = [rule for group in groups for rule in group.rules]
         alerts = sum(isinstance(rule, AlertRule) for rule in every)
         click.echo(f"{file}: {alerts} alerts, {len(every) - alerts} recording rules, all usable")
+    sys.exit(1 if failed else 0)
+
+
+@rules.command("test")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def rules_test(*, files: tuple[Path, ...]) -> None:
+    """Run promtool's unit tests of rules in FILES with the embedded engine."""
+    logging.getLogger("mlguard_rules").addHandler(logging.NullHandler())  # told as a difference
+    failed = False
+    for file in files:
+        try:
+            differences = run(load_tests(file))
+        except RuleFileError as error:
+            click.echo(f"mlguard: {error}", err=True)
+            failed = True
+            continue
+        if not differences:
+            click.echo(f"{file}: SUCCESS")
+        for difference in differences:
+            click.echo(f"{file}:{difference}")
+            failed = True
     sys.exit(1 if failed else 0)

@@ -1,0 +1,122 @@
+"""A YAML file whose mistakes are told with their line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import yaml
+
+from mlguard_rules.rulefile import RuleFileError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Fields = dict[str, yaml.Node]
+
+_DURATION = re.compile(
+    r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?"
+)
+_UNIT_MS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
+
+
+class Document:
+    """Reads the parts of a file; each method raises a RuleFileError with the line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def error(self, node: yaml.Node, reason: str) -> RuleFileError:
+        """What is wrong with a part."""
+        return RuleFileError(self._path, line_of(node), reason)
+
+    def root(self) -> yaml.Node:
+        """The whole file."""
+        try:
+            text = self._path.read_text(encoding="utf-8")
+            root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        except OSError as error:
+            raise RuleFileError(self._path, 1, f"cannot be read: {error.strerror}") from error
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise RuleFileError(self._path, line, f"not YAML: {error.problem}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            reason = " ".join(str(error).split())
+            raise RuleFileError(self._path, 1, f"not YAML: {reason}") from error
+        if root is None:
+            raise RuleFileError(self._path, 1, "the file is empty; expected rule_files and tests")
+        return root
+
+    def fields(self, node: yaml.Node, known: tuple[str, ...], what: str) -> Fields:
+        """The values of a mapping by their keys."""
+        if not isinstance(node, yaml.MappingNode):
+            raise self.error(node, f"expected {what}, which is keys and values")
+        fields: Fields = {}
+        for key, value in node.value:
+            name = self.text(key)
+            if name not in known:
+                raise self.error(key, f"unknown key {name!r}; {what} has {', '.join(known)}")
+            if name in fields:
+                raise self.error(key, f"a second key {name!r}")
+            fields[name] = value
+        return fields
+
+    def items(self, fields: Fields, key: str) -> list[yaml.Node]:
+        """The members of a list; none where it is not there."""
+        node = fields.get(key)
+        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
+            return []
+        if isinstance(node, yaml.SequenceNode):
+            return list(node.value)
+        raise self.error(node, f"{key}: expected a list")
+
+    def text(self, node: yaml.Node) -> str:
+        """A text, or what else is written as one."""
+        if not isinstance(node, yaml.ScalarNode):
+            raise self.error(node, "expected a text")
+        return str(node.value)
+
+    def needed(self, fields: Fields, key: str, of: yaml.Node) -> yaml.Node:
+        """The value of a key that cannot be left out."""
+        if key not in fields:
+            raise self.error(of, f"{key} is missing")
+        return fields[key]
+
+    def texts(self, fields: Fields, key: str) -> dict[str, str]:
+        """A mapping of texts; empty where it is not there."""
+        node = fields.get(key)
+        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
+            return {}
+        if not isinstance(node, yaml.MappingNode):
+            raise self.error(node, f"{key}: expected names and texts")
+        found: dict[str, str] = {}
+        for name_node, text_node in node.value:
+            name = self.text(name_node)
+            if name in found:
+                raise self.error(name_node, f"a second {name!r}")
+            found[name] = self.text(text_node)
+        return found
+
+    def milliseconds(self, node: yaml.Node) -> int:
+        """A duration such as 1h30m."""
+        text = self.text(node)
+        found = _DURATION.fullmatch(text)
+        if text == "0":
+            return 0
+        if not text or not found:
+            raise self.error(node, f"found {text!r}, expected a duration such as 5m")
+        amounts = zip(found.groups(), _UNIT_MS, strict=True)
+        return sum(int(amount or 0) * unit for amount, unit in amounts)
+
+    def number(self, node: yaml.Node) -> float:
+        """A number, .inf and .nan among them."""
+        text = self.text(node)
+        try:
+            return float(re.sub(r"\.(inf|nan)$", r"\1", text, flags=re.IGNORECASE))
+        except ValueError:
+            raise self.error(node, f"found {text!r}, expected a number") from None
+
+
+def line_of(node: yaml.Node) -> int:
+    """Where a part begins, from 1."""
+    return node.start_mark.line + 1

@@ -1,0 +1,57 @@
+"""Samples as a Prometheus keeps them that scrapes others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlguard_rules.promql import History
+from mlguard_rules.promql.history import LOOKBACK, Reader
+from mlguard_rules.promql.values import milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mlguard_rules.promql import Labels, Snapshot
+
+
+class Storage(History):
+    """A history in which a series without a new sample shows its last one for five minutes.
+
+    A process that reads its own figures knows that what is not among them has ended. Promtool's
+    series have gaps, and end only where they are said to. A range sees real samples in both.
+    """
+
+    def __init__(self, expressions: Iterable[Reader]) -> None:
+        super().__init__(expressions)
+        self._last: dict[str, dict[Labels, tuple[int, float]]] = {}
+
+    def end(self, metric: str, labels: Labels) -> None:
+        """Show a series no more, until its next sample."""
+        self._last.get(metric, {}).pop(labels, None)
+
+    def append(self, at: float, snapshot: Snapshot) -> None:
+        """Take in the new samples of a moment.
+
+        Args:
+            at: epoch seconds, not before the latest.
+            snapshot: new samples only.
+        """
+        super().append(at, snapshot)
+        now = milliseconds(at)
+        for metric, samples in snapshot.items():
+            self._last.setdefault(metric, {}).update((k, (now, value)) for k, value in samples)
+
+    def samples(self, metric: str, at: int) -> Sequence[tuple[Labels, float]]:
+        """The current samples of a metric, none that is older than five minutes.
+
+        Args:
+            metric: its name.
+            at: epoch milliseconds.
+        """
+        latest = milliseconds(self.latest_at or 0.0)
+        older = [
+            (labels, value)
+            for labels, (then, value) in self._last.get(metric, {}).items()
+            if then < latest and at - then <= LOOKBACK
+        ]
+        return [*older, *super().samples(metric, at)]
