@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import mlguard
 from mlguard import paths
-from mlguard_common.config import ConfigError, with_changes
+from mlguard_common.config import ConfigError, with_fixed
 from mlguard_common.database import open_database
 from mlguard_common.log import set_up
 from mlguard_common.samples import Families, Metric, exposition
@@ -147,13 +147,7 @@ class Daemon:
     def reload(self) -> str | None:
         """Use the changed configuration; what is wrong with it, None where it is in use."""
         try:
-            config = self._read_config()
-            kept = {
-                name: getattr(self._config, name)
-                for name in _FIXED
-                if getattr(config, name) != getattr(self._config, name)
-            }
-            config = with_changes(config, **kept)
+            config, kept = with_fixed(self._read_config(), self._config, _FIXED)
             settings, credentials = _read(config)
         except ConfigError as error:
             self._reloads["failure"] += 1

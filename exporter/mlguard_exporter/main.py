@@ -8,10 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-# sqlite-utils imports pandas where it finds it, which is 40 MiB that nothing here uses
-sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
-
-USAGE_ERROR = 2
+from mlguard_common.command import run_command
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,23 +22,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", metavar="DIR", help="for the database")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     flags = parser.parse_args(arguments)
-    if sys.version_info < (3, 11):  # noqa: UP036 - the SDK in the same wheel runs on 3.10
-        return _fail("the exporter needs Python 3.11 or newer; the SDK alone runs on 3.10")
-    try:
-        return _run(flags)
-    except ModuleNotFoundError as error:
-        if str(error.name).startswith("mlguard"):
-            raise
-        return _fail(f"{error.name} is not installed; run: pip install 'mlguard[exporter]'")
+    return run_command("mlguard-exporter", "exporter", lambda: _run(flags))
 
 
 def _run(flags: argparse.Namespace) -> int:
     import msgspec  # noqa: PLC0415 - so that a missing extra is told in one line
 
-    from mlguard_common.config import ConfigError, load_config, with_changes  # noqa: PLC0415
-    from mlguard_common.database import StoreError  # noqa: PLC0415
+    from mlguard_common.config import load_config, with_changes  # noqa: PLC0415
     from mlguard_common.log import set_up  # noqa: PLC0415
-    from mlguard_common.web import BindError  # noqa: PLC0415
     from mlguard_exporter.config import Config  # noqa: PLC0415
     from mlguard_exporter.daemon import Daemon  # noqa: PLC0415
 
@@ -63,18 +51,10 @@ def _run(flags: argparse.Namespace) -> int:
         loop.add_signal_handler(signal.SIGHUP, daemon.reload)
         await daemon.run(stop)
 
-    try:
-        config = read_config()
-        set_up(config.log)
-        asyncio.run(serve(config))
-    except (ConfigError, BindError, StoreError) as error:
-        return _fail(str(error))
+    config = read_config()
+    set_up(config.log)
+    asyncio.run(serve(config))
     return 0
-
-
-def _fail(text: str) -> int:
-    print(f"mlguard-exporter: {text}", file=sys.stderr)  # noqa: T201 - what a command says
-    return USAGE_ERROR
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from mlguard import paths
-from mlguard_common.config import ConfigError, with_changes
+from mlguard_common.config import ConfigError, with_fixed
 from mlguard_common.log import set_up
 from mlguard_common.samples import Families, exposition
 from mlguard_common.web import HttpServer, routes, split_listen
@@ -216,13 +216,7 @@ class Daemon:
     def reload(self) -> str | None:
         """Use the changed configuration; what is wrong with it, None where it is in use."""
         try:
-            config = self._read_config()
-            kept = {
-                name: getattr(self._config, name)
-                for name in _FIXED
-                if getattr(config, name) != getattr(self._config, name)
-            }
-            config = with_changes(config, **kept)
+            config, kept = with_fixed(self._read_config(), self._config, _FIXED)
             plans = Plans(config)
             settings = _alert_settings(config)
         except ConfigError as error:

@@ -1,6 +1,12 @@
 """Configuration files: YAML into typed structs, each mistake told in one line."""
 
-from mlguard_common.config.load import ConfigError, ConfigStruct, load_config, with_changes
+from mlguard_common.config.load import (
+    ConfigError,
+    ConfigStruct,
+    load_config,
+    with_changes,
+    with_fixed,
+)
 from mlguard_common.config.units import Bytes, Duration, Mode
 
 __all__ = [
@@ -11,4 +17,5 @@ __all__ = [
     "Mode",
     "load_config",
     "with_changes",
+    "with_fixed",
 ]

@@ -14,7 +14,7 @@ import yaml
 from mlguard_common.config.units import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -78,6 +78,16 @@ def with_changes(config: T, **changes: object) -> T:
         return msgspec.structs.replace(config, **changes)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def with_fixed(config: T, running: T, names: Iterable[str]) -> tuple[T, list[str]]:
+    """A configuration that is read anew, with some keys as they run, and those that differ.
+
+    Raises:
+        ConfigError: the whole would not be a configuration any more.
+    """
+    kept = {n: getattr(running, n) for n in names if getattr(config, n) != getattr(running, n)}
+    return with_changes(config, **kept), list(kept)
 
 
 def _convert(tree: object, kind: type[T]) -> T:

@@ -2,17 +2,11 @@
 
 from mlguard_rules.notify.config import NotifyConfig, RulesConfig
 from mlguard_rules.notify.delivery import Delivery, DeliveryError, Letter
-from mlguard_rules.notify.dispatch import (
-    Dispatcher,
-    Group,
-    GroupKey,
-    Notification,
-    Route,
-    Step,
-    grouped,
-)
+from mlguard_rules.notify.dispatch import Dispatcher
+from mlguard_rules.notify.group import Group, GroupKey, Notification, Step, grouped
 from mlguard_rules.notify.matchers import Matcher
 from mlguard_rules.notify.message import Links, Message, compose
+from mlguard_rules.notify.route import Route
 from mlguard_rules.notify.silence import Silence
 
 __all__ = [

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mlguard_rules.alert import Alert  # noqa: TC001 - msgspec reads the annotations
-from mlguard_rules.notify.config import RouteConfig
-from mlguard_rules.notify.matchers import Matcher, all_match
-from mlguard_rules.promql import Labels  # noqa: TC001 - msgspec reads the annotations
+from mlguard_rules.notify.group import Group, GroupKey, Notification, Step, merged
+from mlguard_rules.notify.matchers import all_match
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
-    from mlguard_rules.notify.config import NotifyConfig
+    from mlguard_rules.alert import Alert
+    from mlguard_rules.notify.route import Route
+    from mlguard_rules.promql import Labels
 
 RESOLVE_SECONDS = 300.0
 """How long an alert lives that is not told again and named no end."""
@@ -28,125 +28,12 @@ _LONGEST_STEP_SECONDS = 90.0
 """The dispatcher steps far more often; a longer pause was not observed."""
 
 
-@dataclass(frozen=True)
-class Route:
-    """Which alerts go where, and how often; times are seconds.
-
-    Attributes:
-        name: what its groups are kept under.
-        matchers: all of them hold for an alert that it takes.
-        receivers: names.
-        group_by: labels whose values an alert shares with its group; `...` stands for all.
-        group_wait: from a group's first alert to its first message.
-        group_interval: between messages of a group that changed.
-        repeat_interval: between messages of a group that did not.
-        send_resolved: whether the end of an alert is told.
-        go_on: whether later routes take the alert too.
-    """
-
-    name: str
-    matchers: tuple[Matcher, ...]
-    receivers: tuple[str, ...]
-    group_by: tuple[str, ...]
-    group_wait: float
-    group_interval: float
-    repeat_interval: float
-    send_resolved: bool
-    go_on: bool
-
-    @staticmethod
-    def configured(config: NotifyConfig) -> tuple[Route, ...]:
-        """Those of the configuration, and behind them one to all receivers of what none takes."""
-        routes = [Route._one(part, config.routes[:i]) for i, part in enumerate(config.routes)]
-        rest = RouteConfig(receivers=[receiver.name for receiver in config.receivers])
-        return (*routes, replace(Route._one(rest, []), name="default"))
-
-    @staticmethod
-    def _one(config: RouteConfig, earlier: Sequence[RouteConfig]) -> Route:
-        twins = sum(
-            (o.matchers, o.receivers) == (config.matchers, config.receivers) for o in earlier
-        )
-        matchers = tuple(Matcher.parse(text) for text in config.matchers)
-        return Route(
-            # what it takes and where that goes, so that a change of its times keeps its groups
-            name=",".join(map(str, matchers)) + ">" + ",".join(config.receivers) + ">" * twins,
-            matchers=matchers,
-            receivers=tuple(config.receivers),
-            group_by=tuple(config.group_by),
-            group_wait=config.group_wait.seconds,
-            group_interval=config.group_interval.seconds,
-            repeat_interval=config.repeat_interval.seconds,
-            send_resolved=config.send_resolved,
-            go_on=config.go_on,
-        )
-
-    def group_labels(self, labels: Labels) -> Labels:
-        """Those that alerts of one group share."""
-        if "..." in self.group_by:
-            return labels
-        return tuple(pair for pair in labels if pair[0] in self.group_by)
-
-
-@dataclass(frozen=True)
-class GroupKey:
-    """A group of alerts that are told together."""
-
-    route: str
-    labels: Labels
-
-
-@dataclass(frozen=True)
-class Group:
-    """What is known of a group; times are epoch seconds.
-
-    Attributes:
-        next_flush: when it is looked at again.
-        told: firing alerts that its receivers know of.
-        last_sent: when they were last told something.
-    """
-
-    next_flush: float
-    told: frozenset[Labels] = frozenset()
-    last_sent: float | None = None
-
-
-@dataclass(frozen=True)
-class Notification:
-    """What is told to the receivers of a route.
-
-    Attributes:
-        route: that it goes by.
-        labels: those of its group.
-        firing: alerts that fire.
-        resolved: alerts that ended since the last message.
-        omitted: further alerts that the sender left out.
-    """
-
-    route: Route
-    labels: Labels
-    firing: tuple[Alert, ...]
-    resolved: tuple[Alert, ...]
-    omitted: int = 0
-
-
 @dataclass
 class Live:
     """An alert that is known, and until when it is believed to fire."""
 
     alert: Alert
     expires_at: float
-
-
-@dataclass
-class Step:
-    """What came of a step: messages, and what is to be kept of groups and alerts."""
-
-    notifications: list[Notification] = field(default_factory=list)
-    groups: dict[GroupKey, Group | None] = field(default_factory=dict)
-    alerts: dict[Labels, Alert | None] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.notifications or self.groups or self.alerts)
 
 
 class Dispatcher:
@@ -324,7 +211,7 @@ class Dispatcher:
             n for key in due if (n := self._look_at(route, key, now, mute, inhibited)) is not None
         ]
         if len(told) > budget:
-            told[budget - 1 :] = [_merged(route, told[budget - 1 :])]
+            told[budget - 1 :] = [merged(route, told[budget - 1 :])]
         sent.extend([now] * len(told))
         self._changed.notifications += told
 
@@ -342,16 +229,15 @@ class Dispatcher:
         last_sent, notification = group.last_sent, None
         new = any(a.labels not in group.told for a in loud)
         repeat = last_sent is not None and now - last_sent >= route.repeat_interval
-        if new or resolved or (loud and repeat):
+        if route.receivers and (new or resolved or (loud and repeat)):
             told |= {a.labels for a in loud}
             last_sent = now
-            if route.receivers:
-                notification = Notification(
-                    route,
-                    key.labels,
-                    tuple(sorted(loud, key=lambda a: (a.starts_at, a.labels))),
-                    tuple(sorted(resolved, key=lambda a: (a.starts_at, a.labels))),
-                )
+            notification = Notification(
+                route,
+                key.labels,
+                tuple(sorted(loud, key=lambda a: (a.starts_at, a.labels))),
+                tuple(sorted(resolved, key=lambda a: (a.starts_at, a.labels))),
+            )
         for alert in alerts:
             if alert.ends_at is not None:
                 self._members[key].discard(alert.labels)
@@ -364,6 +250,8 @@ class Dispatcher:
 
     def _forget_resolved(self) -> None:
         """Drop resolved alerts that every one of their groups has looked at."""
+        if all(live.alert.ends_at is None for live in self._live.values()):
+            return
         waiting = set().union(*self._members.values()) if self._members else set()
         for labels in [
             labels
@@ -374,37 +262,5 @@ class Dispatcher:
             self._changed.alerts[labels] = None
 
 
-def grouped(
-    routes: Iterable[Route],
-    group: Labels,
-    alerts: Iterable[Alert],
-    silenced: Callable[[Mapping[str, str]], bool],
-    omitted: int = 0,
-) -> list[Notification]:
-    """What is to be told at once of alerts that another has grouped, waited for and inhibited."""
-    left = [(alert, dict(alert.labels)) for alert in alerts]
-    left = [(alert, labels) for alert, labels in left if not silenced(labels)]
-    told = []
-    for route in routes:
-        mine = [alert for alert, labels in left if all_match(route.matchers, labels)]
-        if not route.go_on:
-            left = [pair for pair in left if pair[0] not in mine]
-        firing = tuple(a for a in mine if a.ends_at is None)
-        resolved = tuple(a for a in mine if a.ends_at is not None and route.send_resolved)
-        if route.receivers and (firing or resolved):
-            told.append(Notification(route, group, firing, resolved, omitted))
-    return told
-
-
 def _without_severity(labels: Labels) -> Labels:
     return tuple(pair for pair in labels if pair[0] != "severity")
-
-
-def _merged(route: Route, told: list[Notification]) -> Notification:
-    """One message of many."""
-    return Notification(
-        route,
-        (),
-        tuple(alert for n in told for alert in n.firing),
-        tuple(alert for n in told for alert in n.resolved),
-    )

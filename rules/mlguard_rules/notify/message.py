@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlguard_rules.alert import Alert
-    from mlguard_rules.notify.dispatch import Notification
+    from mlguard_rules.notify.group import Notification
     from mlguard_rules.promql import Labels
 
 _SHOWN_ALERTS = 10

@@ -8,15 +8,16 @@ import logging
 import sqlite3
 from time import perf_counter
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from mlguard_rules.alert import Alert
 from mlguard_rules.alerting import ActiveAlert, Engine, State
-from mlguard_rules.notify import Dispatcher, Group, GroupKey, Silence, compose, grouped
+from mlguard_rules.notify import Dispatcher, Group, GroupKey, compose, grouped
 from mlguard_rules.service import metrics as m
-from mlguard_rules.service.handover import RESEND_SECONDS, Handover
+from mlguard_rules.service.handover import Handover
 from mlguard_rules.service.ledger import Ledger
+from mlguard_rules.service.news import News
 from mlguard_rules.service.outbox import Outbox
+from mlguard_rules.service.silences import Silences
 from mlguard_rules.service.snapshot import FamiliesSnapshot
 
 if TYPE_CHECKING:
@@ -25,15 +26,13 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from mlguard_common.samples import Families
-    from mlguard_rules.notify import Step
+    from mlguard_rules.notify import Silence, Step
     from mlguard_rules.promql import Labels
     from mlguard_rules.service.ledger import Transact
     from mlguard_rules.service.settings import Settings
 
 _LONGEST_NAP_SECONDS = 15.0
 _SAVE_RETRY_SECONDS = 5.0
-_SAME_NEWS_SECONDS = 300.0
-"""In which the same news is a sender's retry, or its twin's; later it is a reminder."""
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +71,7 @@ class Alerting:
             [alert for _, alert in self.ledger.take("alert", ActiveAlert)],
             last,
         )
-        self._silences = {
-            silence.id: silence for _, silence in self.ledger.take("silence", Silence)
-        }
+        self._silences = Silences(self.ledger, settings.silences)
         now = clock()
         self._dispatcher = Dispatcher(
             settings.routes,
@@ -86,8 +83,7 @@ class Alerting:
         self._wake = asyncio.Event()
         self.outbox = Outbox(self.ledger, settings.urls, clock, self._save_soon.set)
         self._handover = Handover(settings.relay) if settings.relay else None
-        self._handed_over: tuple[float, list[Alert]] = (0.0, [])
-        self._told = dict(self.ledger.take("news", float))
+        self._news = News(self.ledger)
         self._save_errors = self._evaluations = 0
         self._evaluation_seconds = 0.0
 
@@ -110,6 +106,7 @@ class Alerting:
         self._settings = settings
         self._engine.use(settings.groups, settings.interval)
         self.outbox.use(settings.urls)
+        self._silences.configured = settings.silences
         self._dispatcher.use(settings.routes)
         self._handover = Handover(settings.relay) if settings.relay else None
         self._wake.set()
@@ -145,23 +142,14 @@ class Alerting:
         ]
         if self._handover is not None:
             await self.save()
-            await self._hand_over(self._handover, told, now)
+            taken = await self._handover.offer(told, now)
+            if taken is not None:
+                self.outbox.count("relay", "sent" if taken else "failed")
             return
         for one in told:
             self._dispatcher.receive(one, now)
         await self.dispatch()
         self._wake.set()
-
-    async def _hand_over(self, handover: Handover, told: list[Alert], now: float) -> None:
-        at, before = self._handed_over
-        lives = [(alert.labels, alert.starts_at, alert.ends_at) for alert in told]
-        same = lives == [(alert.labels, alert.starts_at, alert.ends_at) for alert in before]
-        if not told or (same and 0 <= now - at < RESEND_SECONDS):
-            return
-        taken = await handover.send(told)
-        self.outbox.count("relay", "sent" if taken else "failed")
-        if taken:
-            self._handed_over = (now, told)
 
     async def receive(self, alerts: Sequence[tuple[Alert, float | None]]) -> None:
         """Take in alerts of others, each with when it is over unless it is told again.
@@ -188,22 +176,19 @@ class Alerting:
             sqlite3.Error: it is not stored; the sender should try again.
         """
         now = self._clock()
-        for old in [d for d, at in self._told.items() if not 0 <= now - at < _SAME_NEWS_SECONDS]:
-            del self._told[old]
-            self.ledger.put("news", old, None)
-        if digest in self._told:
+        if not self._news.is_new(digest, now):
             return
         letters = []
-        for told in grouped(self._settings.routes, group, alerts, self._silenced, omitted):
+        for told in grouped(
+            self._settings.routes, group, alerts, self._silences.test(now), omitted
+        ):
             message = compose(told, self._settings.links, now)
             letters += self.outbox.write(told.route.receivers, message)
-        self._told[digest] = now
-        self.ledger.put("news", digest, now)
+        self._news.add(digest, now)
         try:
             await self.save(strict=True)
         except (sqlite3.Error, OSError):
-            del self._told[digest]
-            self.ledger.put("news", digest, None)
+            self._news.forget(digest)
             for letter in letters:
                 self.ledger.put("letter", letter.id, None)
             raise
@@ -223,7 +208,8 @@ class Alerting:
 
     async def dispatch(self) -> None:
         """Tell what is due."""
-        await self._apply(self._dispatcher.step(self._clock(), self._silenced))
+        now = self._clock()
+        await self._apply(self._dispatcher.step(now, self._silences.test(now)))
 
     async def _apply(self, step: Step, *, strict: bool = False) -> None:
         """Keep what a step changed, then have its messages sent."""
@@ -266,16 +252,10 @@ class Alerting:
                 await asyncio.sleep(_SAVE_RETRY_SECONDS)
                 self._save_soon.set()
 
-    def _silenced(self, labels: Mapping[str, str]) -> bool:
-        now = self._clock()
-        return any(silence.holds(labels, now) for silence in self.silences)
-
     @property
     def silences(self) -> list[Silence]:
-        """Silences of the configuration and of people, those that are over left out."""
-        now = self._clock()
-        every = (*self._settings.silences, *self._silences.values())
-        return [silence for silence in every if not silence.is_over(now)]
+        """Silences that are not over."""
+        return self._silences.active(self._clock())
 
     @property
     def hands_over(self) -> bool:
@@ -288,26 +268,18 @@ class Alerting:
         Raises:
             sqlite3.Error: it is not stored, and does not hold.
         """
-        for old in [s for s in self._silences.values() if s.is_over(self._clock())]:
-            await self.end_silence(old.id)
-        silence = Silence(
-            uuid4().hex[:12],
-            silence.matchers,
-            silence.starts_at,
-            silence.ends_at,
-            silence.comment,
-            silence.author,
-        )
-        self._silences[silence.id] = silence
-        self.ledger.put("silence", silence.id, silence)
-        await self.save(strict=True)
-        return silence
+        made = self._silences.add(silence, self._clock())
+        try:
+            await self.save(strict=True)
+        except (sqlite3.Error, OSError):
+            self._silences.end(made.id)
+            raise
+        return made
 
     async def end_silence(self, name: str) -> bool:
         """End a silence; whether there was one of that id."""
-        if self._silences.pop(name, None) is None:
+        if not self._silences.end(name):
             return False
-        self.ledger.put("silence", name, None)
         await self.save()
         self._wake.set()
         return True

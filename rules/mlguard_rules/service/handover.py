@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mlguard_rules.alert import Alert
     from mlguard_rules.notify.config import RelayConfig
+    from mlguard_rules.promql import Labels
 
 RESEND_SECONDS = 60.0
 """How often what did not change is handed over again, as the other side forgets."""
@@ -29,9 +30,25 @@ class Handover:
     def __init__(self, config: RelayConfig) -> None:
         self._config = config
         self._failing = False
+        self._taken_at = 0.0
+        self._taken: list[tuple[Labels, float, float | None]] = []
 
-    async def send(self, alerts: Iterable[Alert]) -> bool:
-        """Hand alerts over; whether they were taken."""
+    async def offer(self, alerts: Sequence[Alert], now: float) -> bool | None:
+        """Hand alerts over where that is news or long ago; whether they were taken, None else.
+
+        Args:
+            alerts: that fire, and that were resolved of late.
+            now: epoch seconds.
+        """
+        lives = [(alert.labels, alert.starts_at, alert.ends_at) for alert in alerts]
+        if not lives or (lives == self._taken and 0 <= now - self._taken_at < RESEND_SECONDS):
+            return None
+        taken = await self._send(alerts)
+        if taken:
+            self._taken, self._taken_at = lives, now
+        return taken
+
+    async def _send(self, alerts: Iterable[Alert]) -> bool:
         body = [_told(alert) for alert in alerts]
         url = self._config.url.rstrip("/") + "/api/v2/alerts"
         try:
