@@ -111,7 +111,7 @@ class Engine:
                 failed.append((rule.name, str(error)))
                 self._fail(rule, str(error))
             else:
-                self._failing.pop(rule.name, None)
+                self._failing.pop(_key(rule), None)
         self._resolve_orphans(now)
         self._last = now
         after = {(a.rule, a.labels): a for a in self.alerts}
@@ -195,21 +195,21 @@ class Engine:
         try:
             return template.expand(context)
         except TemplateError as error:
-            self._warn(
-                f"{rule.place} {rule.name}.{name}", f"the template cannot be expanded: {error}"
-            )
+            where = f"{rule.place} {rule.name}.{name}"
+            self._warn(where, f"{where}: the template cannot be expanded: {error}")
             return f"<error expanding template: {error}>"
 
     def _fail(self, rule: RecordingRule | AlertRule, reason: str) -> None:
         self.failures += 1
         place = f"{rule.place} " if isinstance(rule, AlertRule) else ""
-        self._warn(rule.name, f"{place}cannot be evaluated, its alerts stay as they are: {reason}")
+        told = f"{place}cannot be evaluated, its alerts stay as they are: {reason}"
+        self._warn(_key(rule), f"{rule.name}: {told}")
 
-    def _warn(self, what: str, reason: str) -> None:
+    def _warn(self, key: str, fault: str) -> None:
         """Tell a fault once, until it is another one."""
-        if self._failing.get(what) != reason:
-            log.warning("rule %s: %s", what, reason)
-            self._failing[what] = reason
+        if self._failing.get(key) != fault:
+            log.warning("rule %s", fault)
+            self._failing[key] = fault
 
     def _resolve_orphans(self, now: float) -> None:
         known = self.rule_names
@@ -224,3 +224,10 @@ class Engine:
                 self._active[rule_id] = kept
             else:
                 del self._active[rule_id]
+
+
+def _key(rule: RecordingRule | AlertRule) -> str:
+    """What tells a rule from others of its name."""
+    if isinstance(rule, AlertRule):
+        return rule.id
+    return f"{rule.name} {rule.labels} {rule.expression.text}"

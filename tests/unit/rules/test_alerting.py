@@ -179,3 +179,18 @@ def test_an_empty_label_of_a_recording_rule_takes_the_label_away(rules):
     engine.evaluate(NOW, x(1, a="1", b="2"))
     (alert,) = engine.alerts
     assert dict(alert.labels) == {"alertname": "R", "b": "2"}
+
+
+def test_a_rule_that_fails_is_told_once_also_where_its_twin_does_not(rules, caplog):
+    engine = Engine(
+        rules(
+            "- alert: T\n  expr: x + on (a) y\n  labels: {severity: a}",
+            "- alert: T\n  expr: x\n  labels: {severity: b}",
+        ),
+        STEP,
+    )
+    two = [((("a", "1"), ("b", "1")), 1.0), ((("a", "1"), ("b", "2")), 1.0)]
+    with caplog.at_level(logging.WARNING):
+        run(engine, NOW, 60, {"x": [((("a", "1"),), 1.0)], "y": two})
+    assert engine.failures == 4
+    assert len(caplog.records) == 1
