@@ -39,8 +39,10 @@ from support.promtool import STALE, ended, series_text, test_rules, values_text,
 
 from mlguard_rules.alerting import Engine, State
 from mlguard_rules.promql import History
-from mlguard_rules.rulefile import AlertRule, load_rules
+from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
 from mlguard_rules.ruletest import Storage, load_tests, run
+from mlguard_rules.ruletest.model import Stale
+from mlguard_rules.ruletest.notation import parse_values
 from mlguard_rules.ruletest.run import record_alerts
 from mlguard_sidecar.cli.commands import mlguard
 
@@ -726,6 +728,49 @@ def test_random_tests_pass_and_fail_as_in_promtool(tmp_path, random_rules):
         assert not said.ok
         assert len(re.findall("exp:", said.text)) == 2
         assert len(run(load_tests(file))) == 2
+
+
+VALUES = (
+    *("1", "-2", "+3", "1.5", "1e2", "1E-2", ".5", "5.", "_", "_x3", "_x0", "stale", "Inf", "-inf"),
+    *("0x3", "1x0", "2+1x3", "1-1x3", "-1-1x2", "1+.5x2", "1e1+1e1x2", "0+0.1x7", "-.5x2"),
+)
+NO_VALUES = (
+    *("1+x3", "x3", "stalex2", "1++2x3", "1+-2x3", "0x", "_3", "__", "infx3", "1+infx3", "STALE"),
+    *("1.2.3", "1e", "0b1", "1x2x3", "--1", "_x-1", "1x-2", "1x1.5", "0X3", "1+2", "1 x3"),
+)
+
+
+@pytest.mark.needs("promtool")
+def test_values_are_expanded_as_by_promtool(tmp_path):
+    rules = tmp_path / "none.rules.yml"
+    rules.write_text("groups: []")
+    rng, scenarios = rng_of("values"), []
+    for _ in range(60):
+        text = " ".join(rng.choices(VALUES, k=12))
+        values = parse_values(text)
+        shown, since, checks = None, 0, []
+        for step, value in enumerate(values):
+            if value is not None:
+                shown, since = (None if isinstance(value, Stale) else value), step
+            seen = shown is not None and step - since <= 5
+            samples = [{"labels": "x", "value": shown}] if seen else []
+            check = {"expr": "x", "eval_time": f"{step}m", "exp_samples": samples}
+            checks.append(check)
+        series = [{"series": "x", "values": text}]
+        scenarios.append({"input_series": series, "promql_expr_test": checks})
+    path = tmp_path / "values.test.yml"
+    tests = [{"interval": "1m", **one} for one in scenarios]
+    path.write_text(yaml.safe_dump({"rule_files": [str(rules)], "tests": tests}))
+    said = test_rules(path)
+    assert said.ok, said.text[:3000]
+    assert run(load_tests(path)) == []
+    refused = []
+    for number, text in enumerate(NO_VALUES):
+        one = {"input_series": [{"series": "x", "values": text}]}
+        refused.append(write_tests(tmp_path / f"{number}.test.yml", rules, MINUTE, [one]))
+        with pytest.raises(RuleFileError):
+            load_tests(refused[-1])
+    assert test_rules(*refused).text.count("FAILED") == len(NO_VALUES)
 
 
 def broken_copies(tests: dict, rng: random.Random) -> list[dict]:
