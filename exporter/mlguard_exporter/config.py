@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from mlguard_common.config import ConfigError, ConfigStruct
+from mlguard_common.config import ConfigStruct, read_secret
 from mlguard_common.log import LogConfig
 from mlguard_common.web import split_listen
 from mlguard_rules.notify import NotifyConfig, RulesConfig
@@ -23,6 +21,8 @@ class RelayConfig(ConfigStruct, frozen=True):
         for name in ("token", "password"):
             if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
                 raise ValueError(f"expected either {name} or {name}_file")
+            if getattr(self, name) is not None and not getattr(self, name).strip():
+                raise ValueError(f"{name}: expected a text that is not empty")
 
     def secrets(self) -> tuple[str | None, str | None]:
         """Token and password.
@@ -30,7 +30,12 @@ class RelayConfig(ConfigStruct, frozen=True):
         Raises:
             ConfigError: a file cannot be read.
         """
-        return _read(self.token, self.token_file), _read(self.password, self.password_file)
+        token, password = self.token, self.password
+        if self.token_file is not None:
+            token = read_secret(self.token_file, "relay.token_file")
+        if self.password_file is not None:
+            password = read_secret(self.password_file, "relay.password_file")
+        return token, password
 
 
 class Config(ConfigStruct, frozen=True):
@@ -47,15 +52,3 @@ class Config(ConfigStruct, frozen=True):
         split_listen(self.listen)
         if self.notify.relay:
             raise ValueError("notify.relay: the exporter is the relay; give it receivers")
-
-
-def _read(secret: str | None, file: str | None) -> str | None:
-    if file is None:
-        return secret
-    try:
-        found = Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"relay: {file} cannot be read: {error}") from error
-    if not found:
-        raise ConfigError(f"relay: {file} is empty")
-    return found

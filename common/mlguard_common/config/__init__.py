@@ -7,6 +7,7 @@ from mlguard_common.config.load import (
     with_changes,
     with_fixed,
 )
+from mlguard_common.config.secret import read_secret
 from mlguard_common.config.units import Bytes, Duration, Mode
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Duration",
     "Mode",
     "load_config",
+    "read_secret",
     "with_changes",
     "with_fixed",
 ]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SECRET = re.compile(r"\b(url|token|password|receivers|relay)\b")
-"""Keys whose values are not told."""
+_SECRET = re.compile(r"(notify|relay)\b")
+"""Keys below which nothing of the file is told, as any of it may be a secret in the wrong place."""
 
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
 
@@ -40,7 +40,7 @@ def load_config(path: Path, kind: type[T], environ: Mapping[str, str] = os.envir
 
     Args:
         path: of the file.
-        kind: the struct that it fills.
+        kind: the struct that it fills; where that takes unknown keys, these are not looked at.
         environ: the variables.
 
     Raises:
@@ -52,12 +52,18 @@ def load_config(path: Path, kind: type[T], environ: Mapping[str, str] = os.envir
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{path}:{line}: not YAML: {error.problem}") from error
+        # a constructor's problem names a tag, which a password that begins with ! looks like
+        of_tag = isinstance(error, yaml.constructor.ConstructorError)
+        problem = "found a tag or a key that is not known" if of_tag else error.problem
+        raise ConfigError(f"{path}:{line}: not YAML: {problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: found {_shown(raw)}, expected keys and values")
+        found = "a text" if isinstance(raw, str) else _shown(raw)  # may be a file of a secret
+        raise ConfigError(f"{path}: found {found}, expected keys and values")
+    if not kind.__struct_config__.forbid_unknown_fields:
+        raw = {key: value for key, value in raw.items() if key in kind.__struct_encode_fields__}
     try:
         filled = _filled(raw, environ, path, "")
     except RecursionError as error:
@@ -104,7 +110,7 @@ def _filled(tree: Any, environ: Mapping[str, str], path: Path, key: str) -> Any:
         for name in _VARIABLE.findall(tree):
             if name not in environ:
                 raise ConfigError(
-                    f"{path}: {key}: found ${{{name}}}, expected that variable to be set"
+                    f"{path}: {_plain(key)}: found ${{{name}}}, expected that variable to be set"
                 )
         return _VARIABLE.sub(lambda found: environ[found[1]], tree)
     return tree
@@ -115,7 +121,9 @@ def _explain(error: msgspec.ValidationError, kind: type[T], raw: Any, filled: An
     steps = _steps(str(error), kind, place.strip("`"), filled)
     unknown = re.search(r"unknown field `(.*)`", text)
     if unknown:
-        key = _key([*steps, unknown[1]])
+        key = _key(steps)
+        if not _SECRET.match(key):
+            key = _key([*steps, unknown[1]])
         known = list(get_type_hints(type_at(kind, steps)))
         near = difflib.get_close_matches(unknown[1], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}"
@@ -130,8 +138,8 @@ def _explain(error: msgspec.ValidationError, kind: type[T], raw: Any, filled: An
     if text.startswith("Invalid enum value"):
         expected = f"expected one of {', '.join(_choices(type_at(kind, steps)))}"
     expected = expected[:1].lower() + expected[1:]
-    key = _key(steps)
-    hidden = isinstance(value, dict) or _SECRET.search(key)
+    key = _plain(_key(steps))
+    hidden = isinstance(value, dict) or _SECRET.match(key)
     found = "" if hidden else f"found {_shown(value)}, "
     return f"{key}: {found}{expected}" if key else expected
 
@@ -186,6 +194,11 @@ def _choices(kind: Any) -> list[str]:
 
 def _key(steps: list[str | int]) -> str:
     return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps).strip(".")
+
+
+def _plain(key: str) -> str:
+    """A key to be told: what follows its name, as in an address, may be a secret."""
+    return re.sub(r"[^\w.\[\]-].*", "", key) if _SECRET.match(key) else key
 
 
 def _shown(value: object) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from mlguard_common.config import ConfigError, ConfigStruct, Duration
+from mlguard_common.config import ConfigStruct, Duration, read_secret
 from mlguard_rules.notify.matchers import Matcher
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_.-]+$")]
 
 GROUP_BY = ("alertname", "project", "model", "model_endpoint")
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class ReceiverConfig(ConfigStruct, frozen=True):
@@ -28,6 +30,8 @@ class ReceiverConfig(ConfigStruct, frozen=True):
     def __post_init__(self) -> None:
         if (self.url is None) is (self.url_file is None):
             raise ValueError("expected either url or url_file")
+        if self.url is not None and not self.url.strip():
+            raise ValueError("url: expected an Apprise URL that is not empty")
 
     def read_url(self) -> str:
         """The URL.
@@ -37,18 +41,7 @@ class ReceiverConfig(ConfigStruct, frozen=True):
         """
         if self.url is not None:
             return self.url.strip()
-        path = str(self.url_file)
-        try:
-            url = Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(
-                f"notify.receivers: {self.name}: {path} cannot be read: {error.strerror}"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"notify.receivers: {self.name}: {path} holds no text") from error
-        if not url:
-            raise ConfigError(f"notify.receivers: {self.name}: {path} is empty")
-        return url
+        return read_secret(str(self.url_file), f"notify.receivers: {self.name}: url_file")
 
 
 class RouteConfig(ConfigStruct, frozen=True):
@@ -64,8 +57,9 @@ class RouteConfig(ConfigStruct, frozen=True):
     go_on: bool = msgspec.field(default=False, name="continue")
 
     def __post_init__(self) -> None:
-        for text in self.matchers:
-            Matcher.parse(text)
+        _check_matchers(self.matchers)
+        if not all(label == "..." or _LABEL.fullmatch(label) for label in self.group_by):
+            raise ValueError("group_by: expected names of labels, or ...")
 
 
 class SilenceConfig(ConfigStruct, frozen=True):
@@ -77,8 +71,10 @@ class SilenceConfig(ConfigStruct, frozen=True):
     comment: str = ""
 
     def __post_init__(self) -> None:
-        for text in self.matchers:
-            Matcher.parse(text)
+        _check_matchers(self.matchers)
+        starts, ends = self.seconds(self.starts), self.seconds(self.ends)
+        if starts is not None and ends is not None and ends <= starts:
+            raise ValueError("ends: expected a time after starts")
 
     def seconds(self, moment: datetime | None) -> float | None:
         """A moment in epoch seconds; one that names no offset is in UTC."""
@@ -87,7 +83,7 @@ class SilenceConfig(ConfigStruct, frozen=True):
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-class RelayConfig(ConfigStruct, frozen=True):
+class HandoverConfig(ConfigStruct, frozen=True):
     """An exporter's relay, or an Alertmanager, that alerts are handed to."""
 
     url: str
@@ -95,10 +91,25 @@ class RelayConfig(ConfigStruct, frozen=True):
     token_file: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
-            raise ValueError("url: expected http://HOST:PORT or https://HOST:PORT")
+        if not _is_plain_address(self.url):
+            raise ValueError(
+                "url: expected http://HOST:PORT or https://HOST:PORT, without user and password"
+            )
         if self.token is not None and self.token_file is not None:
             raise ValueError("expected either token or token_file")
+        if self.token is not None and not self.token.strip():
+            raise ValueError("token: expected a text that is not empty")
+        self.read_token()  # so that a file that is not there is told now, not at the first alert
+
+    def read_token(self) -> str | None:
+        """The token, read anew each time, as tokens are rotated; None where there is none.
+
+        Raises:
+            ConfigError: the file cannot be read, or is empty.
+        """
+        if self.token_file is None:
+            return self.token
+        return read_secret(self.token_file, "notify.relay.token_file")
 
 
 class NotifyConfig(ConfigStruct, frozen=True):
@@ -107,7 +118,7 @@ class NotifyConfig(ConfigStruct, frozen=True):
     receivers: list[ReceiverConfig] = msgspec.field(default_factory=list)
     routes: list[RouteConfig] = msgspec.field(default_factory=list)
     silences: list[SilenceConfig] = msgspec.field(default_factory=list)
-    relay: RelayConfig | None = None
+    relay: HandoverConfig | None = None
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     external_url: str | None = None
     runbook_base: str | None = None
@@ -118,14 +129,16 @@ class NotifyConfig(ConfigStruct, frozen=True):
             if names.count(name) > 1:
                 raise ValueError(f"receivers: found {name} twice, expected it once")
         for name in self.labels:
-            if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
-                raise ValueError(f"labels: found {name!r}, expected the name of a label")
-        for route in self.routes:
-            for name in route.receivers:
-                if name not in names:
-                    raise ValueError(f"routes: found receiver {name}, expected one of {names}")
-        if self.relay and self.receivers:
-            raise ValueError("expected either relay or receivers, as the relay has its own")
+            if not _LABEL.fullmatch(name):
+                raise ValueError("labels: expected names such as team")
+        if self.relay:
+            for name in ("receivers", "routes", "silences"):
+                if getattr(self, name):
+                    raise ValueError(f"{name}: the relay has its own; expected none beside it")
+        for i, route in enumerate(self.routes):
+            if not set(route.receivers) <= set(names):
+                known = ", ".join(names) or "none, as there are no receivers"
+                raise ValueError(f"routes[{i}].receivers: expected names among {known}")
 
 
 class RulesConfig(ConfigStruct, frozen=True):
@@ -135,3 +148,32 @@ class RulesConfig(ConfigStruct, frozen=True):
     bundled: bool = True
     files: list[str] = msgspec.field(default_factory=list)
     interval: Duration = Duration("15s")
+
+
+def _check_matchers(texts: list[str]) -> None:
+    for i, text in enumerate(texts):
+        try:
+            Matcher.parse(text)
+        except ValueError as error:  # its text tells the matcher, which may be a secret
+            raise ValueError(
+                f'matchers[{i}]: expected such as severity="critical",'
+                " with a regular expression behind =~ and !~"
+            ) from error
+
+
+def _is_plain_address(url: str) -> bool:
+    """Whether a URL names a host, and a port if any, but no user, query or fragment."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return bool(
+        parts.scheme in ("http", "https")
+        and parts.hostname
+        and port != 0
+        and "@" not in parts.netloc
+        and not parts.query
+        and not parts.fragment
+        and re.fullmatch(r"\S+", url)
+    )

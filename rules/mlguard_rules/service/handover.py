@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mlguard_rules.alert import Alert
-    from mlguard_rules.notify.config import RelayConfig
+    from mlguard_rules.notify.config import HandoverConfig
     from mlguard_rules.promql import Labels
 
 RESEND_SECONDS = 60.0
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 class Handover:
     """Posts alerts to `/api/v2/alerts` of one address."""
 
-    def __init__(self, config: RelayConfig) -> None:
+    def __init__(self, config: HandoverConfig) -> None:
         self._config = config
         self._failing = False
         self._taken_at = 0.0
