@@ -7,6 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from mlguard_common.samples import CONTENT_TYPE
+from mlguard_common.web.origin import is_from_here
 
 
 class Host(Protocol):
@@ -46,7 +47,9 @@ def routes(host: Host) -> list[web.RouteDef]:
             return web.Response(status=503, text=f"{reason}\n")
         return web.Response(text="ready\n")
 
-    async def reload(_: web.Request) -> web.Response:
+    async def reload(request: web.Request) -> web.Response:
+        if not is_from_here(request):
+            return web.Response(status=403, text="reloaded from this machine alone\n")
         error = host.reload()
         if error:
             return web.Response(status=400, text=f"{error}\n")

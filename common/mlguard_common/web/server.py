@@ -8,7 +8,7 @@ from aiohttp import web
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
 _MAX_BODY_BYTES = 8 << 20
 
@@ -29,17 +29,32 @@ def split_listen(listen: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+@web.middleware
+async def _refuse_large(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Refuse a body that would grow or says that it is too large, also where nobody reads it."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise web.HTTPUnsupportedMediaType(text="expected a body that is not compressed\n")
+    if (request.content_length or 0) > _MAX_BODY_BYTES:
+        raise web.HTTPRequestEntityTooLarge(_MAX_BODY_BYTES, request.content_length or 0)
+    return await handler(request)
+
+
 class HttpServer:
-    """Answers on TCP and on Unix sockets.
+    """Answers on TCP and on Unix sockets; bodies are small and not compressed.
 
     Args:
         routes: paths and their handlers.
     """
 
     def __init__(self, routes: Iterable[web.RouteDef]) -> None:
-        app = web.Application(client_max_size=_MAX_BODY_BYTES)
+        app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_refuse_large])
         app.add_routes(routes)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        # what is left of a refused body is read and dropped, and must not grow on the way
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=2.0, auto_decompress=False
+        )
 
     async def listen_tcp(self, host: str, port: int) -> int:
         """Listen on an address; the port, which the system chooses where 0 was asked for.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 from aiohttp import web
 
+from mlguard_common.web import is_from_here, moment
 from mlguard_rules.notify import Matcher, Silence
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class AlertApi:
                 "labels": dict(alert.labels),
                 "annotations": dict(alert.annotations),
                 "state": alert.state.value,
-                "activeAt": _moment(alert.active_at),
+                "activeAt": moment(alert.active_at),
                 "value": repr(alert.value),
                 "silenced": silenced(dict(alert.labels)),
             }
@@ -71,7 +71,7 @@ class AlertApi:
                 "labels": dict(alert.labels),
                 "annotations": dict(alert.annotations),
                 "state": "firing",
-                "activeAt": _moment(alert.starts_at),
+                "activeAt": moment(alert.starts_at),
                 "silenced": silenced(dict(alert.labels)),
             }
             for alert in self._alerting.received
@@ -91,6 +91,8 @@ class AlertApi:
         try:
             asked = msgspec.json.decode(await request.read(), type=_SilenceRequest)
             matchers = tuple(Matcher.parse(text) for text in asked.matchers)
+        except RecursionError as error:
+            raise _problem(web.HTTPBadRequest, "nested too deeply") from error
         except ValueError as error:
             raise _problem(web.HTTPBadRequest, str(error)) from error
         ends = asked.ends_at if asked.ends_at.tzinfo else asked.ends_at.replace(tzinfo=UTC)
@@ -115,8 +117,8 @@ def _told(silence: Silence) -> dict[str, Any]:
     return {
         "id": silence.id,
         "matchers": [str(matcher) for matcher in silence.matchers],
-        "starts_at": None if silence.starts_at is None else _moment(silence.starts_at),
-        "ends_at": None if silence.ends_at is None else _moment(silence.ends_at),
+        "starts_at": None if silence.starts_at is None else moment(silence.starts_at),
+        "ends_at": None if silence.ends_at is None else moment(silence.ends_at),
         "comment": silence.comment,
         "author": silence.author,
     }
@@ -124,15 +126,10 @@ def _told(silence: Silence) -> dict[str, Any]:
 
 def _refuse_strangers(request: web.Request) -> None:
     """Let only this machine change anything."""
-    remote = request.remote
-    if remote and not ipaddress.ip_address(remote.partition("%")[0]).is_loopback:
+    if not is_from_here(request):
         raise _problem(web.HTTPForbidden, "silences are set from this machine alone")
 
 
 def _problem(kind: Callable[..., web.HTTPException], reason: str) -> web.HTTPException:
     body = msgspec.json.encode({"status": "error", "error": reason})
     return kind(body=body, content_type="application/json")
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
