@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import random
 import re
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from support.receivers import Hook
 from support.sidecar import eventually, free_port, limit_file_size
 
+from mlguard_rules.alert import Alert
+from mlguard_rules.notify.config import HandoverConfig
 from mlguard_rules.service import bundled_file
+from mlguard_rules.service.handover import Handover
 
 TOKEN = "s3cret-t0ken"
 QUICK = {"group_wait": "1s", "group_interval": "1s"}
 ZERO = "0001-01-01T00:00:00Z"
+ALERT = Alert((("alertname", "Drift"),), (), 1_800_000_000.0)
 
 
 @pytest.fixture
@@ -210,6 +217,78 @@ def test_sidecars_hand_their_alerts_over(exporter, hook, make_sidecar, tmp_path)
         request = urllib.request.Request(f"{sidecar.url}/-/reload", method="POST")
         urllib.request.urlopen(request, timeout=10).close()
     eventually(lambda: hook.titles[-1].startswith("[RESOLVED] Busy: p/m/predict"))
+
+
+def offer(config: HandoverConfig, alerts: list[Alert]) -> bool | None:
+    return asyncio.run(Handover(config).offer(alerts, time.time()))
+
+
+def test_a_great_many_alerts_are_handed_over(exporter, tmp_path):
+    token = tmp_path / "token"
+    token.write_text(f"{TOKEN}\n")
+    alerts = [
+        Alert(
+            (("alertname", "Drift"), ("instance", f"pod-{i}")),
+            (("summary", "age has drifted " * 40),),
+            time.time(),
+        )
+        for i in range(16_000)
+    ]
+    assert offer(HandoverConfig(url=exporter.url, token_file=str(token)), alerts)
+    found = json.loads(exporter.get("/api/v1/alerts"))["data"]["alerts"]
+    assert len(found) == 16_000
+
+
+def test_a_redirect_takes_no_alert(exporter):
+    """A POST that is redirected comes as a GET, which says 200 and takes nothing."""
+    asked = []
+
+    class Redirect(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(301)
+            self.send_header("Location", f"{exporter.url}/healthz")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Redirect)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    config = HandoverConfig(url=f"http://127.0.0.1:{server.server_address[1]}")
+    assert offer(config, [ALERT]) is False
+    assert asked == ["/api/v2/alerts"]
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_failed_handover_is_logged_once_by_its_kind(tmp_path, caplog):
+    token = tmp_path / TOKEN
+    token.write_text(TOKEN)
+    port = free_port()
+    handover = Handover(HandoverConfig(url=f"http://localhost:{port}", token_file=str(token)))
+
+    async def story() -> None:
+        for content in (b"a\nb", b"\xff", None):
+            token.unlink()
+            if content is not None:
+                token.write_bytes(content)
+            assert await handover.offer([ALERT], time.time()) is False
+
+    with caplog.at_level("INFO"):
+        asyncio.run(story())
+        assert offer(HandoverConfig(url=f"http://localhost:{port}/{TOKEN}"), [ALERT]) is False
+        assert offer(HandoverConfig(url="http://no.such.host.invalid"), [ALERT]) is False
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the relay does not take alerts, trying on: {why}"
+        for why in (
+            "notify.relay.token_file: expected a single line",
+            "no connection could be made",
+            "its name is not known",
+        )
+    ]
 
 
 @pytest.mark.needs("prometheus", "prometheus-alertmanager")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from mlguard_common.config import ConfigError
+from mlguard_common.web import moment
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from mlguard_rules.alert import Alert
     from mlguard_rules.notify.config import HandoverConfig
@@ -20,6 +21,19 @@ RESEND_SECONDS = 60.0
 """How often what did not change is handed over again, as the other side forgets."""
 
 _SECONDS = 10.0
+_AT_ONCE = 1000
+"""Alerts in one request, which must stay below what the other side takes."""
+
+_KINDS: tuple[tuple[type[Exception], str], ...] = (
+    (TimeoutError, "it does not answer in time"),
+    (aiohttp.ClientConnectorDNSError, "its name is not known"),
+    (aiohttp.ClientSSLError, "no TLS connection could be made"),
+    (aiohttp.ClientConnectorError, "no connection could be made"),
+    (aiohttp.ClientConnectionError, "the connection broke"),
+    (aiohttp.ClientError, "its answer is no HTTP"),
+    (ValueError, "its address or the token cannot be sent"),
+)
+"""What may go wrong, in words; the first that fits is told."""
 
 log = logging.getLogger(__name__)
 
@@ -48,18 +62,8 @@ class Handover:
             self._taken, self._taken_at = lives, now
         return taken
 
-    async def _send(self, alerts: Iterable[Alert]) -> bool:
-        body = [_told(alert) for alert in alerts]
-        url = self._config.url.rstrip("/") + "/api/v2/alerts"
-        try:
-            timeout = aiohttp.ClientTimeout(total=_SECONDS)
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(url, json=body, headers=self._headers()) as answer,
-            ):
-                why = "" if answer.status < 300 else f"HTTP {answer.status}"
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            why = type(error).__name__ if not str(error) else str(error)
+    async def _send(self, alerts: Sequence[Alert]) -> bool:
+        why = await self._refused(alerts)
         if why and not self._failing:
             log.warning("the relay does not take alerts, trying on: %s", why)
         elif self._failing and not why:
@@ -67,11 +71,28 @@ class Handover:
         self._failing = bool(why)
         return not why
 
-    def _headers(self) -> dict[str, str]:
-        token = self._config.token
-        if self._config.token_file is not None:  # read anew, as tokens are rotated
-            token = Path(self._config.token_file).read_text(encoding="utf-8").strip()
-        return {"Authorization": f"Bearer {token}"} if token else {}
+    async def _refused(self, alerts: Sequence[Alert]) -> str:
+        """Hand over; why not all were taken, empty where they were.
+
+        The text of a failure may hold the address or the token, and is not told.
+        """
+        url = self._config.url.rstrip("/") + "/api/v2/alerts"
+        try:
+            token = self._config.read_token()
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            timeout = aiohttp.ClientTimeout(total=_SECONDS)
+            async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+                for i in range(0, len(alerts), _AT_ONCE):
+                    body = [_told(alert) for alert in alerts[i : i + _AT_ONCE]]
+                    # a redirected POST may come as a GET, which takes nothing
+                    async with session.post(url, json=body, allow_redirects=False) as answer:
+                        if not 200 <= answer.status < 300:
+                            return f"HTTP {answer.status}"
+        except ConfigError as error:
+            return str(error)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return next((text for kind, text in _KINDS if isinstance(error, kind)), "it failed")
+        return ""
 
 
 def _told(alert: Alert) -> dict[str, Any]:
@@ -79,14 +100,10 @@ def _told(alert: Alert) -> dict[str, Any]:
     told: dict[str, Any] = {
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
-        "startsAt": _moment(alert.starts_at),
+        "startsAt": moment(alert.starts_at),
     }
     if alert.ends_at is not None:
-        told["endsAt"] = _moment(alert.ends_at)
+        told["endsAt"] = moment(alert.ends_at)
     if alert.source:
         told["generatorURL"] = alert.source
     return told
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
