@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from mlguard_rules.alert import Alert
+from mlguard_rules.service import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +48,6 @@ class _Webhook(msgspec.Struct):
     group_key: str = msgspec.field(name="groupKey")
     alerts: list[_Hooked]
     omitted: int = msgspec.field(default=0, name="truncatedAlerts")
-    group_labels: dict[str, str] = msgspec.field(default_factory=dict, name="groupLabels")
 
 
 class Credentials:
@@ -103,8 +103,8 @@ def relay_routes(
         news = sorted((a.labels, a.starts_at, a.ends_at is None) for a in alerts)
         digest = hashlib.sha256(msgspec.json.encode([hook.group_key, news])).hexdigest()[:32]
         try:
-            await alerting.tell(_labels(hook.group_labels), alerts, digest, hook.omitted)
-        except (sqlite3.Error, OSError) as error:
+            await alerting.tell(alerts, digest, hook.omitted)
+        except (sqlite3.Error, OSError, BusyError) as error:
             raise _try_again() from error
         return web.Response(text="taken\n")
 
@@ -121,7 +121,7 @@ def relay_routes(
 
 
 def _try_again() -> web.HTTPServiceUnavailable:
-    return web.HTTPServiceUnavailable(text="not stored; try again\n")
+    return web.HTTPServiceUnavailable(text="try again later\n")
 
 
 def _decoded(body: bytes, kind: type[T]) -> T:

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
 
 import pytest
+from support.alerting import BUSY
 from support.receivers import SLACK_SITE, Hook, Mailbox
 from support.sidecar import eventually
 
-from mlguard_common.database import open_database
-from mlguard_common.samples import Families, Metric
-from mlguard_rules.notify import NotifyConfig, RulesConfig
-from mlguard_rules.notify.config import ReceiverConfig, RouteConfig
-from mlguard_rules.service import Alerting, Settings, migrations
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-RULES = """\
-groups:
-  - name: g
-    rules:
-      - alert: Busy
-        expr: mlguard_inferences_total > 3
-        labels: {severity: critical}
-        annotations:
-          summary: "{{ $labels.model }} is busy"
-          description: "It has {{ $value | humanize }} inferences, over the limit of 3."
-          runbook_url: rules/README.md#busy
-"""
 SECRET = "TIiajkdnlazkcOXrIdevi7"
 EVENT = {"project_id": "p", "model_id": "m"}
 QUICK = {"group_wait": "1s", "group_interval": "1s"}
@@ -57,10 +36,10 @@ def mailbox():
 
 @pytest.fixture
 def alerting_sidecar(make_sidecar, tmp_path):
-    """Makes sidecars that judge RULES every second."""
+    """Makes sidecars that judge BUSY every second."""
 
     def make(urls: dict[str, str], **notify):
-        (tmp_path / "rules.yml").write_text(RULES)
+        (tmp_path / "rules.yml").write_text(BUSY)
         return make_sidecar(
             rules={"bundled": False, "files": [str(tmp_path / "rules.yml")], "interval": "1s"},
             notify={
@@ -82,7 +61,7 @@ def send(sidecar, count: int) -> None:
 
 def calm(sidecar, tmp_path) -> None:
     """Make the condition untrue: the rule has another limit."""
-    (tmp_path / "rules.yml").write_text(RULES.replace("> 3", "> 3000"))
+    (tmp_path / "rules.yml").write_text(BUSY.replace("> 3", "> 3000"))
     reload(sidecar)
 
 
@@ -157,6 +136,45 @@ def test_a_sidecar_killed_between_firing_and_sending_tells_once(alerting_sidecar
     assert hook.titles == ["[CRITICAL] Busy: p/m/predict"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_tells_once(alerting_sidecar, hook, number):
+    """What systemd does, and Ctrl-C: all processes of the daemon are told to end."""
+    sidecar = alerting_sidecar({"hook": hook.url})
+    sidecar.start(own_group=True)
+    hook.hang()
+    send(sidecar, 5)
+    eventually(lambda: hook.under_way)
+    os.killpg(sidecar.process.pid, number)
+    hook.go_on()
+    assert sidecar.stop() == 0
+    sidecar.start()
+    eventually(lambda: sidecar.value("mlguard_rule_evaluations_total") >= 3)
+    assert hook.titles == ["[CRITICAL] Busy: p/m/predict"]
+
+
+def test_another_interval_begins_at_once(alerting_sidecar, hook):
+    sidecar = alerting_sidecar({"hook": hook.url})
+    sidecar.config["rules"]["interval"] = "1h"
+    sidecar.start()
+    sidecar.config["rules"]["interval"] = "1s"
+    sidecar.write_config()
+    reload(sidecar)
+    eventually(lambda: sidecar.value("mlguard_rule_evaluations_total") >= 3)
+
+
+def test_rules_do_not_wait_for_a_relay_that_hangs(alerting_sidecar, hook):
+    hook.hang()
+    sidecar = alerting_sidecar({})
+    sidecar.config["notify"] = {"relay": {"url": f"http://127.0.0.1:{hook.port}"}}
+    sidecar.start()
+    assert sidecar.value("mlguard_notifications_total", receiver="relay") == 0
+    send(sidecar, 5)
+    eventually(lambda: hook.under_way)
+    evaluations = "mlguard_rule_evaluations_total"
+    begun = sidecar.value(evaluations)
+    eventually(lambda: sidecar.value(evaluations) >= begun + 4, 8)
+
+
 def test_a_receiver_that_hangs_or_is_gone_holds_up_no_other(alerting_sidecar, hook):
     slow = Hook()
     slow.hang()
@@ -176,7 +194,7 @@ def test_a_receiver_that_hangs_or_is_gone_holds_up_no_other(alerting_sidecar, ho
 
 def test_a_broken_rule_file_changes_nothing_and_is_told(alerting_sidecar, hook, tmp_path):
     sidecar = alerting_sidecar({"hook": hook.url}).start()
-    (tmp_path / "rules.yml").write_text(RULES.replace("> 3", "> > 3"))
+    (tmp_path / "rules.yml").write_text(BUSY.replace("> 3", "> > 3"))
     with pytest.raises(urllib.error.HTTPError, match="400") as caught:
         reload(sidecar)
     told = caught.value.read().decode()
@@ -258,143 +276,3 @@ def test_test_notify_tells_what_became_of_it(hook, tmp_path):
     )
     assert done.returncode == 2
     assert "no receiver x; it has: good, bad, odd" in done.stderr
-
-
-COUNT = Metric("mlguard_inferences_total", "counter", "", ("model", "project"))
-
-
-class Offline:
-    """Alerting with a clock that is set by hand, and figures of one's own."""
-
-    def __init__(self, folder: Path, url: str, **route) -> None:
-        self.now = 1_800_000_000.0
-        self.values = {"m": 5}
-        (folder / "rules.yml").write_text(RULES)
-        receivers = [ReceiverConfig(name="hook", url=url)]
-        self.settings = Settings.configured(
-            RulesConfig(bundled=False, files=[str(folder / "rules.yml")]),
-            NotifyConfig(receivers=receivers, routes=[RouteConfig(receivers=["hook"], **route)]),
-            (),
-        )
-        self.path = folder / "offline.db"
-        self.open()
-
-    def open(self) -> None:
-        self.db = open_database(self.path, migrations)
-        self.alerting = Alerting(
-            self.settings, self.db, self.transact, self.figures, lambda: self.now
-        )
-
-    def restart(self) -> None:
-        self.db.conn.close()
-        self.open()
-
-    async def transact(self, job) -> None:
-        with self.db.atomic():
-            job(self.db)
-
-    def figures(self) -> Families:
-        families = Families()
-        for model, value in self.values.items():
-            families.add(COUNT, (model, "p"), value)
-        return families
-
-    async def run(self, seconds: float) -> None:
-        end = self.now + seconds
-        while self.now < end:
-            await self.alerting.evaluate()
-            await self.deliver()
-            self.now += 15
-
-    async def deliver(self) -> None:
-        for delivery in self.alerting.outbox.deliveries.values():
-            await delivery.attempt()
-        await self.alerting.save()
-
-
-@pytest.mark.parametrize("status", [429, 500])
-def test_a_receiver_that_is_down_for_an_hour_is_told_all_in_order(tmp_path, hook, status):
-    async def story() -> None:
-        offline = Offline(tmp_path, hook.url)
-        hook.status = status
-        await offline.run(60)
-        assert hook.refused >= 1
-        offline.values["m"] = 0
-        await offline.run(1200)
-        offline.restart()
-        await offline.run(2400)
-        assert hook.refused < 30, "it backs off"
-        assert hook.got == []
-        hook.status = 200
-        await offline.run(360)
-        assert hook.titles == ["[CRITICAL] Busy: p/m", "[RESOLVED] Busy: p/m"]
-        await offline.run(3600)
-        assert len(hook.got) == 2
-        offline.db.conn.close()
-
-    asyncio.run(story())
-
-
-def test_a_message_that_is_refused_blocks_no_other(tmp_path, hook):
-    async def story() -> None:
-        offline = Offline(tmp_path, hook.url)
-        hook.status = 400
-        await offline.run(300)
-        hook.status = 200
-        assert hook.refused == 5
-        offline.values["other"] = 5
-        await offline.run(600)
-        assert hook.titles == ["[CRITICAL] Busy: p/other"]
-        families = Families()
-        offline.alerting.collect(families)
-        (outcomes,) = [s for m, s in families.samples.items() if m.name.endswith("ications_total")]
-        assert {s.labels[1]: s.value for s in outcomes} == {"sent": 1, "failed": 4, "dropped": 1}
-        offline.db.conn.close()
-
-    asyncio.run(story())
-
-
-def test_ten_thousand_alerts_are_few_bounded_messages(tmp_path, hook):
-    async def story() -> None:
-        offline = Offline(tmp_path, hook.url, group_by=["..."])
-        offline.values = {f"m{i}": 5 for i in range(10_000)}
-        await offline.run(45)
-        assert 1 <= len(hook.got) <= 20
-        bodies = [body["message"] for _, body in hook.got]
-        assert max(map(len, bodies)) < 8000
-        assert "9,971 more: Busy 9,971" in "".join(bodies)
-        offline.restart()
-        await offline.run(120)
-        told = len(hook.got)
-        assert told <= 20
-        offline.values = {}
-        await offline.run(360)
-        assert told < len(hook.got) <= 40
-        assert all(title.startswith("[RESOLVED]") for title in hook.titles[told:])
-        offline.db.conn.close()
-
-    asyncio.run(story())
-
-
-def test_people_are_told_also_when_the_database_refuses(tmp_path, hook, monkeypatch):
-    async def story() -> None:
-        offline = Offline(tmp_path, hook.url)
-        await offline.run(15)
-
-        async def full(_) -> None:
-            raise OSError(28, "No space left on device")
-
-        taken = offline.transact
-        monkeypatch.setattr(offline.alerting.ledger, "_transact", full)
-        await offline.run(60)
-        assert hook.titles == ["[CRITICAL] Busy: p/m"]
-        monkeypatch.setattr(offline.alerting.ledger, "_transact", taken)
-        await offline.run(30)
-        assert offline.alerting.ledger.unsaved == 0
-        offline.restart()
-        await offline.run(600)
-        assert len(hook.got) == 1
-        offline.db.conn.close()
-
-    with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(story())

@@ -23,6 +23,7 @@ class Hook:
     Attributes:
         got: path and body of every post that was answered with 200.
         refused: how many were not.
+        under_way: how many have come in.
         status: of its answers.
         hang: whether it answers nothing at all.
     """
@@ -30,6 +31,7 @@ class Hook:
     def __init__(self) -> None:
         self.got: list[tuple[str, Any]] = []
         self.refused = 0
+        self.under_way = 0
         self.status = 200
         self._go_on = threading.Event()
         self._go_on.set()
@@ -38,6 +40,7 @@ class Hook:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                hook.under_way += 1
                 hook._go_on.wait()
                 if hook.status == 200:
                     hook.got.append((self.path, body))

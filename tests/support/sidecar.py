@@ -54,13 +54,14 @@ class Daemon:
     def write_config(self) -> None:
         self.config_path.write_text(yaml.safe_dump(self.config))
 
-    def start(self) -> Self:
+    def start(self, *, own_group: bool = False) -> Self:
         self.write_config()
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self.module, "--config", str(self.config_path)],
                 stderr=log,
                 text=True,
+                start_new_session=own_group,
             )
         eventually(self.ready, what=f"readiness of {self.module}")
         return self

@@ -12,7 +12,7 @@ from mlguard_rules.rulefile import AlertRule, RecordingRule
 from mlguard_rules.templates import Context, Found, Template, TemplateError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from mlguard_rules.promql import Labels, Snapshot, Vector
     from mlguard_rules.rulefile import Group
@@ -79,7 +79,7 @@ class Engine:
         return [alert for found in self._active.values() for alert in found.values()]
 
     @property
-    def rule_names(self) -> Mapping[str, AlertRule]:
+    def alert_rules(self) -> dict[str, AlertRule]:
         """Alerting rules by their id."""
         return {rule.id: rule for rule in self._rules if isinstance(rule, AlertRule)}
 
@@ -110,6 +110,10 @@ class Engine:
             except (EvaluationError, UnsupportedError) as error:
                 failed.append((rule.name, str(error)))
                 self._fail(rule, str(error))
+            except Exception as error:  # a fault of ours must not stop the other rules
+                log.exception("rule %s", rule.name)
+                failed.append((rule.name, repr(error)))
+                self._fail(rule, repr(error))
             else:
                 self._failing.pop(_key(rule), None)
         self._resolve_orphans(now)
@@ -212,7 +216,7 @@ class Engine:
             self._failing[key] = fault
 
     def _resolve_orphans(self, now: float) -> None:
-        known = self.rule_names
+        known = self.alert_rules
         for rule_id in [name for name in self._active if name not in known]:
             kept = {}
             for labels, alert in self._active[rule_id].items():

@@ -78,6 +78,11 @@ class ActiveAlert:
         ended = None if self.resolved_at is None else min(self.resolved_at, now)
         return replace(self, active_at=min(moved_at, now), kept_since=kept, resolved_at=ended)
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether time that passes changes it: it waits to fire, or to be resolved."""
+        return self.state is State.PENDING or self.kept_since is not None
+
     def ended(self, now: float) -> ActiveAlert:
         """Resolved."""
         return replace(self, state=State.RESOLVED, resolved_at=now, kept_since=None)

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from mlguard_rules.notify.message import Message
+from mlguard_rules.notify.message import Message  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
 FIRST_RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 300.0
@@ -21,7 +20,13 @@ MOST_LETTERS = 1000
 """That wait for one receiver; the oldest go beyond that, and are counted."""
 
 _MOST_REFUSALS = 4
-"""Further attempts for a message that a receiver does not want, as others wait behind it."""
+"""Of a message that a receiver does not want, as others wait behind it; one more is the end."""
+
+_PLAIN_AFTER_REFUSALS = 2
+"""It may be the markup."""
+
+_MANY_ATTEMPTS = 100
+"""As a clock that was set ahead is not a week of trying."""
 
 KEEP_SECONDS = 7 * 86_400.0
 """How long a letter is tried."""
@@ -39,6 +44,7 @@ class Letter:
         message: what it says.
         created_at: epoch seconds.
         attempts: how often it was tried.
+        refusals: how often it was the message that the receiver did not want.
         next_at: when it is tried next, epoch seconds.
     """
 
@@ -47,6 +53,7 @@ class Letter:
     message: Message
     created_at: float
     attempts: int = 0
+    refusals: int = 0
     next_at: float = 0.0
 
 
@@ -62,8 +69,11 @@ class DeliveryError(Exception):
         self.refused = refused
 
 
-Send = Callable[[Message], Awaitable[None]]
-"""Hands one message to a receiver; a DeliveryError says that it was not taken."""
+class Send(Protocol):
+    """Hands a message to a receiver; a DeliveryError says that it was not taken."""
+
+    def __call__(self, message: Message, *, plain: bool) -> Awaitable[None]:
+        """Hand it over, without markup where plain."""
 
 
 class Delivery:
@@ -129,7 +139,8 @@ class Delivery:
             left = self._letters[0].next_at - self._clock() if self._letters else None
             wait = None if left is None else min(max(left, 0.0), LONGEST_RETRY_SECONDS)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
 
     def stop(self) -> None:
         """Send no more than what is under way."""
@@ -142,7 +153,7 @@ class Delivery:
             letter, now = self._letters[0], self._clock()
             if now < letter.next_at <= now + LONGEST_RETRY_SECONDS:
                 return
-            if now - letter.created_at > KEEP_SECONDS:
+            if now - letter.created_at > KEEP_SECONDS and letter.attempts > _MANY_ATTEMPTS:
                 self._give_up(0, "it was tried for a week")
                 continue
             if not await self._send(letter):
@@ -150,19 +161,31 @@ class Delivery:
 
     async def _send(self, letter: Letter) -> bool:
         try:
-            await self.send(letter.message)
+            await self.send(letter.message, plain=letter.refusals >= _PLAIN_AFTER_REFUSALS)
         except DeliveryError as error:
-            if error.refused and letter.attempts >= _MOST_REFUSALS:
-                self._give_up(0, f"it was refused {letter.attempts + 1} times, {error}")
-                return True
-            pause = min(FIRST_RETRY_SECONDS * 2**letter.attempts, LONGEST_RETRY_SECONDS)
-            later = replace(letter, attempts=letter.attempts + 1, next_at=self._clock() + pause)
-            self._letters[0] = later
-            log.warning(
-                "a message was not taken by %s, tried again in %.0f s: %s", self.name, pause, error
-            )
-            self._tried(later)
-            return False
+            return self._not_taken(letter, str(error), refused=error.refused)
+        except Exception as error:  # noqa: BLE001 - its text may hold a secret
+            return self._not_taken(letter, type(error).__name__, refused=False)
         self._letters.popleft()
         self._done(letter, "sent")
         return True
+
+    def _not_taken(self, letter: Letter, why: str, *, refused: bool) -> bool:
+        """Have a letter wait, or give it up; whether the next one may be tried now."""
+        refusals = letter.refusals + refused
+        if refusals > _MOST_REFUSALS:
+            self._give_up(0, f"it was refused {refusals} times, {why}")
+            return True
+        pause = min(FIRST_RETRY_SECONDS * 2 ** min(letter.attempts, 10), LONGEST_RETRY_SECONDS)
+        log.warning(
+            "a message was not taken by %s, tried again in %.0f s: %s", self.name, pause, why
+        )
+        later = replace(
+            letter,
+            attempts=letter.attempts + 1,
+            refusals=refusals,
+            next_at=self._clock() + pause,
+        )
+        self._letters[0] = later
+        self._tried(later)
+        return False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mlguard_rules.notify.budget import Budget
 from mlguard_rules.notify.group import Group, GroupKey, Notification, Step, merged
 from mlguard_rules.notify.matchers import all_match
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 RESOLVE_SECONDS = 300.0
 """How long an alert lives that is not told again and named no end."""
-
-MESSAGES_A_MINUTE = 20
-"""What a route sends at the most; what is due beyond that becomes one message."""
 
 _CRITICAL, _WARNING = ("severity", "critical"), ("severity", "warning")
 _SHORTEST_STEP_SECONDS = 0.25
@@ -60,19 +57,31 @@ class Dispatcher:
         }
         self._groups = dict(groups or {})
         self._members: dict[GroupKey, set[Labels]] = {}
-        self._sent: dict[str, deque[float]] = {}
+        self._budgets: dict[str, Budget] = {}
         self._last: float | None = None
         self._changed = Step()
         self.use(routes)
         for key, group in self._groups.items():
-            # whether it still fires shows only once it has been judged again
-            wait = now + self._routes[key.route].group_wait
-            self._groups[key] = replace(group, next_flush=max(group.next_flush, wait))
+            # whether it still fires shows only once it has been judged again; and the clock may
+            # have been set back meanwhile
+            route = self._routes[key.route]
+            soonest = now + route.group_wait
+            told = group.last_sent is not None
+            latest = max(soonest, now + route.group_interval) if told else soonest
+            self._groups[key] = Group(
+                min(max(group.next_flush, soonest), latest),
+                group.told,
+                None if group.last_sent is None else min(group.last_sent, now),
+            )
 
     @property
     def alerts(self) -> list[Alert]:
         """Every alert that is known."""
         return [live.alert for live in self._live.values()]
+
+    def budget(self, route: Route) -> Budget:
+        """What a route may still send; what is due beyond that becomes one message."""
+        return self._budgets.setdefault(route.name, Budget())
 
     def due_in(self, now: float) -> float:
         """Seconds until a step may find something to do."""
@@ -178,7 +187,7 @@ class Dispatcher:
         for key, group in self._groups.items():
             sent = None if group.last_sent is None else group.last_sent + moved
             self._put(key, replace(group, next_flush=group.next_flush + moved, last_sent=sent))
-        self._sent.clear()
+        self._budgets.clear()
 
     def _inhibited(self) -> set[Labels]:
         """Warnings whose critical twin fires."""
@@ -196,10 +205,7 @@ class Dispatcher:
         }
 
     def _flush(self, route: Route, now: float, mute: set[Labels], inhibited: set[Labels]) -> None:
-        sent = self._sent.setdefault(route.name, deque())
-        while sent and (sent[0] <= now - 60 or sent[0] > now):
-            sent.popleft()
-        budget = MESSAGES_A_MINUTE - len(sent)
+        budget = self.budget(route).left(now)
         due = [
             key
             for key, group in self._groups.items()
@@ -212,7 +218,7 @@ class Dispatcher:
         ]
         if len(told) > budget:
             told[budget - 1 :] = [merged(route, told[budget - 1 :])]
-        sent.extend([now] * len(told))
+        self.budget(route).spend(now, len(told))
         self._changed.notifications += told
 
     def _look_at(
@@ -234,7 +240,6 @@ class Dispatcher:
             last_sent = now
             notification = Notification(
                 route,
-                key.labels,
                 tuple(sorted(loud, key=lambda a: (a.starts_at, a.labels))),
                 tuple(sorted(resolved, key=lambda a: (a.starts_at, a.labels))),
             )

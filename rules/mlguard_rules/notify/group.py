@@ -44,14 +44,12 @@ class Notification:
 
     Attributes:
         route: that it goes by.
-        labels: those of its group.
         firing: alerts that fire.
         resolved: alerts that ended since the last message.
         omitted: further alerts that the sender left out.
     """
 
     route: Route
-    labels: Labels
     firing: tuple[Alert, ...]
     resolved: tuple[Alert, ...]
     omitted: int = 0
@@ -71,7 +69,6 @@ class Step:
 
 def grouped(
     routes: Iterable[Route],
-    group: Labels,
     alerts: Iterable[Alert],
     silenced: Callable[[Mapping[str, str]], bool],
     omitted: int = 0,
@@ -81,13 +78,18 @@ def grouped(
     left = [(alert, labels) for alert, labels in left if not silenced(labels)]
     told = []
     for route in routes:
-        mine = [alert for alert, labels in left if all_match(route.matchers, labels)]
-        if not route.go_on:
-            left = [pair for pair in left if pair[0] not in mine]
+        mine, others = [], []
+        for alert, labels in left:
+            matches = all_match(route.matchers, labels)
+            if matches:
+                mine.append(alert)
+            if route.go_on or not matches:
+                others.append((alert, labels))
+        left = others
         firing = tuple(a for a in mine if a.ends_at is None)
         resolved = tuple(a for a in mine if a.ends_at is not None and route.send_resolved)
         if route.receivers and (firing or resolved):
-            told.append(Notification(route, group, firing, resolved, omitted))
+            told.append(Notification(route, firing, resolved, omitted))
     return told
 
 
@@ -95,7 +97,6 @@ def merged(route: Route, told: Sequence[Notification]) -> Notification:
     """One message of many."""
     return Notification(
         route,
-        (),
         tuple(alert for n in told for alert in n.firing),
         tuple(alert for n in told for alert in n.resolved),
     )

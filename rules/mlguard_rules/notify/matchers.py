@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
+
+from mlguard_rules.promql import compile_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _MATCHER = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
+
+
+_pattern = lru_cache(maxsize=1024)(compile_pattern)
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,7 @@ class Matcher:
         if len(value) >= 2 and value[0] == value[-1] == '"':
             value = re.sub(r"\\(.)", r"\1", value[1:-1]) if operator in "!=" else value[1:-1]
         if operator in ("=~", "!~"):
-            try:
-                re.compile(value)
-            except re.error as error:
-                raise ValueError(f"{value!r} is no regular expression: {error}") from error
+            compile_pattern(value)
         return cls(label, operator, value)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
@@ -51,7 +54,7 @@ class Matcher:
         value = labels.get(self.label, "")
         if self.operator in ("=", "!="):
             return (value == self.value) is (self.operator == "=")
-        return bool(re.fullmatch(self.value, value)) is (self.operator == "=~")
+        return bool(_pattern(self.value).fullmatch(value)) is (self.operator == "=~")
 
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,11 @@ _SHOWN_VALUES = 5
 _LONGEST_TEXT = 600
 _LONGEST_SHOWN_URL = 120
 _SEVERITIES = ("critical", "warning", "info")
-_LOOKALIKES = {ord("<"): "\u2039", ord(">"): "\u203a"}  # HTML in mail, mentions in Slack
+_LOOKALIKES = str.maketrans("<>*`", "\u2039\u203a\u2217\u02cb")
+"""For what would be HTML in mail, a mention in Slack, or Markdown."""
+
+_MENTION = re.compile(r"@(?=everyone|here|channel|all)", re.IGNORECASE)
+_LINK = re.compile(r"https?://[\w.~:/?#@!$&+,;=%-]{1,2000}")
 _WHERE = ("project", "model", "model_endpoint")
 
 
@@ -163,9 +169,8 @@ def _values(alerts: Sequence[Alert], name: str) -> str:
 
 def _counted(alerts: Sequence[Alert]) -> str:
     """How many of each name."""
-    names = [alert.label("alertname") for alert in alerts]
-    counts = sorted({name: names.count(name) for name in set(names)}.items(), key=lambda p: -p[1])
-    shown = ", ".join(f"{name} {n:,}" for name, n in counts[:_SHOWN_VALUES])
+    counts = Counter(alert.label("alertname") for alert in alerts)
+    shown = ", ".join(f"{_plain(name)} {n:,}" for name, n in counts.most_common(_SHOWN_VALUES))
     return shown + (", ..." if len(counts) > _SHOWN_VALUES else "")
 
 
@@ -186,7 +191,7 @@ def _runbook(url: str, links: Links) -> str:
 
 def _link(url: str) -> str:
     """An address that can be followed, and is also there where a mail is shown as plain text."""
-    if "://" not in url or set(url) & set("[]() \n"):
+    if not _LINK.fullmatch(url):
         return _plain(url)
     return f"[{url}]({url})" if len(url) <= _LONGEST_SHOWN_URL else f"[link]({url})"
 
@@ -213,4 +218,5 @@ def _plain(text: str) -> str:
     """A text that may hold anything, on one line, none of it taken for Markdown or HTML."""
     line = " ".join(text.split())
     line = line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 3] + "..."
+    line = _MENTION.sub("@\u200b", line)
     return line.translate(_LOOKALIKES).replace("](", "] (")

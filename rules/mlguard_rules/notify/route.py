@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlguard_rules.notify.config import RouteConfig
 from mlguard_rules.notify.matchers import Matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mlguard_rules.notify.config import NotifyConfig
     from mlguard_rules.promql import Labels
 
@@ -44,19 +43,21 @@ class Route:
     @staticmethod
     def configured(config: NotifyConfig) -> tuple[Route, ...]:
         """Those of the configuration, and behind them one to all receivers of what none takes."""
-        routes = [Route._one(part, config.routes[:i]) for i, part in enumerate(config.routes)]
+        routes: list[Route] = []
+        names: Counter[str] = Counter()
+        for part in config.routes:
+            matchers = tuple(Matcher.parse(text) for text in part.matchers)
+            # by what it takes, so that another receiver or other times keep what is known
+            name = ",".join(map(str, matchers))
+            routes.append(Route._one(part, f"{name}#{names[name]}", matchers))
+            names[name] += 1
         rest = RouteConfig(receivers=[receiver.name for receiver in config.receivers])
-        return (*routes, replace(Route._one(rest, []), name="default"))
+        return (*routes, Route._one(rest, "default", ()))
 
     @staticmethod
-    def _one(config: RouteConfig, earlier: Sequence[RouteConfig]) -> Route:
-        twins = sum(
-            (o.matchers, o.receivers) == (config.matchers, config.receivers) for o in earlier
-        )
-        matchers = tuple(Matcher.parse(text) for text in config.matchers)
+    def _one(config: RouteConfig, name: str, matchers: tuple[Matcher, ...]) -> Route:
         return Route(
-            # what it takes and where that goes, so that a change of its times keeps its groups
-            name=",".join(map(str, matchers)) + ">" + ",".join(config.receivers) + ">" * twins,
+            name=name,
             matchers=matchers,
             receivers=tuple(config.receivers),
             group_by=tuple(config.group_by),

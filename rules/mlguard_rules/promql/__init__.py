@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from mlguard_rules.promql.expression import Expression, compile_expression
 from mlguard_rules.promql.history import History
+from mlguard_rules.promql.regex import compile_pattern
 from mlguard_rules.promql.values import (
     EvaluationError,
     Labels,
@@ -33,4 +34,5 @@ __all__ = [
     "UnsupportedError",
     "Vector",
     "compile_expression",
+    "compile_pattern",
 ]

@@ -1,8 +1,8 @@
 """Regular expressions of label matchers: RE2's syntax, run by Python's `re`.
 
 The two share most of their syntax. What only one of them has, or what means something else in the
-other, is refused rather than guessed. Unlike RE2, `re` can take exponential time for nested
-repetitions; the patterns come from the rules of the operator, never from the data.
+other, is refused rather than guessed. Unlike RE2, `re` backtracks: what could take it more than a
+moment, repetitions of repetitions or of alternatives, is refused too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 from mlguard_rules.promql.values import UnsupportedError
 
 _MOST_REPETITIONS = 1000  # RE2's own limit
+_MOST_UNBOUNDED = 5
+"""Repetitions in a row; each costs another factor of the text's length."""
 
 _CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\t\n\f\r "}
 
@@ -46,17 +48,50 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     """
     parts: list[str] = []
     at, before = 0, ""
+    effort = _Effort()
     while at < len(pattern):
         token = _TOKEN.match(pattern, at)
         part = None if token is None else _translate(str(token.lastgroup), token, before)
         if token is None or part is None:
             raise UnsupportedError(f"the regular expression {pattern!r} is outside the subset")
         parts.append(part)
+        if not effort.allows(str(token.lastgroup), token.group()):
+            raise UnsupportedError(
+                f"the regular expression {pattern!r} could take too long:"
+                " it repeats repetitions or alternatives, or has too many repetitions"
+            )
         at, before = token.end(), "" if token.lastgroup != "repeat" else before + "r"
     try:
         return re.compile("".join(parts))
     except (re.error, OverflowError, RecursionError) as error:
         raise UnsupportedError(f"the regular expression {pattern!r} is wrong: {error}") from None
+
+
+class _Effort:
+    """Follows a pattern token by token, and says where backtracking could explode."""
+
+    def __init__(self) -> None:
+        self._groups = [False]  # whether what is open holds a repetition or alternatives
+        self._closed = False  # the same of what was just closed
+        self._repetitions = 0
+
+    def allows(self, kind: str, text: str) -> bool:
+        """Whether the pattern is harmless so far."""
+        closed, self._closed = self._closed, False
+        if kind == "group":
+            self._groups.append(False)
+        elif text == ")" and kind == "plain" and len(self._groups) > 1:
+            self._closed = self._groups.pop()
+            self._groups[-1] |= self._closed
+        elif text == "|" and kind == "plain":
+            self._groups[-1] = True
+            if len(self._groups) == 1:
+                self._repetitions = 0
+        elif kind == "repeat" and text not in ("?", "{0}", "{1}", "{0,1}"):
+            self._groups[-1] = True
+            self._repetitions += 1
+            return not closed and self._repetitions <= _MOST_UNBOUNDED
+        return True
 
 
 def _translate(kind: str, token: re.Match[str], before: str) -> str | None:

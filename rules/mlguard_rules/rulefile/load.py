@@ -136,7 +136,9 @@ class _Reader:
         for label, _ in labels:
             if label == "alertname":
                 raise self._error(node, "the label alertname is the alert's name")
-        identity = "\x1f".join([group, name, *(f"{k}={t.source}" for k, t in labels)])
+        identity = "\x1f".join(
+            [self._path.name, group, name, *(f"{k}={t.source}" for k, t in labels)]
+        )
         ids[identity] += 1
         digest = hashlib.sha256(f"{identity}\x1f{ids[identity]}".encode()).hexdigest()
         return AlertRule(

@@ -90,7 +90,7 @@ def record_alerts(engine: Engine, history: History, at: int) -> None:
     A rule's label whose template expands to nothing has the template for its value there
     (prometheus/rules/alerting.go, sample).
     """
-    rules = engine.rule_names
+    rules = engine.alert_rules
     alerts: Vector = {}
     for_state: Vector = {}
     for alert in engine.alerts:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlguard_rules.alert import Alert
 from mlguard_rules.alerting import ActiveAlert, Engine, State
-from mlguard_rules.notify import Dispatcher, Group, GroupKey, compose, grouped
+from mlguard_rules.notify import RESOLVE_SECONDS, Dispatcher, Group, GroupKey, compose, grouped
 from mlguard_rules.service import metrics as m
 from mlguard_rules.service.handover import Handover
 from mlguard_rules.service.ledger import Ledger
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from mlguard_common.samples import Families
     from mlguard_rules.notify import Silence, Step
-    from mlguard_rules.promql import Labels
     from mlguard_rules.service.ledger import Transact
     from mlguard_rules.service.settings import Settings
 
@@ -35,6 +34,10 @@ _LONGEST_NAP_SECONDS = 15.0
 _SAVE_RETRY_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
+
+
+class BusyError(Exception):
+    """So much was told in the last minute that more has to wait."""
 
 
 class Alerting:
@@ -81,8 +84,11 @@ class Alerting:
         )
         self._save_soon = asyncio.Event()
         self._wake = asyncio.Event()
+        self._changed = asyncio.Event()
         self.outbox = Outbox(self.ledger, settings.urls, clock, self._save_soon.set)
-        self._handover = Handover(settings.relay) if settings.relay else None
+        self._handover: Handover | None = None
+        self._handing_over: asyncio.Task[None] | None = None
+        self._use_relay(settings)
         self._news = News(self.ledger)
         self._save_errors = self._evaluations = 0
         self._evaluation_seconds = 0.0
@@ -108,24 +114,51 @@ class Alerting:
         self.outbox.use(settings.urls)
         self._silences.configured = settings.silences
         self._dispatcher.use(settings.routes)
-        self._handover = Handover(settings.relay) if settings.relay else None
+        self._use_relay(settings)
+        self._changed.set()
         self._wake.set()
+
+    def _use_relay(self, settings: Settings) -> None:
+        self._handover = Handover(settings.relay) if settings.relay else None
+        self.outbox.counted = ("relay",) if settings.relay else ()
 
     async def _evaluate_for_ever(self) -> None:
         while True:
+            self._changed.clear()
             try:
                 await self.evaluate()
             except Exception:  # a fault of ours must not end what else the process does
                 self._engine.failures += 1
-                log.exception("rules cannot be evaluated")
+                log.exception("alerts cannot be passed on")
             interval = self._settings.interval
-            await asyncio.sleep(interval - self._clock() % interval)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval - self._clock() % interval):
+                    await self._changed.wait()
 
     async def evaluate(self) -> None:
         """Evaluate every rule, and pass on what fires."""
         if not self._settings.groups and not self._engine.alerts:
             return
-        now, begin = self._clock(), perf_counter()
+        now = self._clock()
+        try:
+            self._judge(now)
+        except Exception:  # what fires is passed on all the same, lest it is taken for over
+            self._engine.failures += 1
+            log.exception("rules cannot be evaluated")
+        told = self._own_alerts()
+        if self._handover is not None:
+            await self.save()
+            self._hand_over(self._handover, told, now)
+            return
+        # four intervals, as a process that is late has not resolved anything
+        expires_at = now + max(RESOLVE_SECONDS, 4 * self._settings.interval)
+        for alert in told:
+            self._dispatcher.receive(alert, now, expires_at)
+        await self.dispatch()
+        self._wake.set()
+
+    def _judge(self, now: float) -> None:
+        begin = perf_counter()
         tick = self._engine.evaluate(now, FamiliesSnapshot(self._figures()))
         self._evaluations += 1
         self._evaluation_seconds += perf_counter() - begin
@@ -133,23 +166,29 @@ class Alerting:
             self.ledger.put("alert", (alert.rule, alert.labels), alert)
         for key in tick.gone:
             self.ledger.put("alert", key, None)
-        if tick.changed or tick.gone or any(a.state is State.PENDING for a in self._engine.alerts):
+        if tick.changed or tick.gone or any(alert.is_timed for alert in self._engine.alerts):
             self.ledger.put("time", "evaluated", now)
+
+    def _own_alerts(self) -> list[Alert]:
+        """What fires and what has ended of late; of two with the same labels the one that fires."""
         told = [
             alert.told(self._settings.labels, self._settings.source)
             for alert in self._engine.alerts
             if alert.state is not State.PENDING
         ]
-        if self._handover is not None:
-            await self.save()
-            taken = await self._handover.offer(told, now)
+        firing = {alert.labels for alert in told if alert.ends_at is None}
+        return [alert for alert in told if alert.ends_at is None or alert.labels not in firing]
+
+    def _hand_over(self, handover: Handover, told: list[Alert], now: float) -> None:
+        """Begin to hand alerts over, unless that is still under way: rules do not wait for it."""
+
+        async def hand_over() -> None:
+            taken = await handover.offer(told, now)
             if taken is not None:
                 self.outbox.count("relay", "sent" if taken else "failed")
-            return
-        for one in told:
-            self._dispatcher.receive(one, now)
-        await self.dispatch()
-        self._wake.set()
+
+        if self._handing_over is None or self._handing_over.done():
+            self._handing_over = asyncio.create_task(hand_over())
 
     async def receive(self, alerts: Sequence[tuple[Alert, float | None]]) -> None:
         """Take in alerts of others, each with when it is over unless it is told again.
@@ -163,25 +202,29 @@ class Alerting:
         await self._apply(self._dispatcher.take_changes(), strict=True)
         self._wake.set()
 
-    async def tell(self, group: Labels, alerts: Sequence[Alert], digest: str, omitted: int) -> None:
+    async def tell(self, alerts: Sequence[Alert], digest: str, omitted: int) -> None:
         """Tell what another has already grouped; what was told in the last minutes is not repeated.
 
         Args:
-            group: labels of the group.
             alerts: firing and resolved ones.
             digest: the same for the same news.
             omitted: alerts of the group that are not among these.
 
         Raises:
-            sqlite3.Error: it is not stored; the sender should try again.
+            BusyError: a route has no message left in this minute; the sender should try again.
+            sqlite3.Error: it is not stored; the same.
         """
         now = self._clock()
         if not self._news.is_new(digest, now):
             return
+        silenced = self._silences.test(now)
+        news = grouped(self._settings.routes, alerts, silenced, omitted)
+        budgets = [self._dispatcher.budget(told.route) for told in news]
+        if any(budget.left(now) < 1 for budget in budgets):
+            raise BusyError
         letters = []
-        for told in grouped(
-            self._settings.routes, group, alerts, self._silences.test(now), omitted
-        ):
+        for told, budget in zip(news, budgets, strict=True):
+            budget.spend(now, 1)
             message = compose(told, self._settings.links, now)
             letters += self.outbox.write(told.route.receivers, message)
         self._news.add(digest, now)
@@ -198,7 +241,8 @@ class Alerting:
         while True:
             nap = min(self._dispatcher.due_in(self._clock()), _LONGEST_NAP_SECONDS)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), nap)
+                async with asyncio.timeout(nap):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self.dispatch()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     """Runs a job on the database, in one transaction."""
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 migrations = Migrations("mlguard-rules")
 
@@ -49,12 +51,19 @@ class Ledger:
         }
 
     def take(self, kind: str, of: type[T]) -> list[tuple[Any, T]]:
-        """Keys and things of a kind, as the last process left them; they are handed out once."""
-        found = [place for place in self._saved if place[0] == kind]
-        return [
-            (msgspec.json.decode(key), msgspec.json.decode(self._saved.pop((kind, key)), type=of))
-            for kind, key in found
-        ]
+        """Keys and things of a kind, as the last process left them; they are handed out once.
+
+        What cannot be read, perhaps written by another version, is told and forgotten.
+        """
+        taken = []
+        for place in [place for place in self._saved if place[0] == kind]:
+            body = self._saved.pop(place)
+            try:
+                taken.append((msgspec.json.decode(place[1]), msgspec.json.decode(body, type=of)))
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                log.error("a stored %s cannot be read and is forgotten: %s", kind, error)  # noqa: TRY400
+                self._unsaved[place] = None
+        return taken
 
     def put(self, kind: str, key: object, thing: object | None) -> None:
         """Keep a thing; None forgets it."""
@@ -78,7 +87,7 @@ class Ledger:
             changes, self._unsaved = self._unsaved, {}
             try:
                 await self._transact(lambda db: _write(db, changes))
-            except (sqlite3.Error, OSError):
+            except BaseException:  # also where it is cancelled: what was saved is saved again
                 self._unsaved = changes | self._unsaved
                 raise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _LAST_SECONDS = 3.0
 """That a message which is under way may still take when the process ends."""
 
+log = logging.getLogger(__name__)
+
 OUTCOMES = ("sent", "failed", "dropped")
 
 
@@ -33,6 +36,9 @@ class Outbox:
         urls: receiver -> its Apprise URL.
         clock: epoch seconds.
         changed: called when there is something to save.
+
+    Attributes:
+        counted: what else messages go to, not by letter.
     """
 
     def __init__(
@@ -50,10 +56,16 @@ class Outbox:
         self._waiting = [letter for _, letter in ledger.take("letter", Letter)]
         self._counts: Counter[tuple[str, str]] = Counter()
         self._running = False
+        self.counted: tuple[str, ...] = ()
         self.use(urls)
 
     def use(self, urls: Mapping[str, str]) -> None:
-        """Send to these receivers; letters to one that is gone are dropped and counted."""
+        """Send to these receivers.
+
+        Letters to one that is gone go to those that are new, as it may have another name now;
+        where there are none, they are dropped, counted and told.
+        """
+        new = [name for name in urls if name not in self._deliveries]
         for name in [name for name in self._deliveries if name not in urls]:
             self._waiting += self._deliveries.pop(name).letters
             if name in self._tasks:
@@ -68,10 +80,18 @@ class Outbox:
             )
             if self._running:
                 self._tasks[name] = asyncio.create_task(self._deliveries[name].run())
-        for letter in self._waiting:
-            if letter.receiver not in urls:
-                self._done(letter, "dropped")
+        homeless = [letter for letter in self._waiting if letter.receiver not in urls]
         self._waiting.clear()
+        for letter in homeless:
+            if new:
+                self.post(self.write(new, letter.message))
+                self._ledger.put("letter", letter.id, None)
+            else:
+                log.error(
+                    "%s is no receiver any more; dropped: %s", letter.receiver, letter.message.title
+                )
+                self._done(letter, "dropped")
+        self._changed()
 
     def write(self, receivers: Iterable[str], message: Message) -> list[Letter]:
         """Letters with a message to some receivers, to be saved and then posted."""
@@ -130,7 +150,9 @@ class Outbox:
         """Add what became of the messages to each receiver."""
         families.declare(m.NOTIFICATIONS)
         families.declare(m.NOTIFICATIONS_PENDING)
-        known = {(name, outcome): 0 for name in self._deliveries for outcome in OUTCOMES}
+        names = [*self._deliveries, *self.counted]
+        # at 0 from the start, so that a first failure is seen as an increase
+        known = {(name, outcome): 0 for name in names for outcome in OUTCOMES}
         for labels, n in (known | dict(self._counts)).items():
             families.add(m.NOTIFICATIONS, labels, n)
         for name, delivery in self._deliveries.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlguard_common.config import ConfigError
 from mlguard_rules.notify import Links, Route, Silence
-from mlguard_rules.rulefile import RuleFileError, load_rules
+from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +64,7 @@ class Settings:
             groups = [group for path in paths for group in load_rules(path)]
         except RuleFileError as error:
             raise ConfigError(str(error)) from error
+        _refuse_twins(groups)
         instance = {"instance": socket.gethostname()} if notify.relay else {}
         return Settings(
             groups=tuple(groups) if rules.enabled else (),
@@ -76,6 +77,18 @@ class Settings:
             links=Links(notify.external_url or "", notify.runbook_base or ""),
             source=notify.external_url or "",
         )
+
+
+def _refuse_twins(groups: Sequence[Group]) -> None:
+    """Two rules of one identity would take each other's alerts."""
+    places: dict[str, str] = {}
+    for rule in [r for group in groups for r in group.rules if isinstance(r, AlertRule)]:
+        if rule.id in places:
+            raise ConfigError(
+                f"rules.files: {rule.name} stands at {places[rule.id]} and at {rule.place};"
+                " expected each file once, under a name of its own"
+            )
+        places[rule.id] = rule.place
 
 
 def bundled_file(name: str) -> Path:

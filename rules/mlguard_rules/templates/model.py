@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlguard_rules.templates.functions import FUNCTIONS, go_string
@@ -28,13 +28,11 @@ class Context:
     Attributes:
         labels: of the alert's series, before the rule's own.
         value: of the alert's expression.
-        external_labels: of this process.
         query: evaluates an expression now; what it gives is sorted by labels.
     """
 
     labels: Mapping[str, str]
     value: float
-    external_labels: Mapping[str, str] = field(default_factory=dict)
     query: Callable[[str], list[Found]] = _no_query
 
 
@@ -51,7 +49,7 @@ class Literal:
 
 @dataclass(frozen=True)
 class Variable:
-    """`$value`, `$labels` or `$externalLabels`, perhaps with the name of a label."""
+    """`$value` or `$labels`, perhaps with the name of a label."""
 
     name: str
     label: str | None
@@ -60,8 +58,7 @@ class Variable:
         """The value; a label that is not there is an empty text."""
         if self.name == "value":
             return float(context.value)
-        labels = context.labels if self.name == "labels" else context.external_labels
-        return labels if self.label is None else labels.get(self.label, "")
+        return context.labels if self.label is None else context.labels.get(self.label, "")
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ class Call:
             return context.query(str(values[0]))
         try:
             return FUNCTIONS[self.name].apply(*values)
-        except (TypeError, ValueError, OverflowError) as error:
+        except (TypeError, ValueError, ArithmeticError, OSError) as error:
             raise TemplateError(f"{self.name}: {error}") from error
 
 

@@ -14,14 +14,13 @@ _TOKEN = re.compile(
     r"""\s*(?:
       (?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)
     | (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
-    | (?P<variable>\$(?:labels|value|externalLabels)|\.(?:Labels|Value|ExternalLabels))
+    | (?P<variable>\$(?:labels|value)|\.(?:Labels|Value))
       (?:\.(?P<label>\w+))?
     | (?P<name>[A-Za-z_]\w*)
     | (?P<mark>[|()])
     )""",
     re.VERBOSE,
 )
-_VARIABLES = {"labels": "labels", "value": "value", "externallabels": "external_labels"}
 
 
 class _Token(NamedTuple):
@@ -110,7 +109,7 @@ class _Parser:
         if token.kind == "name":
             return _call(token.text, ())
         if token.kind == "variable":
-            name = _VARIABLES[token.text[1:].lower()]
+            name = token.text[1:].lower()
             if name == "value" and token.label is not None:
                 raise TemplateError("a value has no labels")
             return Variable(name, token.label)

@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 
 from mlguard_common.config import Duration
 from mlguard_rules.alert import Alert
-from mlguard_rules.notify import Dispatcher, NotifyConfig, Route, Silence
+from mlguard_rules.notify import (
+    MESSAGES_A_MINUTE,
+    Dispatcher,
+    Matcher,
+    NotifyConfig,
+    Route,
+    Silence,
+)
 from mlguard_rules.notify.config import ReceiverConfig, RouteConfig, SilenceConfig
-from mlguard_rules.notify.dispatch import MESSAGES_A_MINUTE
 
 NOW = 1_800_000_000.0
 TIMES = {
@@ -233,6 +239,44 @@ def test_a_restart_tells_nothing_again_and_loses_nothing(down):
     world.step()
     world.restart(down)
     assert world.run(600) == [([], ["Drift"])]
+
+
+@pytest.mark.parametrize("jump", [3600.0, 365 * 86_400.0])
+def test_a_clock_set_back_across_a_restart_loses_nothing(jump):
+    world = World()
+    world.fire(alert())
+    assert world.run(15) == []
+    world.restart(-jump)
+    assert world.run(60) == [(["Drift"], [])]
+    world.restart(-jump)
+    world.resolve(alert())
+    assert world.run(600) == [([], ["Drift"])]
+
+
+def test_routes_that_take_the_same_stay_apart():
+    world = World(
+        {"matchers": ["severity=warning"], "receivers": ["a"], "go_on": True},
+        {"matchers": ['severity="warning"'], "receivers": ["b"]},
+    )
+    world.fire(alert())
+    assert len(world.run(60)) == 2
+
+
+def test_who_was_not_there_is_told_what_fires_when_he_comes():
+    world = World()
+    nobody = routes({"receivers": []})
+    world.dispatcher.use(nobody)
+    world.fire(alert())
+    assert world.run(600) == []
+    world.dispatcher.use(world.routes)
+    assert world.run(600) == [(["Drift"], [])]
+
+
+@pytest.mark.parametrize("pattern", ["(a|a)*b", "(a+)+", "(a*b?)*", "(?:x|xx){2,}", "a*" * 9])
+def test_expressions_that_could_take_for_ever_are_refused(pattern):
+    with pytest.raises(ValueError, match="could take too long"):
+        Matcher.parse(f"model=~{pattern}")
+    Matcher.parse("model=~(shop|bank)_.*|churn[0-9]+")
 
 
 def test_ten_thousand_alerts_are_few_messages_and_none_is_forgotten():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mlguard_rules.alert import Alert
 from mlguard_rules.notify import Links, Notification, NotifyConfig, Route, compose
 
@@ -32,7 +34,7 @@ def drift(feature="age", severity="warning", ends_at=None, **labels: str) -> Ale
 
 
 def composed(firing=(), resolved=(), links=LINKS, omitted=0):
-    return compose(Notification(ROUTE, (), tuple(firing), tuple(resolved), omitted), links, NOW)
+    return compose(Notification(ROUTE, tuple(firing), tuple(resolved), omitted), links, NOW)
 
 
 def test_one_alert_says_what_where_the_number_since_when_and_what_to_do():
@@ -107,6 +109,32 @@ def test_nothing_that_a_sender_chose_becomes_markup():
     assert "<" not in body
     assert "](http://evil" not in body
     assert "\n#" not in body
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://x.example.org/<img/src=//evil/p.png>",
+        "javascript://x%0aalert(1)",
+        "https://x.example.org/)[y](http://evil.example.org",
+        "https://x.example.org/`*|'\"",
+        "https://x.example.org/" + "a" * 3_000_000,
+    ],
+)
+def test_an_address_that_a_sender_chose_is_no_more_than_an_address(url):
+    alert = Alert((("alertname", "A"),), (("runbook_url", url),), NOW, None, url)
+    body = composed([alert], links=Links()).body
+    assert "](" not in body
+    assert "<" not in body
+    assert len(body) < 2000
+
+
+def test_nobody_is_called_by_a_name_in_a_label():
+    alert = Alert((("alertname", "A"), ("model", "@everyone *now* `x`")), (), NOW)
+    body = composed([alert]).body
+    assert "@everyone" not in body
+    assert "*now*" not in body.replace("**", "")
+    assert "`" not in body
 
 
 def test_an_alert_without_texts_still_says_what_it_is():

@@ -1,0 +1,382 @@
+"""Hours in seconds: alerting with a clock that is set by hand, and real receivers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from support.alerting import BUSY, NOW, Offline
+from support.receivers import Hook, Mailbox
+
+from mlguard_common.config import ConfigError, Duration
+from mlguard_rules.alert import Alert
+from mlguard_rules.notify import MESSAGES_A_MINUTE, Delivery, Letter, Message
+from mlguard_rules.service import BusyError
+from mlguard_rules.service.ledger import Ledger
+
+
+@pytest.fixture
+def hook():
+    made = Hook()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_receiver_that_is_down_for_an_hour_is_told_all_in_order(tmp_path, hook, status):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        hook.status = status
+        await offline.run(60)
+        assert hook.refused >= 1
+        offline.values["m"] = 0
+        await offline.run(1200)
+        offline.restart()
+        await offline.run(2400)
+        assert hook.refused < 30, "it backs off"
+        assert hook.got == []
+        hook.status = 200
+        await offline.run(360)
+        assert hook.titles == ["[CRITICAL] Busy: p/m", "[RESOLVED] Busy: p/m"]
+        await offline.run(3600)
+        assert len(hook.got) == 2
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_a_message_that_is_refused_blocks_no_other(tmp_path, hook):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        hook.status = 400
+        await offline.run(300)
+        hook.status = 200
+        assert hook.refused == 5
+        offline.values["other"] = 5
+        await offline.run(600)
+        assert hook.titles == ["[CRITICAL] Busy: p/other"]
+        told = {outcome: n for (_, outcome), n in offline.outcomes().items()}
+        assert told == {"sent": 1, "failed": 4, "dropped": 1}
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_ten_thousand_alerts_are_few_bounded_messages(tmp_path, hook):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url, group_by=["..."])
+        offline.values = {f"m{i}": 5 for i in range(10_000)}
+        await offline.run(45)
+        assert 1 <= len(hook.got) <= 20
+        bodies = [body["message"] for _, body in hook.got]
+        assert max(map(len, bodies)) < 8000
+        assert "9,971 more: Busy 9,971" in "".join(bodies)
+        offline.restart()
+        await offline.run(120)
+        told = len(hook.got)
+        assert told <= 20
+        offline.values = {}
+        await offline.run(360)
+        assert told < len(hook.got) <= 40
+        assert all(title.startswith("[RESOLVED]") for title in hook.titles[told:])
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_people_are_told_also_when_the_database_refuses(tmp_path, hook, monkeypatch):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        await offline.run(15)
+
+        async def full(_) -> None:
+            raise OSError(28, "No space left on device")
+
+        taken = offline.transact
+        monkeypatch.setattr(offline.alerting.ledger, "_transact", full)
+        await offline.run(60)
+        assert hook.titles == ["[CRITICAL] Busy: p/m"]
+        monkeypatch.setattr(offline.alerting.ledger, "_transact", taken)
+        await offline.run(30)
+        assert offline.alerting.ledger.unsaved == 0
+        offline.restart()
+        await offline.run(600)
+        assert len(hook.got) == 1
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_rows_that_cannot_be_read_cost_only_themselves(tmp_path, hook, caplog):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        await offline.run(60)
+        for kind in ("told", "alert", "letter", "group", "silence", "news", "time"):
+            offline.db.execute(
+                "INSERT INTO alerting VALUES (?, ?, ?)", (kind, '["other"]', b'{"of": "later"}')
+            )
+        with caplog.at_level(logging.ERROR):
+            offline.restart()
+        assert caplog.text.count("cannot be read and is forgotten") == 7
+        await offline.run(600)
+        assert len(hook.got) == 1
+        left = offline.db.execute("SELECT kind FROM alerting WHERE key LIKE '%other%'").fetchall()
+        assert left == []
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_targets_that_took_a_message_are_not_told_again_for_one_that_did_not(tmp_path):
+    class Picky(Mailbox):
+        async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802
+            if address.startswith("bad"):
+                return "550 no such user"
+            envelope.rcpt_tos.append(address)
+            return "250 OK"
+
+    async def story(mailbox) -> None:
+        url = mailbox.url.replace("to=team@", "to=good@example.org,bad@")
+        offline = Offline(tmp_path, url)
+        await offline.run(900)
+        assert len(mailbox.got) == 1
+        assert offline.alerting.outbox.deliveries["hook"].waiting == 0
+        offline.close()
+
+    mailbox = Picky()
+    asyncio.run(story(mailbox))
+    mailbox.close()
+
+
+def test_one_broken_rule_stops_no_other(tmp_path, hook):
+    rules = BUSY + (
+        "      - alert: Odd\n        expr: 1e18 * (mlguard_inferences_total > 3)\n"
+        "        annotations: {summary: '{{ $value | humanizeTimestamp }}'}\n"
+    )
+
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url, rules)
+        await offline.run(900)
+        titles = sorted(hook.titles)
+        assert titles == ["[CRITICAL] Busy: p/m", "[INFO] Odd: p/m"]
+        odd = next(b["message"] for _, b in hook.got if "Odd" in b["title"])
+        assert "error expanding template" in odd
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_a_fault_of_the_engine_resolves_nothing(tmp_path, hook, monkeypatch):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        await offline.run(60)
+
+        def broken():
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(offline.alerting, "_figures", broken)
+        await offline.run(1200)
+        assert hook.titles == ["[CRITICAL] Busy: p/m"]
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_a_long_interval_is_no_end(tmp_path, hook):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        offline.settings = offline.settings_for(
+            {"hook": hook.url}, [{"receivers": ["hook"]}], interval=Duration("10m")
+        )
+        offline.restart()
+        for _ in range(6):
+            await offline.alerting.evaluate()
+            for _ in range(40):
+                await offline.alerting.dispatch()
+                await offline.deliver()
+                offline.now += 15
+        assert hook.titles == ["[CRITICAL] Busy: p/m"]
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_files_with_the_same_names_inside_are_rules_apart(tmp_path, hook):
+    one = BUSY.replace("_total > 3", '_total{model="a"} > 3')
+    (tmp_path / "b.yml").write_text(BUSY.replace("_total > 3", '_total{model="b"} > 3'))
+
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url, one)
+        files = [str(tmp_path / "rules.yml"), str(tmp_path / "b.yml")]
+        receiver = {"hook": hook.url}
+        offline.settings = offline.settings_for(receiver, [], files=files)
+        offline.values = {"a": 5, "b": 5}
+        offline.restart()
+        await offline.run(600)
+        assert sorted(hook.titles) == ["[CRITICAL] Busy: p/a", "[CRITICAL] Busy: p/b"]
+        with pytest.raises(ConfigError, match=r"Busy stands at rules\.yml:4 and at rules\.yml:4"):
+            offline.settings_for(receiver, [], files=[files[0], files[0]])
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_of_two_rules_that_find_the_same_the_one_that_fires_is_told(tmp_path, hook):
+    twin = BUSY.partition("      - alert")[2].replace("> 3", "> 6")
+
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url, BUSY + "      - alert" + twin)
+        offline.values["m"] = 9
+        await offline.run(60)
+        offline.values["m"] = 5
+        await offline.run(1800)
+        assert hook.titles == ["[CRITICAL] Busy: p/m"]
+        offline.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("jump", [365 * 86_400.0, -365 * 86_400.0])
+def test_letters_outlast_a_clock_that_jumps(tmp_path, hook, jump):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        hook.status = 503
+        await offline.run(60)
+        offline.now += jump
+        await offline.run(60)
+        hook.status = 200
+        await offline.run(600)
+        assert hook.titles == ["[CRITICAL] Busy: p/m"]
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_letters_follow_a_receiver_to_its_new_name(tmp_path, hook, caplog):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        offline.alerting.use(offline.settings_for({"old": "json://127.0.0.1:1/x"}, []))
+        await offline.run(60)
+        offline.alerting.use(offline.settings_for({"new": hook.url}, []))
+        await offline.run(60)
+        assert hook.titles == ["[CRITICAL] Busy: p/m"]
+        hook.status = 503
+        offline.values["other"] = 5
+        await offline.run(60)
+        with caplog.at_level(logging.ERROR):
+            offline.alerting.use(offline.settings_for({}, []))
+        assert "new is no receiver any more; dropped: [CRITICAL] Busy: p/other" in caplog.text
+        assert offline.outcomes()["new", "dropped"] == 1
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_another_receiver_or_spelling_of_a_route_tells_nothing_again(tmp_path, hook):
+    other = Hook()
+
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        urls = {"hook": hook.url, "other": other.url}
+        spellings = ('severity="critical"', "severity=critical", ' severity = "critical" ')
+        for spelling, receivers in zip(
+            spellings, (["hook"], ["hook"], ["hook", "other"]), strict=True
+        ):
+            route = {"matchers": [spelling], "receivers": receivers}
+            offline.alerting.use(offline.settings_for(urls, [route]))
+            await offline.run(600)
+        assert hook.titles == ["[CRITICAL] Busy: p/m"]
+        assert other.titles == []
+        offline.values = {}
+        await offline.run(600)
+        assert hook.titles[1:] == other.titles == ["[RESOLVED] Busy: p/m"]
+        offline.close()
+
+    asyncio.run(story())
+    other.close()
+
+
+def test_keep_firing_for_counts_over_restarts(tmp_path, hook):
+    rules = BUSY.replace("        labels:", "        keep_firing_for: 10m\n        labels:")
+
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url, rules)
+        await offline.run(60)
+        offline.values = {}
+        for _ in range(4):
+            await offline.run(300)
+            offline.restart()
+        await offline.run(600)
+        assert hook.titles == ["[CRITICAL] Busy: p/m", "[RESOLVED] Busy: p/m"]
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_a_fault_in_sending_is_a_failed_attempt_that_tells_no_secret(caplog):
+    async def story() -> None:
+        outcomes: list[str] = []
+
+        async def send(_message: Message, *, plain: bool) -> None:
+            raise ValueError(f"SECRET {plain}")
+
+        letter = Letter("1", "r", Message("t", "b", "info"), 0.0)
+        delivery = Delivery(
+            "r",
+            send,
+            [letter],
+            lambda: 0.0,
+            lambda _, outcome: outcomes.append(outcome),
+            lambda _: outcomes.append("failed"),
+        )
+        await delivery.attempt()
+        assert outcomes == ["failed"]
+        assert delivery.waiting == 1
+
+    with caplog.at_level(logging.DEBUG):
+        asyncio.run(story())
+    assert "ValueError" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
+def test_a_save_that_is_cancelled_is_made_good(tmp_path, hook):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        entered = asyncio.Event()
+
+        async def slow(_) -> None:
+            entered.set()
+            await asyncio.sleep(60)
+
+        ledger = Ledger(offline.db, slow)
+        ledger.put("news", "x", 1.0)
+        saving = asyncio.create_task(ledger.save())
+        await entered.wait()
+        saving.cancel()
+        await asyncio.gather(saving, return_exceptions=True)
+        assert ledger.unsaved == 1
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_what_others_grouped_keeps_to_the_rate_too(tmp_path, hook):
+    def news(i: int) -> Alert:
+        return Alert((("alertname", f"A{i}"),), (), NOW)
+
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        for i in range(MESSAGES_A_MINUTE):
+            await offline.alerting.tell([news(i)], f"digest {i}", 0)
+        with pytest.raises(BusyError):
+            await offline.alerting.tell([news(99)], "digest 99", 0)
+        await offline.alerting.tell([news(0)], "digest 0", 0)
+        offline.now += 60
+        await offline.alerting.tell([news(99)], "digest 99", 0)
+        await offline.deliver()
+        assert len(hook.got) == MESSAGES_A_MINUTE + 1
+        assert hook.titles[-1] == "[INFO] A99"
+        offline.close()
+
+    asyncio.run(story())
