@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from mlguard_rules.promql import Expression, UnsupportedError, compile_expression
-from mlguard_rules.rulefile.model import AlertRule, Group, RecordingRule, RuleFileError
+from mlguard_rules.rulefile.document import Document, Fields, line_of
+from mlguard_rules.rulefile.model import AlertRule, Group, RecordingRule
 from mlguard_rules.templates import Template, TemplateError
 from mlguard_rules.templates import parse as parse_template
 
@@ -23,13 +24,7 @@ _RECORDING_KEYS = ("record", "expr", "labels")
 _ALERT_KEYS = ("alert", "expr", "for", "keep_firing_for", "labels", "annotations")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_DURATION = re.compile(
-    r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?"
-)
-_UNIT_SECONDS = (31_536_000, 604_800, 86_400, 3600, 60, 1, 0.001)
 _OWN = ("ALERTS", "ALERTS_FOR_STATE")
-
-Fields = dict[str, tuple[yaml.Node, yaml.Node]]
 
 
 def load_rules(path: Path) -> tuple[Group, ...]:
@@ -46,12 +41,14 @@ def load_rules(path: Path) -> tuple[Group, ...]:
 class _Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
-
-    def _error(self, node: yaml.Node, reason: str) -> RuleFileError:
-        return RuleFileError(self._path, node.start_mark.line + 1, reason)
+        self._document = Document(path)
+        self._error = self._document.error
+        self._text = self._document.text
+        self._fields = self._document.fields
+        self._items = self._document.items
 
     def groups(self) -> tuple[Group, ...]:
-        fields = self._fields(self._root(), _FILE_KEYS, "a rule file")
+        fields = self._fields(self._document.root("groups"), _FILE_KEYS, "a rule file")
         groups: list[Group] = []
         for node in self._items(fields, "groups"):
             group = self._group(node)
@@ -60,70 +57,29 @@ class _Reader:
             groups.append(group)
         return tuple(groups)
 
-    def _root(self) -> yaml.Node:
-        try:
-            text = self._path.read_text(encoding="utf-8")
-            root = yaml.compose(text, Loader=yaml.CSafeLoader)
-        except OSError as error:
-            raise RuleFileError(self._path, 1, f"cannot be read: {error.strerror}") from error
-        except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise RuleFileError(self._path, line, f"not YAML: {error.problem}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())
-            raise RuleFileError(self._path, 1, f"not YAML: {reason}") from error
-        if root is None:
-            raise RuleFileError(self._path, 1, "the file is empty; expected groups")
-        return root
-
-    def _fields(self, node: yaml.Node, known: tuple[str, ...], what: str) -> Fields:
-        if not isinstance(node, yaml.MappingNode):
-            raise self._error(node, f"expected {what}, which is keys and values")
-        fields: Fields = {}
-        for key, value in node.value:
-            name = self._text(key)
-            if name not in known:
-                raise self._error(key, f"unknown key {name!r}; {what} has {', '.join(known)}")
-            if name in fields:
-                raise self._error(key, f"a second key {name!r}")
-            fields[name] = (key, value)
-        return fields
-
-    def _items(self, fields: Fields, key: str) -> list[yaml.Node]:
-        if key not in fields:
-            return []
-        node = fields[key][1]
-        if isinstance(node, yaml.SequenceNode):
-            return list(node.value)
-        if isinstance(node, yaml.ScalarNode) and not node.value:
-            return []
-        raise self._error(node, f"{key}: expected a list")
-
-    def _text(self, node: yaml.Node) -> str:
-        if not isinstance(node, yaml.ScalarNode):
-            raise self._error(node, "expected a text")
-        return str(node.value)
-
     def _group(self, node: yaml.Node) -> Group:
         fields = self._fields(node, _GROUP_KEYS, "a group")
-        name = self._text(fields["name"][1]) if "name" in fields else ""
+        name = self._text(fields["name"]) if "name" in fields else ""
         if not name:
             raise self._error(node, "a group without a name")
         self._seconds(fields, "interval")
         ids: Counter[str] = Counter()
         return Group(
-            name, tuple(self._rule(part, name, ids) for part in self._items(fields, "rules"))
+            name,
+            tuple(self._rule(part, name, ids) for part in self._items(fields, "rules")),
         )
 
     def _rule(self, node: yaml.Node, group: str, ids: Counter[str]) -> RecordingRule | AlertRule:
         is_alert = isinstance(node, yaml.MappingNode) and any(
             key.value == "alert" for key, _ in node.value
         )
-        fields = self._fields(node, _ALERT_KEYS if is_alert else _RECORDING_KEYS, "this rule")
+        fields = self._document.fields(
+            node, _ALERT_KEYS if is_alert else _RECORDING_KEYS, "this rule"
+        )
         kind = "alert" if is_alert else "record"
         if kind not in fields:
             raise self._error(node, "a rule with neither alert nor record")
-        name = self._text(fields[kind][1])
+        name = self._text(fields[kind])
         if not name:
             raise self._error(node, f"an empty {kind}")
         expression = self._expression(node, fields, name)
@@ -149,13 +105,13 @@ class _Reader:
             keep_firing_seconds=self._seconds(fields, "keep_firing_for"),
             labels=labels,
             annotations=self._templates(fields, "annotations"),
-            place=f"{self._path.name}:{node.start_mark.line + 1}",
+            place=f"{self._path.name}:{line_of(node)}",
         )
 
     def _expression(self, node: yaml.Node, fields: Fields, name: str) -> Expression:
         if "expr" not in fields:
             raise self._error(node, f"{name} has no expr")
-        place = fields["expr"][1]
+        place = fields["expr"]
         try:
             expression = compile_expression(self._text(place))
         except UnsupportedError as error:
@@ -168,7 +124,7 @@ class _Reader:
     def _templates(self, fields: Fields, key: str) -> tuple[tuple[str, Template], ...]:
         if key not in fields:
             return ()
-        node = fields[key][1]
+        node = fields[key]
         if not isinstance(node, yaml.MappingNode):
             raise self._error(node, f"{key}: expected names and texts")
         found: dict[str, Template] = {}
@@ -185,12 +141,4 @@ class _Reader:
         return tuple(found.items())
 
     def _seconds(self, fields: Fields, key: str) -> float:
-        if key not in fields:
-            return 0.0
-        node = fields[key][1]
-        text = self._text(node)
-        found = _DURATION.fullmatch(text)
-        if not text or not found:
-            raise self._error(node, f"{key}: found {text!r}, expected a duration such as 5m")
-        amounts = zip(found.groups(), _UNIT_SECONDS, strict=True)
-        return float(sum(int(amount or 0) * unit for amount, unit in amounts))
+        return self._document.milliseconds(fields[key]) / 1000 if key in fields else 0.0

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlguard_rules.promql import UnsupportedError, compile_expression
-from mlguard_rules.rulefile import load_rules
-from mlguard_rules.ruletest.document import Document, Fields, line_of
+from mlguard_rules.rulefile import Document, Fields, line_of, load_rules
 from mlguard_rules.ruletest.model import (
     AlertCheck,
     Check,
@@ -49,7 +48,7 @@ def load_tests(path: Path) -> RuleTests:
             embedded engine does not do.
     """
     document = Document(path)
-    root = document.root()
+    root = document.root("rule_files and tests")
     fields = document.fields(root, _FILE_KEYS, "a test file")
     _refuse(document, fields)
     interval = _MINUTE

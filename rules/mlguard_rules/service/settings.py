@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mlguard_rules.notify import NotifyConfig, RulesConfig
-    from mlguard_rules.notify.config import RelayConfig
+    from mlguard_rules.notify.config import HandoverConfig
     from mlguard_rules.rulefile import Group
 
 
@@ -41,7 +41,7 @@ class Settings:
     routes: tuple[Route, ...]
     urls: Mapping[str, str]
     silences: tuple[Silence, ...]
-    relay: RelayConfig | None
+    relay: HandoverConfig | None
     labels: Mapping[str, str]
     links: Links
     source: str

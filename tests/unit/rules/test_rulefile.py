@@ -48,7 +48,7 @@ def test_a_file_is_read(tmp_path):
         ("a:b:sum > 3", "b offset 5m", 9, "High: offset"),
         ("a:b:sum > 3", "rate(b[2d])", 9, "High: range"),
         ("a:b:sum > 3", "ALERTS > 0", 9, "High: the engine's rules cannot read ALERTS"),
-        ("for: 1h30m", "for: soon", 10, "for: found 'soon', expected a duration such as 5m"),
+        ("for: 1h30m", "for: soon", 10, "found 'soon', expected a duration such as 5m"),
         ("for: 1h30m", "fro: 1h", 10, "unknown key 'fro'"),
         ("for: 1h30m", "limit: 3", 10, "unknown key 'limit'"),
         ("alert: High", "alert: ''", 8, "an empty alert"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from mlguard_rules.rulefile import RuleFileError
+from mlguard_rules.rulefile.model import RuleFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +30,8 @@ class Document:
         """What is wrong with a part."""
         return RuleFileError(self._path, line_of(node), reason)
 
-    def root(self) -> yaml.Node:
-        """The whole file."""
+    def root(self, expected: str) -> yaml.Node:
+        """The whole file, in which something is expected."""
         try:
             text = self._path.read_text(encoding="utf-8")
             root = yaml.compose(text, Loader=yaml.CSafeLoader)
@@ -44,7 +44,7 @@ class Document:
             reason = " ".join(str(error).split())
             raise RuleFileError(self._path, 1, f"not YAML: {reason}") from error
         if root is None:
-            raise RuleFileError(self._path, 1, "the file is empty; expected rule_files and tests")
+            raise RuleFileError(self._path, 1, f"the file is empty; expected {expected}")
         return root
 
     def fields(self, node: yaml.Node, known: tuple[str, ...], what: str) -> Fields:
