@@ -94,8 +94,11 @@ class Daemon:
         )
         self._stopping = False
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event) -> bool:
         """Serve until told to stop.
+
+        Returns:
+            Whether it was told to; False where a fault ended it.
 
         Raises:
             BindError: the address cannot be listened on.
@@ -109,9 +112,13 @@ class Daemon:
             await asyncio.wait([alerting, stopped], return_when=asyncio.FIRST_COMPLETED)
             self._stopping = True
             await self._http.close()  # first, so that nothing is taken that would not be kept
+            stopped.cancel()
             alerting.cancel()
-            await asyncio.gather(alerting, return_exceptions=True)
+            (fault,) = await asyncio.gather(alerting, return_exceptions=True)
+            if isinstance(fault, Exception):
+                log.error("alerting has ended", exc_info=fault)
             log.info("stopped")
+            return not isinstance(fault, Exception)
         finally:
             await self._http.close()
             self._thread.shutdown()

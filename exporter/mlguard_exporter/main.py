@@ -42,19 +42,18 @@ def _run(flags: argparse.Namespace) -> int:
             log=msgspec.structs.replace(config.log, level=flags.log_level or config.log.level),
         )
 
-    async def serve(config: Config) -> None:
+    async def serve(config: Config) -> bool:
         daemon = Daemon(config, read_config)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, daemon.reload)
-        await daemon.run(stop)
+        return await daemon.run(stop)
 
     config = read_config()
     set_up(config.log)
-    asyncio.run(serve(config))
-    return 0
+    return 0 if asyncio.run(serve(config)) else 1
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
 import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from aiohttp import web
 
+from mlguard_common.web import is_from_here
 from mlguard_rules.alert import Alert
 from mlguard_rules.service import BusyError
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mlguard_rules.service import Alerting
 
 _VERSION = "4"
+_YEARS = range(1971, 9000)
+"""In which the times of alerts lie."""
 
 T = TypeVar("T")
 
@@ -82,8 +84,7 @@ class Credentials:
                     text="wrong token or password\n", headers={"WWW-Authenticate": "Bearer"}
                 )
             return
-        remote = request.remote
-        if remote and not ipaddress.ip_address(remote.partition("%")[0]).is_loopback:
+        if not is_from_here(request):
             raise web.HTTPForbidden(text="set relay.token or relay.password to take alerts\n")
 
 
@@ -127,6 +128,8 @@ def _try_again() -> web.HTTPServiceUnavailable:
 def _decoded(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
+    except RecursionError as error:
+        raise web.HTTPBadRequest(text="nested too deeply\n") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise web.HTTPBadRequest(text=f"{error}\n") from error
 
@@ -136,9 +139,13 @@ def _labels(found: Mapping[str, str]) -> Labels:
 
 
 def _seconds(moment: datetime | None) -> float | None:
-    """Epoch seconds; Go's zero time, and one that far back, stands for none."""
-    if moment is None or moment.year < 1971:
+    """Epoch seconds; Go's zero time stands for none."""
+    if moment is None or moment.year == 1:
         return None
+    if moment.year not in _YEARS:
+        raise web.HTTPBadRequest(
+            text=f"found the year {moment.year}, expected one from {_YEARS[0]} to {_YEARS[-1]}\n"
+        )
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

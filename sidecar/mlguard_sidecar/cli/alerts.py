@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import http.client
 import json
+import os
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+import msgspec
 
 from mlguard_common.config import ConfigError, Duration, load_config
 from mlguard_rules.courier import carry
-from mlguard_rules.notify import DeliveryError, Matcher, Message
+from mlguard_rules.notify import DeliveryError, Matcher, Message, NotifyConfig
 from mlguard_sidecar.cli.table import table
-from mlguard_sidecar.config import Config
 
-_URL = click.option("--url", default="http://127.0.0.1:9520", show_default=True)
+_URL = click.option(
+    "--url",
+    default="http://127.0.0.1:9520",
+    show_default=True,
+    callback=lambda _context, _option, url: url.rstrip("/"),
+)
+_SHORT, _LONG = 40, 120
+"""Characters of a cell of a table."""
+
 _TEST = Message(
     "[INFO] ML Guard: a test message",
     "**This is a test.**  \nWhoever reads it will also read the alerts of ML Guard.",
     "info",
 )
+
+
+class _Notify(msgspec.Struct):
+    """What the configurations of all daemons have in common."""
+
+    notify: NotifyConfig = NotifyConfig()
 
 
 @click.group()
@@ -48,8 +65,9 @@ def alerts_list(*, url: str, silences: bool) -> None:
         state = alert["state"] + (" (silenced)" if alert["silenced"] else "")
         labels, annotations = alert["labels"], alert["annotations"]
         summary = annotations.get("summary") or ", ".join(f"{k}={v}" for k, v in labels.items())
-        since, severity = _short(alert["activeAt"]), labels.get("severity", "-")
-        rows.append((state, severity, since, labels.get("alertname", "-"), summary))
+        severity = _plain(labels.get("severity", "-"), _SHORT)
+        name = _plain(labels.get("alertname", "-"), _SHORT)
+        rows.append((state, severity, _short(alert["activeAt"]), name, _plain(summary, _LONG)))
     click.echo(table(rows) if found else "No alerts.")
 
 
@@ -57,8 +75,8 @@ def _list_silences(url: str) -> None:
     found = _ask(f"{url}/api/v1/silences")["data"]
     rows = [("ID", "UNTIL", "MATCHERS", "COMMENT")]
     for silence in found:
-        until, matchers = _short(silence["ends_at"]), " ".join(silence["matchers"])
-        rows.append((silence["id"] or "-", until, matchers, silence["comment"]))
+        until, matchers = _short(silence["ends_at"]), _plain(" ".join(silence["matchers"]), _LONG)
+        rows.append((silence["id"] or "-", until, matchers, _plain(silence["comment"], _LONG)))
     click.echo(table(rows) if found else "No silences.")
 
 
@@ -80,7 +98,7 @@ def alerts_silence(
 ) -> None:
     """Tell nobody of alerts that all MATCHERS hold for: feature=age severity!=critical."""
     if ended is not None:
-        _ask(f"{url}/api/v1/silences/{ended}", method="DELETE")
+        _ask(f"{url}/api/v1/silences/{urllib.parse.quote(ended, safe='')}", method="DELETE")
         click.echo(f"silence {ended} is ended")
         return
     if not matchers:
@@ -95,7 +113,7 @@ def alerts_silence(
         "matchers": list(matchers),
         "ends_at": ends.isoformat(),
         "comment": comment,
-        "author": getpass.getuser(),
+        "author": _user(),
     }
     made = _ask(f"{url}/api/v1/silences", body)["data"]
     until = _short(made["ends_at"])
@@ -108,7 +126,7 @@ def alerts_silence(
 def alerts_test_notify(*, config: Path, only: str | None) -> None:
     """Send a test message to the receivers of a configuration."""
     try:
-        receivers = load_config(config, Config).notify.receivers
+        receivers = load_config(config, _Notify).notify.receivers
         chosen = {r.name: r.read_url() for r in receivers if only in (None, r.name)}
     except ConfigError as error:
         _fail(str(error))
@@ -151,8 +169,26 @@ def _ask(url: str, body: object = None, method: str | None = None) -> Any:
         except (ValueError, KeyError, TypeError):
             reason = f"HTTP {error.code}"
         _fail(f"{url}: {reason}")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         _fail(f"nobody answers at {url}: {error}")
+
+
+def _user() -> str:
+    """The name of who asks; in a container it may have none, and is told by its number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def _plain(text: str, most: int | None = None) -> str:
+    """A text of others on one line, cut to so many characters; a terminal obeys nothing in it."""
+    shown = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most]
+    )
+    if most is None or max(len(text), len(shown)) <= most:
+        return shown
+    return shown[: most - 1] + "…"
 
 
 def _short(moment: str | None) -> str:
@@ -160,5 +196,5 @@ def _short(moment: str | None) -> str:
 
 
 def _fail(text: str) -> NoReturn:
-    click.echo(f"mlguard: {text}", err=True)
+    click.echo(f"mlguard: {_plain(text)}", err=True)
     sys.exit(2)
