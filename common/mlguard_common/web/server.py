@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Iterable
 
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 _MAX_BODY_BYTES = 8 << 20
 
 
@@ -30,15 +32,27 @@ def split_listen(listen: str) -> tuple[str, int]:
 
 
 @web.middleware
-async def _refuse_large(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _refuse_large(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse a body that would grow or says that it is too large, also where nobody reads it."""
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise web.HTTPUnsupportedMediaType(text="expected a body that is not compressed\n")
     if (request.content_length or 0) > _MAX_BODY_BYTES:
         raise web.HTTPRequestEntityTooLarge(_MAX_BODY_BYTES, request.content_length or 0)
     return await handler(request)
+
+
+@web.middleware
+async def _forget_refused(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer with a copy of a refusal.
+
+    The refusal itself is an exception that leads to the frames it came through, and so to the body
+    of the request; aiohttp puts it into a cycle, which only the next full collection would free.
+    """
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        status, body, headers = error.status, error.body, error.headers
+    return web.Response(status=status, body=body, headers=headers)
 
 
 class HttpServer:
@@ -49,7 +63,9 @@ class HttpServer:
     """
 
     def __init__(self, routes: Iterable[web.RouteDef]) -> None:
-        app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[_refuse_large])
+        app = web.Application(
+            client_max_size=_MAX_BODY_BYTES, middlewares=[_forget_refused, _refuse_large]
+        )
         app.add_routes(routes)
         # what is left of a refused body is read and dropped, and must not grow on the way
         self._runner = web.AppRunner(
