@@ -30,8 +30,8 @@ _KINDS: tuple[tuple[type[Exception], str], ...] = (
     (aiohttp.ClientSSLError, "no TLS connection could be made"),
     (aiohttp.ClientConnectorError, "no connection could be made"),
     (aiohttp.ClientConnectionError, "the connection broke"),
-    (aiohttp.ClientError, "its answer is no HTTP"),
     (ValueError, "its address or the token cannot be sent"),
+    (aiohttp.ClientError, "its answer is no HTTP"),
 )
 """What may go wrong, in words; the first that fits is told."""
 
