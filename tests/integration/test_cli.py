@@ -129,10 +129,20 @@ def test_nobody_at_the_address_is_told():
 
 def test_a_command_without_its_extra_says_which_to_install(tmp_path):
     """The bare SDK has the commands' scripts, but none of their libraries."""
-    for package in ("mlguard", "mlguard_sidecar"):
+    for package in (
+        "mlguard",
+        "mlguard_common",
+        "mlguard_rules",
+        "mlguard_sidecar",
+        "mlguard_exporter",
+    ):
         source = Path(__import__(package).__file__).parent
         (tmp_path / package).symlink_to(source)
-    for module, extra in (("mlguard_sidecar.main", "sidecar"), ("mlguard_sidecar.cli", "sidecar")):
+    for module, extra in (
+        ("mlguard_sidecar.main", "sidecar"),
+        ("mlguard_sidecar.cli", "sidecar"),
+        ("mlguard_exporter.main", "exporter"),
+    ):
         code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {module} as m"
         code += "; sys.exit(m.main())"
         done = subprocess.run(
