@@ -127,6 +127,17 @@ def test_nobody_at_the_address_is_told():
     assert done.stderr.startswith("mlguard: no sidecar answers at http://127.0.0.1:1")
 
 
+def test_the_runbook_of_an_alert_is_a_command_away():
+    done = mlguard("rules", "explain", "mlguardfeaturedrift")
+    assert done.returncode == 0
+    assert done.stdout.startswith("MLGuardFeatureDrift\n\n")
+    assert "Do: ask what fills the feature." in done.stdout
+    assert "###" not in done.stdout
+    done = mlguard("rules", "explain", "FeatureDrift")
+    assert done.returncode == 2
+    assert "did you mean MLGuardFeatureDrift" in done.stderr
+
+
 def test_a_command_without_its_extra_says_which_to_install(tmp_path):
     """The bare SDK has the commands' scripts, but none of their libraries."""
     for package in (

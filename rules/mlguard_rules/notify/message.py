@@ -19,6 +19,7 @@ _SHOWN_ALERTS = 10
 _SHOWN_VALUES = 5
 _LONGEST_TEXT = 600
 _LONGEST_SHOWN_URL = 120
+_BUNDLED_RUNBOOK = "rules/README.md#mlguard"
 _SEVERITIES = ("critical", "warning", "info")
 _LOOKALIKES = str.maketrans("<>*`", "\u2039\u203a\u2217\u02cb")
 """For what would be HTML in mail, a mention in Slack, or Markdown."""
@@ -175,18 +176,25 @@ def _counted(alerts: Sequence[Alert]) -> str:
 
 
 def _footer(alerts: Sequence[Alert], links: Links) -> str:
-    runbooks = sorted({url for alert in alerts if (url := alert.annotation("runbook_url"))})
-    told = [f"What to do: {_link(_runbook(url, links))}" for url in runbooks[:_SHOWN_VALUES]]
+    ways = sorted({way for alert in alerts if (way := _what_to_do(alert, links))})
+    told = [f"What to do: {_link(way)}" for way in ways[:_SHOWN_VALUES]]
     source = links.external_url or next((a.source for a in alerts if a.source), "")
     if source:
         told.append(f"Figures: {_link(source)}")
     return "\n\n".join(told)
 
 
-def _runbook(url: str, links: Links) -> str:
-    if "://" in url or not links.runbook_base:
+def _what_to_do(alert: Alert, links: Links) -> str:
+    """Where that stands; a command tells it where the bundled runbook has no address."""
+    url = alert.annotation("runbook_url")
+    if "://" in url or not url:
         return url
-    return f"{links.runbook_base.rstrip('/')}/{url}"
+    if links.runbook_base:
+        return f"{links.runbook_base.rstrip('/')}/{url}"
+    name = alert.label("alertname")
+    if url.startswith(_BUNDLED_RUNBOOK) and name.isalnum():
+        return f"mlguard rules explain {name}"
+    return url
 
 
 def _link(url: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
 from mlguard_rules.ruletest import load_tests, run
+from mlguard_rules.runbook import sections
 
 
 @click.group()
@@ -33,6 +35,19 @@ def rules_check(*, files: tuple[Path, ...]) -> None:
         alerts = sum(isinstance(rule, AlertRule) for rule in every)
         click.echo(f"{file}: {alerts} alerts, {len(every) - alerts} recording rules, all usable")
     sys.exit(1 if failed else 0)
+
+
+@rules.command("explain")
+@click.argument("alert")
+def rules_explain(*, alert: str) -> None:
+    """Tell what a bundled ALERT means and what to do, such as MLGuardFeatureDrift."""
+    known = sections()
+    found = next((name for name in known if name.lower() == alert.lower()), None)
+    if found is None:
+        near = difflib.get_close_matches(alert, known, n=3, cutoff=0.4) or sorted(known)
+        click.echo(f"mlguard: no alert {alert}; did you mean {', '.join(near)}?", err=True)
+        sys.exit(2)
+    click.echo(f"{found}\n\n{known[found]}")
 
 
 @rules.command("test")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -34,6 +35,7 @@ def test_the_wheel_works_with_the_standard_library_alone(tmp_path):
         capture_output=True,
         text=True,
     )
+    assert "mlguard_rules/runbook.md" in zipfile.ZipFile(wheel).namelist()
     version, file, loaded, foreign = json.loads(done.stdout)
     assert version == "0.1.0"
     assert file.startswith(str(wheel))
