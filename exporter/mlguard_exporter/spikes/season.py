@@ -17,6 +17,8 @@ WEEKDAYS_NEEDED = 4
 """Weekdays with a figure, below which their mean says little about a week."""
 STALE_DAYS = 14
 """A weekday's last figure stands in for a missing day for less than so many days."""
+STRANGE = 5.0
+"""In the first week, which nothing can be compared with, days so many times off teach nothing."""
 ALIKE = 0.4
 """Two odd days differ by less than this (in logarithms, so by half) if they say the same."""
 CHANGES = 56
@@ -58,9 +60,10 @@ class Season:
         """
         self._compare(day, amount)
         weekday = day.weekday()
-        last, before = self._odd.get(weekday, (day, 0.0))
+        last, before = self._odd.get(weekday, (day, -1.0))
         self._odd[weekday] = (day, amount)
-        alike = before > 0 and abs(math.log(amount / before)) < ALIKE
+        both = amount > 0 and before > 0
+        alike = abs(math.log(amount / before)) < ALIKE if both else amount == before
         if alike and (day - last).days < STALE_DAYS:
             self._ratios[weekday].clear()
             self._take(day, amount)
@@ -103,9 +106,16 @@ class Season:
         self._odd.pop(weekday, None)
         self._latest[weekday] = (day, amount)
         week = {w: a for w, (d, a) in self._latest.items() if (day - d).days < STALE_DAYS}
-        mean = sum(week.values()) / len(week)
-        if (day - begun).days < 6 or len(week) < WEEKDAYS_NEEDED or mean <= 0:
+        if (day - begun).days < 6 or len(week) < WEEKDAYS_NEEDED:
+            return
+        first = not any(self._ratios)
+        if first:
+            centre = median(week.values())
+            week = {w: a for w, a in week.items() if centre <= a * STRANGE <= centre * STRANGE**2}
+            self._latest = {w: self._latest[w] for w in week}
+        mean = sum(week.values()) / max(len(week), 1)
+        if mean <= 0:
             return
         # the first whole week tells something of each of its days
-        for learnt in (weekday,) if any(self._ratios) else tuple(week):
+        for learnt in tuple(week) if first else (weekday,):
             self._ratios[learnt].append(week[learnt] / mean)

@@ -94,7 +94,7 @@ class Series:
             return
         if len(self._zeros) <= ZEROS:
             for zero in self._zeros:
-                self._season.add(zero, 0.0)
+                self._season.add_odd(zero, 0.0)
         self._zeros.clear()
         self._spent_days += 1
         if odd:
