@@ -48,22 +48,21 @@ class Season:
         self._changes: deque[float] = deque(maxlen=CHANGES)
 
     def add(self, day: date, amount: float) -> None:
-        """Learn from a day that was not out of the ordinary."""
+        """Learn from a day with spend that was not out of the ordinary."""
         self._compare(day, amount)
         self._take(day, amount)
 
     def add_odd(self, day: date, amount: float) -> None:
-        """Learn from a day that was: twice alike on one weekday is that weekday's new pattern.
+        """Learn from one that was: twice alike on one weekday is that weekday's new pattern.
 
         Without this a weekday that was once low, in the first week perhaps, would be called a
         spike each week, and never learn better, since spikes stay out of its factor.
         """
         self._compare(day, amount)
         weekday = day.weekday()
-        last, before = self._odd.get(weekday, (day, -1.0))
+        last, before = self._odd.get(weekday, (day, 0.0))
         self._odd[weekday] = (day, amount)
-        both = amount > 0 and before > 0
-        alike = abs(math.log(amount / before)) < ALIKE if both else amount == before
+        alike = before > 0 and abs(math.log(amount / before)) < ALIKE
         if alike and (day - last).days < STALE_DAYS:
             self._ratios[weekday].clear()
             self._take(day, amount)
@@ -76,9 +75,7 @@ class Season:
     def factors(self) -> list[float]:
         """The factor of each weekday from Monday on, 1 on average and where it is not known."""
         known = [median(ratios) for ratios in self._ratios if ratios]
-        mean = sum(known) / len(known) if known else 0.0
-        if mean <= 0:
-            return [1.0] * 7
+        mean = sum(known) / len(known) if known else 1.0
         return [median(ratios) / mean if ratios else 1.0 for ratios in self._ratios]
 
     def doubt(self, weekday: int) -> float:
@@ -97,7 +94,7 @@ class Season:
 
     def _compare(self, day: date, amount: float) -> None:
         last, before = self._latest.get(day.weekday(), (day, 0.0))
-        if amount > 0 and before > 0 and last < day:
+        if before > 0 and last < day:
             self._changes.append(abs(math.log(amount / before)))
 
     def _take(self, day: date, amount: float) -> None:
@@ -113,9 +110,7 @@ class Season:
             centre = median(week.values())
             week = {w: a for w, a in week.items() if centre <= a * STRANGE <= centre * STRANGE**2}
             self._latest = {w: self._latest[w] for w in week}
-        mean = sum(week.values()) / max(len(week), 1)
-        if mean <= 0:
-            return
+        mean = sum(week.values()) / len(week)
         # the first whole week tells something of each of its days
         for learnt in tuple(week) if first else (weekday,):
             self._ratios[learnt].append(week[learnt] / mean)

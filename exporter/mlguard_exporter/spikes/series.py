@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 NEW_RATIO = 5.0
 """A young series' day is a spike beyond so many times its highest; weekdays alone make three."""
-ZEROS = 2
-"""Days without spend in a row that may be a weekend; more are a pause and no season."""
 LARGEST_EXPONENT = 50.0
 
 
@@ -34,7 +32,6 @@ class Series:
         self._season = Season()
         self._spent_days = 0
         self._highest = 0.0
-        self._zeros: list[date] = []
         self._fee = (0, 0.0)
 
     def judge(self, day: date, amount: float) -> Verdict:
@@ -88,14 +85,8 @@ class Series:
 
     def _learn(self, day: date, amount: float, *, odd: bool = False, spike: bool = False) -> None:
         """Let a day into the season unless it is odd, and into the level unless it is a spike."""
-        if amount == 0:
-            self._zeros.append(day)
         if amount <= 0:
             return
-        if len(self._zeros) <= ZEROS:
-            for zero in self._zeros:
-                self._season.add_odd(zero, 0.0)
-        self._zeros.clear()
         self._spent_days += 1
         if odd:
             self._season.add_odd(day, amount)

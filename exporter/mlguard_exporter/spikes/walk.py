@@ -51,7 +51,7 @@ def judge(
     - First days of a month: a spike is a fee, expected and not told, if the last month's first
       day was off by as much.
     - Days missing from `days` are neither judged nor zero. Zeros and refunds (negative days) are
-      judged but have no part in the level; one or two zeros in a row have in the weekdays.
+      judged but teach nothing: what is expected is what a day with spend costs.
 
     Args:
         days: the spend of each settled day, in any order.

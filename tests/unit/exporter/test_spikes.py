@@ -69,7 +69,7 @@ def test_missing_days_are_neither_zero_nor_judged():
     assert judge(days)[at(30)].expected == pytest.approx(500, rel=0.1)
 
 
-@pytest.mark.parametrize("weekend", [0.0, 0.05, 0.45, 1.8])
+@pytest.mark.parametrize("weekend", [0.05, 0.45, 1.8])
 def test_weekdays_have_their_own_level(weekend):
     days = spend(60, weekend=weekend)
     assert told(days) == []
@@ -79,8 +79,11 @@ def test_weekdays_have_their_own_level(weekend):
     assert told(days | {saturday: days[saturday] * 2 + 300}) == [54]
 
 
-def test_spend_on_weekdays_alone_without_figures_for_weekends():
-    days = {day: amount for day, amount in spend(60).items() if day.weekday() < 5}
+@pytest.mark.parametrize("zeros", [True, False])
+def test_on_idle_weekends_a_day_with_spend_is_expected_to_cost_what_others_do(zeros):
+    days = spend(60, weekend=0)
+    if not zeros:
+        days = {day: amount for day, amount in days.items() if amount}
     assert told(days) == []
     assert told(days | {at(54): Decimal(500)}) == []
     assert told(days | {at(54): Decimal(1500)}) == [54]
@@ -196,6 +199,15 @@ def test_settings_are_honoured():
     stepped = days | {at(i): Decimal(1200) for i in range(30, 40)}
     assert told(stepped, Judging(accept_days=5)) == [30, 31, 32, 33, 34]
     assert told(spend(40), Judging(new_usd=1000), known_from=None) == []
+
+
+@pytest.mark.parametrize("idle", [Decimal(0), None])
+def test_jobs_on_some_days_are_compared_with_each_other(idle):
+    rng = random.Random(2)
+    days = {day: amount if rng.random() < 0.3 else idle for day, amount in spend(200).items()}
+    days = {day: amount for day, amount in days.items() if amount is not None}
+    assert told(days) == []
+    assert told(days | {at(150): Decimal(1500)}) == [150]
 
 
 def test_noisy_spend_needs_more():
