@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 
 import pytest
 from support.alerting import BUSY, NOW, Offline
 from support.receivers import Hook, Mailbox
+from support.sidecar import eventually
 
 from mlguard_common.config import ConfigError, Duration
 from mlguard_rules.alert import Alert
@@ -254,20 +256,64 @@ def test_letters_outlast_a_clock_that_jumps(tmp_path, hook, jump):
 
 
 def test_letters_follow_a_receiver_to_its_new_name(tmp_path, hook, caplog):
+    other = Hook()
+
     async def story() -> None:
         offline = Offline(tmp_path, hook.url)
-        offline.alerting.use(offline.settings_for({"old": "json://127.0.0.1:1/x"}, []))
+        offline.alerting.use(offline.settings_for({"a": hook.url, "b": other.url}, []))
+        hook.status = other.status = 503
         await offline.run(60)
-        offline.alerting.use(offline.settings_for({"new": hook.url}, []))
+        offline.alerting.use(offline.settings_for({"x": hook.url, "y": other.url}, []))
+        hook.status = other.status = 200
         await offline.run(60)
-        assert hook.titles == ["[CRITICAL] Busy: p/m"]
-        hook.status = 503
+        assert hook.titles == other.titles == ["[CRITICAL] Busy: p/m"]
+        other.status = 503
         offline.values["other"] = 5
         await offline.run(60)
         with caplog.at_level(logging.ERROR):
-            offline.alerting.use(offline.settings_for({}, []))
-        assert "new is no receiver any more; dropped: [CRITICAL] Busy: p/other" in caplog.text
-        assert offline.outcomes()["new", "dropped"] == 1
+            offline.alerting.use(offline.settings_for({"x": hook.url}, []))
+        assert "y is no receiver any more; dropped: [CRITICAL] Busy: p/other" in caplog.text
+        assert offline.outcomes()["y", "dropped"] == 1
+        await offline.run(60)
+        assert len(hook.got) == 2
+        offline.close()
+
+    asyncio.run(story())
+    other.close()
+
+
+def test_a_message_under_way_when_its_receiver_gets_another_name_is_told_once(tmp_path, hook):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        hook.hang()
+        offline.alerting.outbox.start()
+        await offline.alerting.evaluate()
+        offline.now += 30
+        await offline.alerting.evaluate()
+        await asyncio.to_thread(eventually, lambda: hook.under_way)
+        offline.alerting.use(offline.settings_for({"new": hook.url}, [{"receivers": ["new"]}]))
+        hook.go_on()
+        await offline.alerting.outbox.stop()
+        assert hook.titles == ["[CRITICAL] Busy: p/m"]
+        assert offline.alerting.outbox.deliveries["new"].waiting == 0
+        offline.close()
+
+    asyncio.run(story())
+
+
+def test_a_stored_silence_that_cannot_hold_any_more_is_ended(tmp_path, hook, caplog):
+    async def story() -> None:
+        offline = Offline(tmp_path, hook.url)
+        matcher = {"label": "model", "operator": "=~", "value": "(a|a)*"}
+        silence = {"id": "s", "matchers": [matcher], "starts_at": None, "ends_at": NOW + 1e6}
+        offline.db.execute(
+            "INSERT INTO alerting VALUES ('silence', '\"s\"', ?)", (json.dumps(silence).encode(),)
+        )
+        with caplog.at_level(logging.ERROR):
+            offline.restart()
+        assert "silence s is ended: the regular expression" in caplog.text
+        await offline.run(60)
+        assert hook.titles == ["[CRITICAL] Busy: p/m"]
         offline.close()
 
     asyncio.run(story())
@@ -373,6 +419,15 @@ def test_what_others_grouped_keeps_to_the_rate_too(tmp_path, hook):
             await offline.alerting.tell([news(99)], "digest 99", 0)
         await offline.alerting.tell([news(0)], "digest 0", 0)
         offline.now += 60
+
+        async def full(_) -> None:
+            raise OSError(28, "No space left on device")
+
+        taken, offline.alerting.ledger._transact = offline.alerting.ledger._transact, full
+        for i in range(2 * MESSAGES_A_MINUTE):
+            with pytest.raises(OSError, match="No space"):
+                await offline.alerting.tell([news(i)], f"again {i}", 0)
+        offline.alerting.ledger._transact = taken
         await offline.alerting.tell([news(99)], "digest 99", 0)
         await offline.deliver()
         assert len(hook.got) == MESSAGES_A_MINUTE + 1

@@ -17,6 +17,7 @@ _REASONS = (
 """What may be told of a failure: nothing of a log's own words, as these may hold a secret."""
 
 
+_LIFE_SECONDS = 30
 _LINK = re.compile(r"\[[^]]*\]\(([^)]*)\)")
 
 
@@ -25,6 +26,7 @@ def main() -> None:
     # whoever stops the daemon and all its processes lets a message that is under way arrive
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.alarm(_LIFE_SECONDS)  # also where the daemon that waits for it is no more
     job = json.load(sys.stdin)
     logging.lastResort = None
     told: list[str] = []
@@ -37,16 +39,14 @@ def main() -> None:
     logger.addHandler(Keep())
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    from apprise import Apprise, OverflowMode  # noqa: PLC0415 - after the signals
+    from apprise import Apprise  # noqa: PLC0415 - after the signals
 
     courier, message = Apprise(), job["message"]
     reason = "its URL is none that Apprise knows"
     if courier.add(job["url"]):
-        for service in courier:
-            if "overflow=" not in job["url"]:
-                # rather than have a long message refused
-                service.overflow_mode = OverflowMode.SPLIT
-        body = message["body"]
+        longest = min(service.body_maxlen for service in courier)
+        # what it is turned into is longer than Markdown
+        body = _cut(message["body"], int(0.8 * longest) - len(message["title"]))
         taken = courier.notify(
             body=_plain(body) if job["plain"] else body,
             title=message["title"],
@@ -61,6 +61,18 @@ def main() -> None:
         "partly": any(line.startswith("Sent ") for line in told),
     }
     sys.stdout.write(json.dumps(answer))
+
+
+def _cut(body: str, longest: int) -> str:
+    """Without the last of its alerts, where it is too long; what to do stays."""
+    paragraphs = body.split("\n\n")
+    footer = [p for p in paragraphs if p.startswith(("What to do: ", "Figures: "))]
+    head = [p for p in paragraphs if p not in footer]
+    if len(body) <= longest:
+        return body
+    while len(head) > 1 and len("\n\n".join([*head, "...", *footer])) > longest:
+        head.pop()
+    return "\n\n".join([*head, "...", *footer])
 
 
 def _plain(body: str) -> str:

@@ -14,7 +14,7 @@ from mlguard_rules.notify.delivery import DeliveryError
 if TYPE_CHECKING:
     from mlguard_rules.notify.message import Message
 
-SECONDS = 60.0
+SECONDS = 20.0
 """After which a receiver hangs."""
 
 _REFUSALS = (400, 413, 422)

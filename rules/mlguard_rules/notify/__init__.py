@@ -1,6 +1,6 @@
 """Who is told of alerts: routes, groups, silences, messages, and the outbox that they leave by."""
 
-from mlguard_rules.notify.budget import MESSAGES_A_MINUTE
+from mlguard_rules.notify.budget import MESSAGES_A_MINUTE, Budget
 from mlguard_rules.notify.config import NotifyConfig, RulesConfig
 from mlguard_rules.notify.delivery import Delivery, DeliveryError, Letter
 from mlguard_rules.notify.dispatch import RESOLVE_SECONDS, Dispatcher
@@ -13,6 +13,7 @@ from mlguard_rules.notify.silence import Silence
 __all__ = [
     "MESSAGES_A_MINUTE",
     "RESOLVE_SECONDS",
+    "Budget",
     "Delivery",
     "DeliveryError",
     "Dispatcher",

@@ -105,6 +105,7 @@ class Delivery:
         self._tried = tried
         self._wake = asyncio.Event()
         self._stopping = False
+        self._under_way = False
 
     @property
     def waiting(self) -> int:
@@ -147,6 +148,14 @@ class Delivery:
         self._stopping = True
         self._wake.set()
 
+    def release(self) -> list[Letter]:
+        """Stop, and give back what is not under way."""
+        self.stop()
+        rest = self.letters[1 if self._under_way else 0 :]
+        for letter in rest:
+            self._letters.remove(letter)
+        return rest
+
     async def attempt(self) -> None:
         """Send what is due now, up to the first letter that is not taken."""
         while self._letters and not self._stopping:
@@ -160,12 +169,15 @@ class Delivery:
                 return
 
     async def _send(self, letter: Letter) -> bool:
+        self._under_way = True
         try:
             await self.send(letter.message, plain=letter.refusals >= _PLAIN_AFTER_REFUSALS)
         except DeliveryError as error:
             return self._not_taken(letter, str(error), refused=error.refused)
         except Exception as error:  # noqa: BLE001 - its text may hold a secret
             return self._not_taken(letter, type(error).__name__, refused=False)
+        finally:
+            self._under_way = False
         self._letters.popleft()
         self._done(letter, "sent")
         return True

@@ -107,6 +107,7 @@ class Dispatcher:
             now: epoch seconds.
             expires_at: when it is over unless it is told again.
         """
+        self._leave_out_what_was_missed(now)
         known = self._live.get(alert.labels)
         over = alert.ends_at is not None and alert.ends_at <= now
         if over:

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 _MATCHER = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
 
 
-_pattern = lru_cache(maxsize=1024)(compile_pattern)
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re.Pattern[str] | None:
+    """None for one that is refused, which may be stored from a time when it was not."""
+    try:
+        return compile_pattern(text)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class Matcher:
         value = labels.get(self.label, "")
         if self.operator in ("=", "!="):
             return (value == self.value) is (self.operator == "=")
-        return bool(_pattern(self.value).fullmatch(value)) is (self.operator == "=~")
+        pattern = _pattern(self.value)
+        return pattern is not None and bool(pattern.fullmatch(value)) is (self.operator == "=~")
 
     def __str__(self) -> str:
         escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')

@@ -59,7 +59,7 @@ class Route:
         return Route(
             name=name,
             matchers=matchers,
-            receivers=tuple(config.receivers),
+            receivers=tuple(dict.fromkeys(config.receivers)),
             group_by=tuple(config.group_by),
             group_wait=config.group_wait.seconds,
             group_interval=config.group_interval.seconds,

@@ -12,8 +12,11 @@ import re
 from mlguard_rules.promql.values import UnsupportedError
 
 _MOST_REPETITIONS = 1000  # RE2's own limit
-_MOST_UNBOUNDED = 5
+_MOST_UNBOUNDED = 3
 """Repetitions in a row; each costs another factor of the text's length."""
+
+_MOST_OPTIONS = 8
+"""Each costs another factor of two."""
 
 _CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\t\n\f\r "}
 
@@ -73,7 +76,7 @@ class _Effort:
     def __init__(self) -> None:
         self._groups = [False]  # whether what is open holds a repetition or alternatives
         self._closed = False  # the same of what was just closed
-        self._repetitions = 0
+        self._repetitions = self._options = 0
 
     def allows(self, kind: str, text: str) -> bool:
         """Whether the pattern is harmless so far."""
@@ -86,11 +89,17 @@ class _Effort:
         elif text == "|" and kind == "plain":
             self._groups[-1] = True
             if len(self._groups) == 1:
-                self._repetitions = 0
-        elif kind == "repeat" and text not in ("?", "{0}", "{1}", "{0,1}"):
+                self._repetitions = self._options = 0
+        elif kind == "repeat" and text in ("?", "{0,1}"):
+            self._options += 1
+            self._groups[-1] = True
+            return self._options <= _MOST_OPTIONS
+        elif kind == "repeat" and not (text.startswith("{") and "," not in text):
             self._groups[-1] = True
             self._repetitions += 1
             return not closed and self._repetitions <= _MOST_UNBOUNDED
+        elif kind == "repeat":  # so many times and no other
+            return not closed or text in ("{0}", "{1}")
         return True
 
 

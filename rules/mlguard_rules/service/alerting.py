@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from mlguard_rules.alert import Alert
 from mlguard_rules.alerting import ActiveAlert, Engine, State
-from mlguard_rules.notify import RESOLVE_SECONDS, Dispatcher, Group, GroupKey, compose, grouped
+from mlguard_rules.notify import (
+    RESOLVE_SECONDS,
+    Budget,
+    Dispatcher,
+    Group,
+    GroupKey,
+    compose,
+    grouped,
+)
+from mlguard_rules.promql import Labels
 from mlguard_rules.service import metrics as m
 from mlguard_rules.service.handover import Handover
 from mlguard_rules.service.ledger import Ledger
@@ -79,7 +88,10 @@ class Alerting:
         self._dispatcher = Dispatcher(
             settings.routes,
             [alert for _, alert in self.ledger.take("told", Alert)],
-            {_group_key(key): group for key, group in self.ledger.take("group", Group)},
+            {
+                GroupKey(route, labels): group
+                for (route, labels), group in self.ledger.take("group", Group, tuple[str, Labels])
+            },
             now,
         )
         self._save_soon = asyncio.Event()
@@ -90,6 +102,7 @@ class Alerting:
         self._handing_over: asyncio.Task[None] | None = None
         self._use_relay(settings)
         self._news = News(self.ledger)
+        self._relayed: dict[str, Budget] = {}
         self._save_errors = self._evaluations = 0
         self._evaluation_seconds = 0.0
 
@@ -219,12 +232,12 @@ class Alerting:
             return
         silenced = self._silences.test(now)
         news = grouped(self._settings.routes, alerts, silenced, omitted)
-        budgets = [self._dispatcher.budget(told.route) for told in news]
+        # apart from that of the groups here, so that neither keeps the other waiting
+        budgets = [self._relayed.setdefault(told.route.name, Budget()) for told in news]
         if any(budget.left(now) < 1 for budget in budgets):
             raise BusyError
         letters = []
-        for told, budget in zip(news, budgets, strict=True):
-            budget.spend(now, 1)
+        for told in news:
             message = compose(told, self._settings.links, now)
             letters += self.outbox.write(told.route.receivers, message)
         self._news.add(digest, now)
@@ -235,6 +248,8 @@ class Alerting:
             for letter in letters:
                 self.ledger.put("letter", letter.id, None)
             raise
+        for budget in budgets:
+            budget.spend(now, 1)
         self.outbox.post(letters)
 
     async def _dispatch_for_ever(self) -> None:
@@ -364,8 +379,3 @@ class Alerting:
 
 def _in_turn(labels: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(text for pair in sorted(labels.items()) for text in pair)
-
-
-def _group_key(key: list[object]) -> GroupKey:
-    route, labels = key
-    return GroupKey(str(route), tuple(tuple(pair) for pair in labels))  # type: ignore[attr-defined]

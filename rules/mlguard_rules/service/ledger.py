@@ -50,7 +50,7 @@ class Ledger:
             for kind, key, body in db.execute("SELECT kind, key, body FROM alerting").fetchall()
         }
 
-    def take(self, kind: str, of: type[T]) -> list[tuple[Any, T]]:
+    def take(self, kind: str, of: type[T], key: Any = Any) -> list[tuple[Any, T]]:
         """Keys and things of a kind, as the last process left them; they are handed out once.
 
         What cannot be read, perhaps written by another version, is told and forgotten.
@@ -59,7 +59,8 @@ class Ledger:
         for place in [place for place in self._saved if place[0] == kind]:
             body = self._saved.pop(place)
             try:
-                taken.append((msgspec.json.decode(place[1]), msgspec.json.decode(body, type=of)))
+                name = msgspec.json.decode(place[1], type=key)
+                taken.append((name, msgspec.json.decode(body, type=of)))
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 log.error("a stored %s cannot be read and is forgotten: %s", kind, error)  # noqa: TRY400
                 self._unsaved[place] = None

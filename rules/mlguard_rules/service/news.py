@@ -16,7 +16,7 @@ class News:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._told = dict(ledger.take("news", float))
+        self._told = dict(ledger.take("news", float, str))
 
     def is_new(self, digest: str, now: float) -> bool:
         """Whether it was not told in the last minutes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mlguard_rules.notify import Message
     from mlguard_rules.service.ledger import Ledger
 
-_LAST_SECONDS = 3.0
+_LAST_SECONDS = 9.0
 """That a message which is under way may still take when the process ends."""
 
 log = logging.getLogger(__name__)
@@ -56,20 +57,29 @@ class Outbox:
         self._waiting = [letter for _, letter in ledger.take("letter", Letter)]
         self._counts: Counter[tuple[str, str]] = Counter()
         self._running = False
+        self._urls: dict[str, str] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self.counted: tuple[str, ...] = ()
         self.use(urls)
 
     def use(self, urls: Mapping[str, str]) -> None:
         """Send to these receivers.
 
-        Letters to one that is gone go to those that are new, as it may have another name now;
-        where there are none, they are dropped, counted and told.
+        Letters to one that is gone go to the new one with its URL, where it only has another name
+        now; else they are dropped, counted and told.
         """
-        new = [name for name in urls if name not in self._deliveries]
+        new = {url: name for name, url in urls.items() if name not in self._deliveries}
         for name in [name for name in self._deliveries if name not in urls]:
-            self._waiting += self._deliveries.pop(name).letters
+            heir = new.get(self._urls[name])
+            for letter in self._deliveries.pop(name).release():
+                self._waiting.append(letter if heir is None else replace(letter, receiver=heir))
+                if heir is not None:
+                    self._ledger.put("letter", letter.id, self._waiting[-1])
             if name in self._tasks:
-                self._tasks.pop(name).cancel()
+                task = self._tasks.pop(name)
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
+        self._urls = dict(urls)
         for name, url in urls.items():
             if name in self._deliveries:
                 self._deliveries[name].send = partial(carry, url)
@@ -80,17 +90,12 @@ class Outbox:
             )
             if self._running:
                 self._tasks[name] = asyncio.create_task(self._deliveries[name].run())
-        homeless = [letter for letter in self._waiting if letter.receiver not in urls]
-        self._waiting.clear()
-        for letter in homeless:
-            if new:
-                self.post(self.write(new, letter.message))
-                self._ledger.put("letter", letter.id, None)
-            else:
-                log.error(
-                    "%s is no receiver any more; dropped: %s", letter.receiver, letter.message.title
-                )
+        for letter in self._waiting:
+            if letter.receiver not in urls:
+                name, title = letter.receiver, letter.message.title
+                log.error("%s is no receiver any more; dropped: %s", name, title)
                 self._done(letter, "dropped")
+        self._waiting.clear()
         self._changed()
 
     def write(self, receivers: Iterable[str], message: Message) -> list[Letter]:
@@ -120,7 +125,7 @@ class Outbox:
         self._running = False
         for delivery in self._deliveries.values():
             delivery.stop()
-        tasks = list(self._tasks.values())
+        tasks = [*self._tasks.values(), *self._ending]
         if tasks:
             await asyncio.wait(tasks, timeout=_LAST_SECONDS)
         for task in tasks:

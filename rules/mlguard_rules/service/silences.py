@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from mlguard_rules.notify import Silence
+from mlguard_rules.notify import Matcher, Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mlguard_rules.service.ledger import Ledger
+
+
+log = logging.getLogger(__name__)
 
 
 class Silences:
@@ -26,6 +30,13 @@ class Silences:
         self._ledger = ledger
         self._set = {silence.id: silence for _, silence in ledger.take("silence", Silence)}
         self.configured = configured
+        for silence in list(self._set.values()):
+            try:
+                for matcher in silence.matchers:
+                    Matcher.parse(str(matcher))
+            except ValueError as error:
+                log.error("silence %s is ended: %s", silence.id, error)  # noqa: TRY400
+                self.end(silence.id)
 
     def active(self, now: float) -> list[Silence]:
         """Those that are not over."""

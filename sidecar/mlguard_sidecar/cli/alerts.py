@@ -132,7 +132,7 @@ def alerts_test_notify(*, config: Path, only: str | None) -> None:
         _fail(str(error))
     if not chosen:
         known = ", ".join(r.name for r in receivers) or "none"
-        _fail(f"{config}: no receiver {only or ''}; it has: {known}")
+        _fail(f"{config}: no receiver{'' if only is None else ' ' + only}; it has: {known}")
     failed = False
     for name, url in chosen.items():
         try:
