@@ -109,6 +109,7 @@ class Daemon:
             lambda: self._config.limits.connections,
             self._keeper.wake.set,
         )
+        self._judging: asyncio.Task[None] | None = None
         self._draining = False
 
     def _plan_of(self, key: ModelKey) -> Plan:
@@ -160,6 +161,9 @@ class Daemon:
         finally:
             for file in made:
                 file.unlink(missing_ok=True)
+            if self._judging is not None:  # last, as a message under way may take a while
+                self._judging.cancel()
+                await asyncio.gather(self._judging, return_exceptions=True)
             await self._http.close()
             self._keeper.close()
 
@@ -168,12 +172,13 @@ class Daemon:
             self._keeper.commit_for_ever(),
             self._keeper.refresh_for_ever(),
             self._keeper.upkeep_for_ever(),
-            self._alerting.run(),
         )
         tasks = [asyncio.create_task(job) for job in jobs]
+        self._judging = asyncio.create_task(self._alerting.run())
+        self._judging.add_done_callback(_tell_of_a_fault)
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
+        for task in (*tasks, self._judging):
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         for task, result in zip(tasks, results, strict=True):
@@ -234,6 +239,12 @@ class Daemon:
         self._own.count(metrics.RELOADS, "success")
         log.info("configuration reloaded")
         return None
+
+
+def _tell_of_a_fault(judging: asyncio.Task[None]) -> None:
+    """Events are counted also where nobody judges them any more."""
+    if not judging.cancelled() and judging.exception() is not None:
+        log.error("alerts are not judged any more", exc_info=judging.exception())
 
 
 def _alert_settings(config: Config) -> Settings:

@@ -129,9 +129,11 @@ def test_a_sidecar_killed_between_firing_and_sending_tells_once(alerting_sidecar
     sidecar.start()
     eventually(lambda: hook.got)
     eventually(lambda: sidecar.value("mlguard_notifications_pending") == 0)
+    evaluations = "mlguard_rule_evaluations_total"
+    begun = sidecar.value(evaluations)
+    eventually(lambda: sidecar.value(evaluations) >= begun + 2)  # by then it is stored
     sidecar.kill()
     sidecar.start()
-    evaluations = "mlguard_rule_evaluations_total"
     eventually(lambda: sidecar.value(evaluations) >= 4)
     assert hook.titles == ["[CRITICAL] Busy: p/m/predict"]
 
@@ -149,6 +151,23 @@ def test_a_signal_to_the_whole_group_tells_once(alerting_sidecar, hook, number):
     assert sidecar.stop() == 0
     sidecar.start()
     eventually(lambda: sidecar.value("mlguard_rule_evaluations_total") >= 3)
+    assert hook.titles == ["[CRITICAL] Busy: p/m/predict"]
+
+
+def test_events_do_not_wait_for_a_message_when_the_sidecar_ends(alerting_sidecar, hook):
+    sidecar = alerting_sidecar({"hook": hook.url}).start()
+    hook.hang()
+    send(sidecar, 5)
+    eventually(lambda: hook.under_way)
+    with sidecar.connection() as client:
+        client.hello("late")
+        sidecar.process.terminate()
+        batch = {"project_id": "p", "model_id": "m", "seq": 1, "columns": {"y_pred": [1] * 10}}
+        client.send(batch)
+        client.wait_for_ack(1)
+        assert sidecar.process.poll() is None, "the message is still under way"
+    hook.go_on()
+    assert sidecar.stop() == 0
     assert hook.titles == ["[CRITICAL] Busy: p/m/predict"]
 
 
