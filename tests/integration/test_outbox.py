@@ -177,7 +177,7 @@ def test_a_fault_of_the_engine_resolves_nothing(tmp_path, hook, monkeypatch):
         def broken():
             raise ZeroDivisionError
 
-        monkeypatch.setattr(offline.alerting, "_figures", broken)
+        monkeypatch.setattr(offline.alerting._judge, "_figures", broken)
         await offline.run(1200)
         assert hook.titles == ["[CRITICAL] Busy: p/m"]
         offline.close()

@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from mlguard_rules.alert import Alert
-from mlguard_rules.alerting import ActiveAlert, Engine, State
 from mlguard_rules.notify import (
     RESOLVE_SECONDS,
     Budget,
@@ -23,18 +21,19 @@ from mlguard_rules.notify import (
 from mlguard_rules.promql import Labels
 from mlguard_rules.service import metrics as m
 from mlguard_rules.service.handover import Handover
+from mlguard_rules.service.judge import Judge
 from mlguard_rules.service.ledger import Ledger
 from mlguard_rules.service.news import News
 from mlguard_rules.service.outbox import Outbox
 from mlguard_rules.service.silences import Silences
-from mlguard_rules.service.snapshot import FamiliesSnapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlite_utils import Database
 
     from mlguard_common.samples import Families
+    from mlguard_rules.alerting import ActiveAlert
     from mlguard_rules.notify import Silence, Step
     from mlguard_rules.service.ledger import Transact
     from mlguard_rules.service.settings import Settings
@@ -73,16 +72,9 @@ class Alerting:
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
-        self._figures = figures
         self._clock = clock
         self.ledger = Ledger(db, transact)
-        last = dict(self.ledger.take("time", float)).get("evaluated")
-        self._engine = Engine(
-            settings.groups,
-            settings.interval,
-            [alert for _, alert in self.ledger.take("alert", ActiveAlert)],
-            last,
-        )
+        self._judge = Judge(settings, self.ledger, figures)
         self._silences = Silences(self.ledger, settings.silences)
         now = clock()
         self._dispatcher = Dispatcher(
@@ -103,8 +95,7 @@ class Alerting:
         self._use_relay(settings)
         self._news = News(self.ledger)
         self._relayed: dict[str, Budget] = {}
-        self._save_errors = self._evaluations = 0
-        self._evaluation_seconds = 0.0
+        self._save_errors = 0
 
     async def run(self) -> None:
         """Go on until cancelled; what waits is kept."""
@@ -123,7 +114,7 @@ class Alerting:
     def use(self, settings: Settings) -> None:
         """Go on with other settings."""
         self._settings = settings
-        self._engine.use(settings.groups, settings.interval)
+        self._judge.use(settings)
         self.outbox.use(settings.urls)
         self._silences.configured = settings.silences
         self._dispatcher.use(settings.routes)
@@ -141,7 +132,6 @@ class Alerting:
             try:
                 await self.evaluate()
             except Exception:  # a fault of ours must not end what else the process does
-                self._engine.failures += 1
                 log.exception("alerts cannot be passed on")
             interval = self._settings.interval
             with contextlib.suppress(TimeoutError):
@@ -150,15 +140,9 @@ class Alerting:
 
     async def evaluate(self) -> None:
         """Evaluate every rule, and pass on what fires."""
-        if not self._settings.groups and not self._engine.alerts:
-            return
         now = self._clock()
-        try:
-            self._judge(now)
-        except Exception:  # what fires is passed on all the same, lest it is taken for over
-            self._engine.failures += 1
-            log.exception("rules cannot be evaluated")
-        told = self._own_alerts()
+        self._judge.evaluate(now)
+        told = self._judge.told(self._settings)
         if self._handover is not None:
             await self.save()
             self._hand_over(self._handover, told, now)
@@ -169,28 +153,6 @@ class Alerting:
             self._dispatcher.receive(alert, now, expires_at)
         await self.dispatch()
         self._wake.set()
-
-    def _judge(self, now: float) -> None:
-        begin = perf_counter()
-        tick = self._engine.evaluate(now, FamiliesSnapshot(self._figures()))
-        self._evaluations += 1
-        self._evaluation_seconds += perf_counter() - begin
-        for alert in tick.changed:
-            self.ledger.put("alert", (alert.rule, alert.labels), alert)
-        for key in tick.gone:
-            self.ledger.put("alert", key, None)
-        if tick.changed or tick.gone or any(alert.is_timed for alert in self._engine.alerts):
-            self.ledger.put("time", "evaluated", now)
-
-    def _own_alerts(self) -> list[Alert]:
-        """What fires and what has ended of late; of two with the same labels the one that fires."""
-        told = [
-            alert.told(self._settings.labels, self._settings.source)
-            for alert in self._engine.alerts
-            if alert.state is not State.PENDING
-        ]
-        firing = {alert.labels for alert in told if alert.ends_at is None}
-        return [alert for alert in told if alert.ends_at is None or alert.labels not in firing]
 
     def _hand_over(self, handover: Handover, told: list[Alert], now: float) -> None:
         """Begin to hand alerts over, unless that is still under way: rules do not wait for it."""
@@ -346,7 +308,7 @@ class Alerting:
     @property
     def active(self) -> list[ActiveAlert]:
         """Alerts of the process's own rules that are pending or fire."""
-        return [alert for alert in self._engine.alerts if alert.state is not State.RESOLVED]
+        return self._judge.active
 
     @property
     def received(self) -> list[Alert]:
@@ -362,20 +324,6 @@ class Alerting:
 
     def collect(self, families: Families) -> None:
         """Add the alerts, and the figures of rules and messages."""
-        families.declare(m.ALERTS)
-        families.declare(m.ALERTS_FOR_STATE)
-        for alert in self.active:
-            labels = dict(alert.labels) | {"engine": "embedded"}
-            told = labels | {"alertstate": alert.state.value}
-            families.add(m.ALERTS, _in_turn(told), 1)
-            families.add(m.ALERTS_FOR_STATE, _in_turn(labels), int(alert.active_at))
-        families.add(m.RULES, (), sum(len(group.rules) for group in self._settings.groups))
-        families.add(m.EVALUATIONS, (), self._evaluations)
-        families.add(m.EVALUATION_SECONDS, (), self._evaluation_seconds)
-        families.add(m.EVALUATION_FAILURES, (), self._engine.failures)
+        self._judge.collect(families)
         self.outbox.collect(families)
         families.add(m.SAVE_ERRORS, (), self._save_errors)
-
-
-def _in_turn(labels: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(text for pair in sorted(labels.items()) for text in pair)
