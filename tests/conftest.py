@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from hypothesis import settings
+from support.receivers import Hook
 from support.sidecar import Daemon, Exporter, Sidecar
 
 settings.register_profile("mlguard", deadline=None)  # machines are shared, and noisy
@@ -40,6 +41,14 @@ def make_sidecar(tmp_path):
 def make_exporter(tmp_path):
     """Makes exporters that are not started, and ends what is left of them."""
     yield from _maker(Exporter, tmp_path)
+
+
+@pytest.fixture
+def hook():
+    """An HTTP receiver of messages."""
+    made = Hook()
+    yield made
+    made.close()
 
 
 def _maker(kind: type[Daemon], folder):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +39,25 @@ def run_command(program: str, extra: str, run: Callable[[], int]) -> int:
         if str(error.name).startswith("mlguard"):
             raise
         return _fail(program, f"{error.name} is not installed; run: pip install 'mlguard[{extra}]'")
+
+
+class Daemon(Protocol):
+    """What runs until it is told to stop."""
+
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Serve until then; whether all ended well."""
+
+    def reload(self) -> str | None:
+        """Use the changed configuration."""
+
+
+async def serve(make: Callable[[], Daemon]) -> bool:
+    """Run a daemon until SIGTERM or SIGINT, and have SIGHUP reload it; whether all ended well."""
+    daemon, stop, loop = make(), asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    return await daemon.run(stop)
 
 
 def _fail(program: str, text: str) -> int:

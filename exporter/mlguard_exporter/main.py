@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from pathlib import Path
 
-from mlguard_common.command import run_command
+from mlguard_common.command import run_command, serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,18 +41,9 @@ def _run(flags: argparse.Namespace) -> int:
             log=msgspec.structs.replace(config.log, level=flags.log_level or config.log.level),
         )
 
-    async def serve(config: Config) -> bool:
-        daemon = Daemon(config, read_config)
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, daemon.reload)
-        return await daemon.run(stop)
-
     config = read_config()
     set_up(config.log)
-    return 0 if asyncio.run(serve(config)) else 1
+    return 0 if asyncio.run(serve(lambda: Daemon(config, read_config))) else 1
 
 
 if __name__ == "__main__":

@@ -6,11 +6,10 @@ import argparse
 import asyncio
 import gc
 import os
-import signal
 import sys
 from pathlib import Path
 
-from mlguard_common.command import run_command
+from mlguard_common.command import run_command, serve
 
 # one event loop and one thread for the database: threads for linear algebra would only cost memory
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -53,21 +52,16 @@ def _run(flags: argparse.Namespace) -> int:
             log=log,
         )
 
-    async def serve(config: Config) -> bool:
+    def make() -> Daemon:
         daemon = Daemon(config, read_config)
         # events are many small objects that live for a moment: look for cycles less often
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, daemon.reload)
-        return await daemon.run(stop)
+        return daemon
 
     config = read_config()
     set_up(config.log)
-    stored = asyncio.run(serve(config))
+    stored = asyncio.run(serve(make))
     return 0 if stored else LOST_EVENTS
 
 

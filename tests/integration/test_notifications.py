@@ -21,13 +21,6 @@ QUICK = {"group_wait": "1s", "group_interval": "1s"}
 
 
 @pytest.fixture
-def hook():
-    made = Hook()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def mailbox():
     made = Mailbox()
     yield made

@@ -18,13 +18,6 @@ from mlguard_rules.service import BusyError
 from mlguard_rules.service.ledger import Ledger
 
 
-@pytest.fixture
-def hook():
-    made = Hook()
-    yield made
-    made.close()
-
-
 @pytest.mark.parametrize("status", [429, 500])
 def test_a_receiver_that_is_down_for_an_hour_is_told_all_in_order(tmp_path, hook, status):
     async def story() -> None:

@@ -79,7 +79,7 @@ class Dispatcher:
         """Every alert that is known."""
         return [live.alert for live in self._live.values()]
 
-    def budget(self, route: Route) -> Budget:
+    def _budget(self, route: Route) -> Budget:
         """What a route may still send; what is due beyond that becomes one message."""
         return self._budgets.setdefault(route.name, Budget())
 
@@ -206,7 +206,7 @@ class Dispatcher:
         }
 
     def _flush(self, route: Route, now: float, mute: set[Labels], inhibited: set[Labels]) -> None:
-        budget = self.budget(route).left(now)
+        budget = self._budget(route).left(now)
         due = [
             key
             for key, group in self._groups.items()
@@ -219,7 +219,7 @@ class Dispatcher:
         ]
         if len(told) > budget:
             told[budget - 1 :] = [merged(route, told[budget - 1 :])]
-        self.budget(route).spend(now, len(told))
+        self._budget(route).spend(now, len(told))
         self._changed.notifications += told
 
     def _look_at(
