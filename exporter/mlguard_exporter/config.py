@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from mlguard_common.config import ConfigStruct, read_secret
+import msgspec
+
+from mlguard_common.config import ConfigStruct, Duration, read_secret
 from mlguard_common.log import LogConfig
 from mlguard_common.web import split_listen
+from mlguard_exporter.spend import Basis
+from mlguard_exporter.spikes import Judging
 from mlguard_rules.notify import NotifyConfig, RulesConfig
+
+_NAME = 128
+_LEAST_INTERVAL = 6 * 3600
+_MOST_REQUESTS = 100_000
 
 
 class RelayConfig(ConfigStruct, frozen=True):
@@ -38,11 +46,87 @@ class RelayConfig(ConfigStruct, frozen=True):
         return token, password
 
 
+class AccountConfig(ConfigStruct, frozen=True):
+    """One AWS account, with the way in: boto3's own, or a role that is assumed from there.
+
+    Spend comes from Cost Explorer, or from the billing export in `export`.
+    """
+
+    name: str
+    profile: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+    export: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.isprintable() or not 1 <= len(self.name) <= _NAME:
+            raise ValueError(f"name: expected 1 to {_NAME} printable characters")
+        if self.external_id is not None and self.role_arn is None:
+            raise ValueError("external_id: expected role_arn beside it")
+        if self.export is not None and not self.export.startswith(("s3://", "/")):
+            raise ValueError("export: expected s3://BUCKET/PREFIX or /FOLDER")
+
+
+class TagsConfig(ConfigStruct, frozen=True):
+    """The cost allocation tags that say whose spend it is."""
+
+    project: str = "mlguard:project"
+    model: str = "mlguard:model"
+    endpoint: str = "mlguard:endpoint"
+
+    def __post_init__(self) -> None:
+        if "" in (tags := (self.project, self.model, self.endpoint)) or len(set(tags)) != len(tags):
+            raise ValueError("expected three different tags")
+
+
+class BudgetConfig(ConfigStruct, frozen=True):
+    """What a project, or one of its models, may cost in a month."""
+
+    project: str
+    amount: float
+    model: str | None = None
+    currency: str = "USD"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amount < float("inf"):
+            raise ValueError("amount: expected more than 0")
+        if not self.project or self.model == "":
+            raise ValueError("expected a project, and a model that is not empty or none")
+
+
+class CostConfig(ConfigStruct, frozen=True):
+    """Which spend is read, how often, and how it is judged."""
+
+    accounts: list[AccountConfig] = msgspec.field(default_factory=list)
+    basis: Basis = Basis.UNBLENDED
+    interval: Duration = Duration("24h")
+    max_requests_per_month: int = 200
+    tags: TagsConfig = TagsConfig()
+    budgets: list[BudgetConfig] = msgspec.field(default_factory=list)
+    untagged_threshold_ratio: float = 0.2
+    spikes: Judging = Judging()
+
+    def __post_init__(self) -> None:
+        names = [account.name for account in self.accounts]
+        if len(set(names)) != len(names):
+            raise ValueError("accounts: expected different names")
+        if self.interval.seconds < _LEAST_INTERVAL:
+            raise ValueError("interval: expected 6h or more; AWS has new figures no more often")
+        if not 0 <= self.max_requests_per_month <= _MOST_REQUESTS:
+            raise ValueError(f"max_requests_per_month: expected 0 to {_MOST_REQUESTS}")
+        if not 0 <= self.untagged_threshold_ratio <= 1:
+            raise ValueError("untagged_threshold_ratio: expected 0 (no alert) to 1")
+        budgets = [(b.project, b.model, b.currency) for b in self.budgets]
+        if len(set(budgets)) != len(budgets):
+            raise ValueError("budgets: expected one for each project, model and currency")
+
+
 class Config(ConfigStruct, frozen=True):
     """The whole file."""
 
     listen: str = "127.0.0.1:9521"
     data_dir: str | None = None
+    cost: CostConfig = CostConfig()
     relay: RelayConfig = RelayConfig()
     rules: RulesConfig = RulesConfig()
     notify: NotifyConfig = NotifyConfig()

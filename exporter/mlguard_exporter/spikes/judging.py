@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlguard_common.config import ConfigStruct
+
 if TYPE_CHECKING:
     from datetime import date
 
 
-@dataclass(frozen=True)
-class Judging:
+_DAYS = 90
+"""The longest that a setting may look back; what is judged goes back further."""
+
+
+class Judging(ConfigStruct, frozen=True):
     """When a day's spend is a spike.
 
     Attributes:
@@ -32,6 +37,14 @@ class Judging:
     accept_days: int = 3
     silence_days: int = 35
     new_usd: float = 100.0
+
+    def __post_init__(self) -> None:
+        for name in ("window_days", "min_days", "accept_days", "silence_days"):
+            if not 1 <= getattr(self, name) <= _DAYS:
+                raise ValueError(f"{name}: expected 1 to {_DAYS}")
+        for name in ("deviations", "share", "minimum_usd", "new_usd"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name}: expected 0 or more")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,5 @@
+"""What was spent, and the figures made of it."""
+
+from mlguard_exporter.spend.model import Basis, Costs, Kind, Reading, Series, Source, SourceError
+
+__all__ = ["Basis", "Costs", "Kind", "Reading", "Series", "Source", "SourceError"]
