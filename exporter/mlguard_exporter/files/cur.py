@@ -1,0 +1,132 @@
+"""Lines of a Cost and Usage Report 2.0."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from mlguard_exporter.files.line import ZERO, Layout, Line, amount, required
+from mlguard_exporter.files.tags import Cell, pairs_of, tag_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from decimal import Decimal
+
+MARK = "line_item_unblended_cost"
+"""A column that every such export must have, and no other has."""
+_NEEDED = (
+    "line_item_usage_start_date",
+    "line_item_line_item_type",
+    "line_item_currency_code",
+    MARK,
+)
+_NET = "line_item_net_unblended_cost"
+_SERVICES = ("product_servicecode", "line_item_product_code", "product_product_name", "product")
+"""Columns that name the service; the first that is not empty counts, and some lines leave some."""
+_AMORTIZED = (
+    "savings_plan_savings_plan_effective_cost",
+    "reservation_effective_cost",
+    "reservation_unused_amortized_upfront_fee_for_billing_period",
+    "reservation_unused_recurring_fee",
+    "savings_plan_total_commitment_to_date",
+    "savings_plan_used_commitment",
+    "reservation_reservation_a_r_n",
+)
+_USAGE = frozenset({"Usage", "DiscountedUsage", "SavingsPlanCoveredUsage", "SavingsPlanNegation"})
+_REMEMBERED = 1 << 12
+
+
+def layout(header: Sequence[str]) -> Layout:
+    """How lines are read whose columns are these.
+
+    Split cost allocation data of EKS and ECS is left out: its lines are further usage records of
+    pods and tasks, whose costs stand in columns of their own (`split_line_item_*`) and allocate
+    what the line of the instance charges already. Those columns are not read, so nothing is
+    counted twice; an instance belongs to the owner that its own tags name.
+
+    Raises:
+        ValueError: a column is missing.
+    """
+    names = set(header)
+    services = tuple(name for name in _SERVICES if name in names)
+    missing = [name for name in _NEEDED if name not in names] + ["product_servicecode"] * (
+        not services
+    )
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing)}; add these columns to the export")
+    net = (_NET,) if _NET in names else ()
+    amortized = _AMORTIZED if names.issuperset(_AMORTIZED) else ()
+    tags = tag_columns(header)
+    return Layout(
+        (*_NEEDED, *services, *net, *amortized, *tags),
+        tags,
+        _reader(services, has_net=bool(net), has_amortized=bool(amortized)),
+    )
+
+
+def _reader(
+    services: tuple[str, ...], *, has_net: bool, has_amortized: bool
+) -> Callable[[tuple[Cell, ...]], Line]:
+    net_at = len(_NEEDED) + len(services)
+    amortized_at = net_at + has_net
+    tags_at = amortized_at + len(_AMORTIZED) * has_amortized
+
+    def read(cells: tuple[Cell, ...]) -> Line:
+        start, kind, currency, text = cells[:4]
+        kind = required(_NEEDED[1], kind)
+        usage = kind in _USAGE
+        unblended = amount(text)
+        net = None
+        if has_net:
+            cell = cells[net_at]
+            net = amount(cell) if cell else unblended
+        return Line(
+            start,  # type: ignore[arg-type]
+            usage,
+            _service(services, cells) if usage else kind,
+            required(_NEEDED[2], currency),
+            unblended,
+            _amortized(kind, unblended, cells[amortized_at:tags_at]) if has_amortized else None,
+            net,
+            cells[tags_at:],
+        )
+
+    return read
+
+
+def _service(services: tuple[str, ...], cells: tuple[Cell, ...]) -> str:
+    for i, column in enumerate(services, len(_NEEDED)):
+        cell = cells[i]
+        name = _product_name(cell) if column == "product" else cell
+        if name:
+            return name  # type: ignore[return-value]
+    raise ValueError(f"the service is empty; expected it in {' or '.join(services)}")
+
+
+@lru_cache(_REMEMBERED)
+def _product_name(product: Cell) -> str:
+    return dict(pairs_of("product", product)).get("product_name") or ""
+
+
+def _amortized(kind: str, unblended: Decimal, cells: tuple[Cell, ...]) -> Decimal:
+    """The cost of a line with reservations and savings plans spread over what they cover.
+
+    What covered usage takes of a commitment is its effective cost; the rest of the commitment is
+    at the recurring fee, as unused; and what paid for commitments at once does not count again.
+    """
+    match kind:
+        case "Usage":
+            spread = unblended
+        case "SavingsPlanCoveredUsage":
+            spread = amount(cells[0])
+        case "DiscountedUsage":
+            spread = amount(cells[1])
+        case "RIFee":
+            spread = amount(cells[2]) + amount(cells[3])
+        case "SavingsPlanRecurringFee":
+            spread = amount(cells[4]) - amount(cells[5])
+        case "SavingsPlanNegation" | "SavingsPlanUpfrontFee":
+            spread = ZERO
+        case _:
+            spread = ZERO if kind == "Fee" and cells[6] else unblended
+    return spread
