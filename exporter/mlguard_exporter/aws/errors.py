@@ -1,0 +1,142 @@
+"""Errors of AWS in plain words: what was wrong, and what to do."""
+
+from __future__ import annotations
+
+import re
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlguard_exporter.aws.error_texts import CODES, DENIALS, INVALID, RAISED, Known
+
+POLICY = "exporter/iam-policy.json"
+"""The least rights that the exporter needs, as a file of this project."""
+
+_LONGEST = 200
+_SECRET = re.compile(r"\bA[KS]IA\w+|(?<![\w/+=:.-])[\w+=][\w/+=]{31,}")
+"""An access key, or what is long enough to be another secret or a token."""
+_DENIED = re.compile(
+    r"User: (?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)"
+    r"(?: on resource: (?P<what>\S+))?"
+)
+
+
+def explain(error: Exception) -> str:
+    """What was wrong and what to do, in one line that holds no secret.
+
+    Args:
+        error: from boto3; the text of any other is its own.
+    """
+    if isinstance(error, ClientError):
+        return _explain_answer(error)
+    known = _known(error)
+    if known is not None:
+        told = {name: _line(str(value)) for name, value in getattr(error, "kwargs", {}).items()}
+        return known.text.format_map(_Told(told))
+    text = _line(str(error)) if isinstance(error, BotoCoreError) else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def code(error: Exception) -> str:
+    """How a request ended, as the label of a metric.
+
+    Returns:
+        `throttled`, `denied`, `expired`, `unavailable` (AWS has no figures yet, or a fault that it
+        tells), `timeout`, `connection`, `server_error`, `invalid`, or `error` for all else.
+    """
+    if not isinstance(error, ClientError):
+        known = _known(error)
+        return known.outcome if known else "error"
+    name, status = _code(error), _status(error)
+    if name in CODES:
+        return CODES[name].outcome
+    if name in DENIALS or status == 403:
+        return "denied"
+    if status >= 500:
+        return "server_error"
+    return "invalid" if name in INVALID else "error"
+
+
+def is_linked_account(error: Exception) -> bool:
+    """Whether AWS refuses since another account pays, and so manages the tags."""
+    return isinstance(error, ClientError) and "Linked account" in _message(error)
+
+
+def is_unseen_tag(error: Exception) -> bool:
+    """Whether AWS refuses since it has not seen a tag on any charge yet."""
+    return isinstance(error, ClientError) and "Tag keys not found" in _message(error)
+
+
+def _known(error: Exception) -> Known | None:
+    return next((known for kinds, known in RAISED if isinstance(error, kinds)), None)
+
+
+def _explain_answer(error: ClientError) -> str:
+    name, message = _code(error), _message(error)
+    if name in CODES:
+        return CODES[name].text
+    if is_linked_account(error):
+        return (
+            "the tags are managed by the account that pays (the organization's management account);"
+            " use credentials of that one"
+        )
+    if is_unseen_tag(error):
+        return (
+            f"{_line(message)}; tag a resource that costs something, and try again when AWS has"
+            " seen it, up to 24 hours later"
+        )
+    if name in DENIALS or _status(error) == 403:
+        return _explain_denial(error, message)
+    if _status(error) >= 500:
+        return f"AWS answers with a fault of its own ({_status(error)}); try again later"
+    told = f"AWS refuses {error.operation_name} ({_line(name)}): {_line(message)}"
+    return f"{told}; this may be a fault of ML Guard" if name in INVALID else told
+
+
+def _explain_denial(error: ClientError, message: str) -> str:
+    if "not enabled for cost explorer" in message.lower():
+        return (
+            "Cost Explorer is not enabled; open it once in the AWS console of the account that pays"
+            " (Billing and Cost Management, Cost Explorer), its first figures take up to 24 hours"
+        )
+    found = _DENIED.search(message)
+    who = f"{_line(found['who'])} " if found else "these credentials "
+    if error.operation_name.startswith("AssumeRole"):
+        role = f" {_line(found['what'])}" if found and found["what"] else ""
+        return (
+            f"{who}may not assume the role{role}; the role's trust policy must name who asks, the"
+            " account's `external_id` must be the one that it wants, and who asks must be allowed"
+            " sts:AssumeRole"
+        )
+    action = found["action"] if found else error.operation_name
+    if "explicit deny" in message:
+        return (
+            f"{who}may not {action}: a policy forbids it, perhaps one of the whole organization;"
+            " ask those who manage it"
+        )
+    return f"{who}may not {action}; allow it with the policy in {POLICY}"
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _message(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", ""))
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _line(text: str) -> str:
+    """A text as one printable line that is not too long, without what may be a secret."""
+    shown = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    shown = _SECRET.sub("***", shown)
+    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
+
+
+class _Told(dict[str, str]):
+    """What an error tells of itself; whatever it does not is left general."""
+
+    def __missing__(self, name: str) -> str:
+        return "AWS" if name == "endpoint_url" else "it"
