@@ -23,6 +23,7 @@ SERVICES = {
     "AmazonEC2": "Amazon Elastic Compute Cloud",
     "AmazonS3": "Amazon Simple Storage Service",
     "AWSDataTransfer": "AWS Data Transfer",
+    "AmazonEKS": "Amazon Elastic Container Service for Kubernetes",
 }
 CATEGORIES = {
     "Usage": "Usage",

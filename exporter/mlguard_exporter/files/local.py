@@ -36,12 +36,11 @@ class Local:
         """Every file below a folder."""
         try:
             return [
-                self._found(Path(folder, name))
+                found
                 for folder, _, names in os.walk(self._root / path, onerror=_refuse)
                 for name in names
+                if (found := self._found(Path(folder, name))) is not None
             ]
-        except FileNotFoundError:
-            return []
         except OSError as error:
             raise SourceError(_told(self.where(path), error)) from error
 
@@ -65,8 +64,11 @@ class Local:
         """A path."""
         return str(self._root / name)
 
-    def _found(self, path: Path) -> Found:
-        status = path.stat()
+    def _found(self, path: Path) -> Found | None:
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # such as a name that a copying program uses for a while
+            return None
         name = path.relative_to(self._root).as_posix()
         return Found(name, status.st_size, status.st_mtime, _mark(status))
 
@@ -80,7 +82,8 @@ def _is_of_system(error: OSError) -> bool:
 
 
 def _refuse(error: OSError) -> None:
-    raise error
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _told(where: str, error: OSError) -> str:

@@ -142,7 +142,7 @@ def find_data(store: Store, export: str, month: Month, now: float) -> Delivery:
 def _names(text: bytes, where: str) -> list[str]:
     try:
         manifest = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MonthError(f"{where} is not JSON; have the export delivered again") from error
     names = manifest.get("dataFiles") if isinstance(manifest, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):

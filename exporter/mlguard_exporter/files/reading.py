@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from mlguard_exporter.files import cur, focus
 from mlguard_exporter.files.errors import MonthError
 from mlguard_exporter.files.parquet import parquet_table
-from mlguard_exporter.files.table import BROKEN, CsvTable, Table, reason
+from mlguard_exporter.files.table import BROKEN, Table, csv_table, reason
 from mlguard_exporter.files.tags import owner_of
 from mlguard_exporter.files.totals import EXACT, Totals
 from mlguard_exporter.spend import Reading, SourceError
@@ -70,10 +70,11 @@ def _add(table: Table, where: str, tags: TagsConfig, totals: Totals) -> None:
 def _table(stream: BinaryIO, name: str) -> Iterator[Table]:
     lower = name.lower()
     if lower.endswith(".parquet"):
-        with parquet_table(stream) as table:
-            yield table
+        with parquet_table(stream) as parquet:
+            yield parquet
     elif lower.endswith((".csv", ".csv.gz")):
-        yield CsvTable(stream, packed=lower.endswith(".gz"))
+        with csv_table(stream, packed=lower.endswith(".gz")) as text:
+            yield text
     else:
         raise ValueError("expected a name that ends in .csv.gz, .csv or .parquet")
 
@@ -92,4 +93,5 @@ def _layout(header: Sequence[str]) -> Layout:
 def _said(error: Exception) -> str:
     if isinstance(error, Inexact):
         return "an amount has too many digits"
-    return reason(error) if isinstance(error, BROKEN) else str(error)
+    said = reason(error) if isinstance(error, BROKEN) else str(error)
+    return " ".join(said.split())

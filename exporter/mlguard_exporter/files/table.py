@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import zlib
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -31,8 +32,9 @@ class Table(Protocol):
         """Where the row stands that was given last."""
 
 
-class CsvTable:
-    """A CSV file, read as a stream.
+@contextmanager
+def csv_table(stream: BinaryIO, *, packed: bool) -> Iterator[CsvTable]:
+    """A CSV file as a table, read as a stream.
 
     Args:
         stream: its bytes.
@@ -41,10 +43,22 @@ class CsvTable:
     Raises:
         ValueError: it has no header.
     """
+    binary = gzip.GzipFile(fileobj=stream) if packed else stream
+    with io.TextIOWrapper(binary, "utf-8-sig", newline="") as text:
+        yield CsvTable(text)
 
-    def __init__(self, stream: BinaryIO, *, packed: bool) -> None:
-        binary = gzip.GzipFile(fileobj=stream) if packed else stream
-        text = io.TextIOWrapper(binary, "utf-8-sig", newline="")
+
+class CsvTable:
+    """What a CSV file holds.
+
+    Args:
+        text: the file.
+
+    Raises:
+        ValueError: it has no header.
+    """
+
+    def __init__(self, text: io.TextIOBase) -> None:
         self._reader = csv.reader(text, strict=True)
         self.header: Sequence[str] = next(self._reader, [])
         if not self.header:

@@ -124,7 +124,7 @@ def pairs_of(column: str, cell: Cell) -> Iterable[tuple[str, str]]:
         return ()
     try:
         given = json.loads(cell)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict) or not all(
         isinstance(value, str | None) for value in given.values()
