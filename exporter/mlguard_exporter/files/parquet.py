@@ -7,6 +7,7 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from mlguard_exporter.files.table import DamagedError
 from mlguard_exporter.spend import SourceError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def parquet_table(stream: BinaryIO) -> Iterator[ParquetTable]:
 
     Raises:
         SourceError: pyarrow is not installed.
-        ValueError: it is no Parquet file.
+        DamagedError: it is no Parquet file.
     """
     try:
         import pyarrow as pa  # noqa: PLC0415
@@ -44,7 +45,7 @@ def parquet_table(stream: BinaryIO) -> Iterator[ParquetTable]:
         try:
             parquet = closing.enter_context(pq.ParquetFile(file))
         except (pa.ArrowException, OSError) as error:
-            raise ValueError(f"it is damaged: {error}") from error
+            raise DamagedError(f"it is damaged: {error}") from error
         yield ParquetTable(pa, parquet)
 
 
@@ -71,7 +72,7 @@ class ParquetTable:
                     self._row += 1
                     yield row
         except (self._pa.ArrowException, OSError) as error:
-            raise ValueError(f"it is damaged: {error}") from error
+            raise DamagedError(f"it is damaged: {error}") from error
 
     @property
     def place(self) -> str:

@@ -50,8 +50,10 @@ def _read(stream: BinaryIO, name: str, where: str, tags: TagsConfig, totals: Tot
         raise
     except SourceError as error:
         raise SourceError(f"{where}: {error}") from error
-    except (ValueError, *BROKEN) as error:
-        raise MonthError(f"{where}: {_said(error)}") from error
+    except BROKEN as error:
+        raise MonthError(f"{where}: {_said(error)}; {_AGAIN}") from error
+    except ValueError as error:
+        raise MonthError(f"{where}: {error}") from error
 
 
 def _add(table: Table, where: str, tags: TagsConfig, totals: Totals) -> None:

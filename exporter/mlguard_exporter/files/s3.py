@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from mlguard_exporter.aws.errors import explain
+from mlguard_exporter.aws.errors import code, explain
 from mlguard_exporter.files.errors import MonthError
 from mlguard_exporter.files.store import Found
 from mlguard_exporter.spend import SourceError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _GONE = ("NoSuchKey", "404")
+_RIGHTS = "an export needs s3:ListBucket of the bucket and s3:GetObject of what is in it"
 _BUFFER = 1 << 18
 
 
@@ -66,9 +67,9 @@ class S3:
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _GONE:
                 raise MonthError(f"{where} vanished while the export was read") from error
-            raise SourceError(f"{where}: {explain(error)}") from error
+            raise _refused(where, error) from error
         except BotoCoreError as error:
-            raise SourceError(f"{where}: {explain(error)}") from error
+            raise _refused(where, error) from error
         with closing(answer["Body"]) as body:
             if not file.mark.startswith(f"{answer['ETag']} "):
                 raise MonthError(f"{where} was replaced while it was read; read it again")
@@ -94,7 +95,13 @@ class S3:
             pages = self._client.get_paginator("list_objects_v2")
             yield from pages.paginate(Bucket=self._bucket, **query)
         except (BotoCoreError, ClientError) as error:
-            raise SourceError(f"{self.where(path)}: {explain(error)}") from error
+            raise _refused(self.where(path), error) from error
+
+
+def _refused(where: str, error: Exception) -> SourceError:
+    is_denied = isinstance(error, ClientError) and code(error) == "denied"
+    needed = f" ({_RIGHTS})" if is_denied else ""
+    return SourceError(f"{where}: {explain(error)}{needed}")
 
 
 class _Body(io.RawIOBase):
@@ -113,14 +120,15 @@ class _Body(io.RawIOBase):
         try:
             data = self._body.read(len(buffer))
         except BotoCoreError as error:
-            raise MonthError(f"{self._where} was cut off: {explain(error)}") from error
+            raise self._cut(explain(error)) from error
         except (HTTPError, OSError) as error:
-            raise MonthError(f"{self._where} was cut off: {error}") from error
+            raise self._cut(" ".join(str(error).split())) from error
         self._left -= len(data)
         if self._left < 0 or (not data and self._left):
-            raise MonthError(
-                f"{self._where} was cut off: {abs(self._left):,} bytes "
-                f"{'too many' if self._left < 0 else 'are missing'}; it is read again next time"
-            )
+            said = "too many" if self._left < 0 else "missing"
+            raise self._cut(f"{abs(self._left):,} bytes are {said}")
         buffer[: len(data)] = data
         return len(data)
+
+    def _cut(self, how: str) -> MonthError:
+        return MonthError(f"{self._where} was cut off: {how.rstrip('.')}; it is read again later")

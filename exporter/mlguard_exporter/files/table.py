@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
     from mlguard_exporter.files.tags import Cell
 
-BROKEN = (csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error)
+
+class DamagedError(ValueError):
+    """A file is not what its name says."""
+
+
+BROKEN = (DamagedError, csv.Error, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error)
 """What a damaged file raises while it is read."""
 
 
@@ -41,7 +46,7 @@ def csv_table(stream: BinaryIO, *, packed: bool) -> Iterator[CsvTable]:
         packed: whether they are gzip's.
 
     Raises:
-        ValueError: it has no header.
+        DamagedError: it has no header.
     """
     binary = gzip.GzipFile(fileobj=stream) if packed else stream
     with io.TextIOWrapper(binary, "utf-8-sig", newline="") as text:
@@ -55,14 +60,14 @@ class CsvTable:
         text: the file.
 
     Raises:
-        ValueError: it has no header.
+        DamagedError: it has no header.
     """
 
     def __init__(self, text: io.TextIOBase) -> None:
         self._reader = csv.reader(text, strict=True)
         self.header: Sequence[str] = next(self._reader, [])
         if not self.header:
-            raise ValueError("it is empty; expected a line with the names of the columns")
+            raise DamagedError("it is empty; expected a line with the names of the columns")
 
     def rows(self, columns: Sequence[str]) -> Iterator[tuple[Cell, ...]]:
         """The cells in some columns, two or more."""
@@ -83,4 +88,4 @@ def reason(error: Exception) -> str:
     """What a damaged file's error means."""
     if isinstance(error, EOFError):
         return "it ends too early"
-    return f"it is damaged: {error}"
+    return str(error) if isinstance(error, DamagedError) else f"it is damaged: {error}"
