@@ -32,6 +32,8 @@ _AMORTIZED = (
     "savings_plan_used_commitment",
     "reservation_reservation_a_r_n",
 )
+_PARENT = "split_line_item_parent_resource_id"
+"""The instance of a pod or task, where a line shares its costs out."""
 _USAGE = frozenset({"Usage", "DiscountedUsage", "SavingsPlanCoveredUsage", "SavingsPlanNegation"})
 _REMEMBERED = 1 << 12
 
@@ -39,10 +41,11 @@ _REMEMBERED = 1 << 12
 def layout(header: Sequence[str]) -> Layout:
     """How lines are read whose columns are these.
 
-    Split cost allocation data of EKS and ECS is left out: its lines are further usage records of
-    pods and tasks, whose costs stand in columns of their own (`split_line_item_*`) and allocate
-    what the line of the instance charges already. Those columns are not read, so nothing is
-    counted twice; an instance belongs to the owner that its own tags name.
+    Split cost allocation data of EKS and ECS is left out: it adds lines of pods and tasks that
+    charge nothing, and shares out in columns of their own (`split_line_item_*`), amortized alone,
+    what the line of the instance charges. An instance belongs to the owner that its own tags
+    name, and lines that only share out are passed over, so that nothing is counted twice and a
+    pod is not said to cost nothing.
 
     Raises:
         ValueError: a column is missing.
@@ -56,22 +59,23 @@ def layout(header: Sequence[str]) -> Layout:
         raise ValueError(f"it lacks {', '.join(missing)}; add these columns to the export")
     net = (_NET,) if _NET in names else ()
     amortized = _AMORTIZED if names.issuperset(_AMORTIZED) else ()
+    parent = (_PARENT,) if _PARENT in names else ()
     tags = tag_columns(header)
-    return Layout(
-        (*_NEEDED, *services, *net, *amortized, *tags),
-        tags,
-        _reader(services, has_net=bool(net), has_amortized=bool(amortized)),
+    read = _reader(
+        services, has_net=bool(net), has_amortized=bool(amortized), has_parent=bool(parent)
     )
+    return Layout((*_NEEDED, *services, *net, *amortized, *parent, *tags), tags, read)
 
 
 def _reader(
-    services: tuple[str, ...], *, has_net: bool, has_amortized: bool
-) -> Callable[[tuple[Cell, ...]], Line]:
+    services: tuple[str, ...], *, has_net: bool, has_amortized: bool, has_parent: bool
+) -> Callable[[tuple[Cell, ...]], Line | None]:
     net_at = len(_NEEDED) + len(services)
     amortized_at = net_at + has_net
-    tags_at = amortized_at + len(_AMORTIZED) * has_amortized
+    parent_at = amortized_at + len(_AMORTIZED) * has_amortized
+    tags_at = parent_at + has_parent
 
-    def read(cells: tuple[Cell, ...]) -> Line:
+    def read(cells: tuple[Cell, ...]) -> Line | None:
         start, kind, currency, text = cells[:4]
         kind = required(_NEEDED[1], kind)
         usage = kind in _USAGE
@@ -80,13 +84,15 @@ def _reader(
         if has_net:
             cell = cells[net_at]
             net = amount(cell) if cell else unblended
+        if has_parent and cells[parent_at] and not unblended and not net:
+            return None
         return Line(
             start,  # type: ignore[arg-type]
             usage,
             _service(services, cells) if usage else kind,
             required(_NEEDED[2], currency),
             unblended,
-            _amortized(kind, unblended, cells[amortized_at:tags_at]) if has_amortized else None,
+            _amortized(kind, unblended, cells[amortized_at:parent_at]) if has_amortized else None,
             net,
             cells[tags_at:],
         )

@@ -45,13 +45,13 @@ class Layout:
     Attributes:
         columns: those that are needed.
         tags: those of them that hold tags, which come last.
-        read: makes a line of the cells in these columns; raises ValueError or ArithmeticError
-            for what it does not understand.
+        read: makes a line of the cells in these columns, or None of one that does not count;
+            raises ValueError or ArithmeticError for what it does not understand.
     """
 
     columns: tuple[str, ...]
     tags: tuple[str, ...]
-    read: Callable[[tuple[Cell, ...]], Line]
+    read: Callable[[tuple[Cell, ...]], Line | None]
 
 
 def amount(cell: Cell) -> Decimal:

@@ -63,7 +63,8 @@ def _add(table: Table, where: str, tags: TagsConfig, totals: Totals) -> None:
     try:
         for cells in table.rows(layout.columns):
             line = read(cells)
-            add(line, owner(line.tags) if line.usage else None)
+            if line is not None:
+                add(line, owner(line.tags) if line.usage else None)
     except (ValueError, ArithmeticError, *BROKEN) as error:
         raise MonthError(f"{where}, {table.place}: {_said(error)}; {_AGAIN}") from error
 

@@ -120,9 +120,9 @@ def fractions(found):
     }
 
 
-@pytest.fixture(scope="module")
-def lines() -> list[Charge]:
-    return list(charges(random.Random(20240301), MARCH, 4000, ("USD", "EUR", "CNY")))
+@pytest.fixture(scope="module", params=[20240301, 7, 99])
+def lines(request) -> list[Charge]:
+    return list(charges(random.Random(request.param), MARCH, 4000, ("USD", "EUR", "CNY")))
 
 
 def test_cur_adds_up_exactly(tmp_path, lines):
@@ -412,18 +412,20 @@ def test_usage_without_tags_has_no_owner_but_counts(tmp_path, cell):
 
 
 def test_split_costs_of_pods_are_not_counted_beside_their_instance(tmp_path):
+    def pod(cost: Decimal) -> dict[str, object]:
+        charge = Charge(NOON, "Usage", "AmazonEKS", cost, tags={"mlguard.io/project": "pod"})
+        return cur_cells(charge) | {
+            "split_line_item_parent_resource_id": "i-1",
+            "split_line_item_split_cost": D(4),
+            "split_line_item_unused_cost": D(1),
+        }
+
     instance = cur_cells(Charge(NOON, "Usage", "AmazonEC2", D(10), tags=OURS))
-    pod = cur_cells(
-        Charge(NOON, "Usage", "AmazonEKS", D(0), tags={"mlguard.io/project": "pod"})
-    ) | {
-        "split_line_item_parent_resource_id": "i-1",
-        "split_line_item_split_cost": D(4),
-        "split_line_item_unused_cost": D(1),
-    }
-    columns = [*COLUMNS, *(column for column in pod if column.startswith("split_"))]
-    (day,) = days(tmp_path, pack(csv_text([instance, pod], columns))).values()
-    costs = {series.project: c.unblended for series, c in day.items() if series.kind is Kind.OWNER}
-    assert costs == {"churn": D(10), "pod": D(0)}
+    columns = [*COLUMNS, *(column for column in pod(D(0)) if column.startswith("split_"))]
+    for cost, expected in ((D(0), {"churn": D(10)}), (D(2), {"churn": D(10), "pod": D(2)})):
+        (day,) = days(tmp_path, pack(csv_text([instance, pod(cost)], columns))).values()
+        owners = {s.project: c.unblended for s, c in day.items() if s.kind is Kind.OWNER}
+        assert owners == expected
 
 
 def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path):
