@@ -106,7 +106,10 @@ def _service(services: tuple[str, ...], cells: tuple[Cell, ...]) -> str:
         name = _product_name(cell) if column == "product" else cell
         if name:
             return name  # type: ignore[return-value]
-    raise ValueError(f"the service is empty; expected it in {' or '.join(services)}")
+    raise ValueError(
+        f"the service is empty; expected it in {' or '.join(services)}; "
+        "line_item_product_code, if it is added to the export, is there in every line"
+    )
 
 
 @lru_cache(_REMEMBERED)
