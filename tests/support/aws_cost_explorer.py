@@ -60,7 +60,7 @@ class CostExplorer:
         active_tags: the tags that split spend.
         known_tags: the tags that AWS has seen on a resource.
         tag_errors: tags whose state cannot be changed, with the reason.
-        page_size: groups, tags or backfills on a page; None for all of them.
+        page_size: groups of spend, or values of tags, on a page; None for all of them.
         history_months: how far back it can be asked.
         linked: whether another account pays, and so manages the tags.
         enabled: whether Cost Explorer was ever opened.
@@ -130,7 +130,7 @@ class CostExplorer:
             for bill in of_day if groups else ():
                 by_key.setdefault(tuple(self._key(bill, by) for by in groups), []).append(bill)
             entries += [(day, key, by_key[key]) for key in sorted(by_key)] or [(day, None, of_day)]
-        page, token = self._page(entries, body, "NextPageToken")
+        page, token = self._page(entries, body, "NextPageToken", self.page_size)
         results = []
         for day, of_day in groupby(page, key=lambda entry: entry[0]):
             found = list(of_day)
@@ -195,7 +195,9 @@ class CostExplorer:
             return lambda bill: self._tag(bill, key) in values
         return lambda bill: getattr(bill, DIMENSIONS[key]) in values
 
-    def _page(self, entries: list[Any], body: Json, name: str) -> tuple[list[Any], Json]:
+    def _page(
+        self, entries: list[Any], body: Json, name: str, size: int | None
+    ) -> tuple[list[Any], Json]:
         """The entries that a request asks for, and where it can go on."""
         rest = {k: v for k, v in body.items() if k != name}
         mark = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
@@ -213,7 +215,7 @@ class CostExplorer:
                     "Your request parameters changed between pages. Try again with the old"
                     " parameters or without a pagination token.",
                 )
-        end = len(entries) if self.page_size is None else start + self.page_size
+        end = len(entries) if size is None else start + size
         token = base64.b64encode(json.dumps([end, mark]).encode()).decode()
         return entries[start:end], {name: token} if end < len(entries) else {}
 
@@ -227,7 +229,7 @@ class CostExplorer:
         else:
             found = {key for bill in lines for key in bill.tags} & self.active_tags
         every = sorted(text for text in found if body.get("SearchString", "") in text)
-        page, token = self._page(every, body, "NextPageToken")
+        page, token = self._page(every, body, "NextPageToken", self.page_size)
         return {"Tags": page, "ReturnSize": len(page), "TotalSize": len(every)} | token
 
     def _payer_only(self, doing: str) -> None:
@@ -247,7 +249,7 @@ class CostExplorer:
                 found.append({"TagKey": key, "Type": "UserDefined", "Status": status})
         if body.get("Type", "UserDefined") != "UserDefined":
             found = []
-        page, token = self._page(found, body, "NextToken")
+        page, token = self._page(found, body, "NextToken", body.get("MaxResults", 100))
         return {"CostAllocationTags": page} | token
 
     def _update_tags(self, body: Json) -> Json:
@@ -294,7 +296,7 @@ class CostExplorer:
 
     def _list_backfills(self, body: Json) -> Json:
         self._payer_only("list Cost Allocation Tag backfills")
-        page, token = self._page(self.backfills, body, "NextToken")
+        page, token = self._page(self.backfills, body, "NextToken", body.get("MaxResults", 100))
         return {"BackfillRequests": page} | token
 
 
