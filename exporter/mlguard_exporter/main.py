@@ -6,44 +6,112 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mlguard_common.command import run_command, serve
 
+if TYPE_CHECKING:
+    from mlguard_exporter.config import Config
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the daemon until SIGTERM or SIGINT; the exit status."""
+    """Run the daemon until SIGTERM or SIGINT, or another command; the exit status."""
     parser = argparse.ArgumentParser(
         prog="mlguard-exporter",
-        description="Takes alerts from sidecars and Alertmanager, and tells people of them.",
+        description="Takes alerts from sidecars and Alertmanager, and tells people of them;"
+        " publishes what models cost at AWS. Without a command it runs until it is told to stop.",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="configuration in YAML")
+    _add_place(parser, default=None)
     parser.add_argument("--listen", metavar="HOST:PORT", help="for HTTP (127.0.0.1:9521)")
-    parser.add_argument("--data-dir", metavar="DIR", help="for the database")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
+    parser.set_defaults(run=_run_daemon)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    check = commands.add_parser("check", help="say what is missing at AWS; changes nothing")
+    check.set_defaults(run=_check)
+    activate = commands.add_parser("activate-tags", help="have AWS split spend by the tags")
+    activate.set_defaults(run=_activate)
+    backfill = commands.add_parser("backfill", help="have AWS split the months before as well")
+    backfill.set_defaults(run=_backfill)
+    backfill.add_argument(
+        "--months", type=int, choices=range(1, 13), default=12, metavar="N", help="1 to 12 (12)"
+    )
+    for command in (check, activate, backfill):
+        _add_place(command, default=argparse.SUPPRESS)
+        command.add_argument("--account", metavar="NAME", help="one account, instead of all")
+    for command in (activate, backfill):
+        command.add_argument("--dry-run", action="store_true", help="change nothing")
+        command.add_argument("--yes", action="store_true", help="do not ask")
+
     flags = parser.parse_args(arguments)
-    return run_command("mlguard-exporter", "exporter", lambda: _run(flags))
+    return run_command("mlguard-exporter", "exporter", lambda: flags.run(flags))
 
 
-def _run(flags: argparse.Namespace) -> int:
+def _add_place(parser: argparse.ArgumentParser, default: str | None) -> None:
+    """Flags that stand before a command as well as after it."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration in YAML", default=default
+    )
+    parser.add_argument("--data-dir", metavar="DIR", help="for the database", default=default)
+
+
+def _read_config(flags: argparse.Namespace) -> Config:
     import msgspec  # noqa: PLC0415 - so that a missing extra is told in one line
 
     from mlguard_common.config import load_config, with_changes  # noqa: PLC0415
-    from mlguard_common.log import set_up  # noqa: PLC0415
     from mlguard_exporter.config import Config  # noqa: PLC0415
+
+    config = load_config(flags.config, Config) if flags.config else Config()
+    return with_changes(
+        config,
+        listen=flags.listen or config.listen,
+        data_dir=flags.data_dir or config.data_dir,
+        log=msgspec.structs.replace(config.log, level=flags.log_level or config.log.level),
+    )
+
+
+def _run_daemon(flags: argparse.Namespace) -> int:
+    config = _read_config(flags)
+
+    from mlguard_common.log import set_up  # noqa: PLC0415
     from mlguard_exporter.daemon import Daemon  # noqa: PLC0415
 
-    def read_config() -> Config:
-        config = load_config(flags.config, Config) if flags.config else Config()
-        return with_changes(
-            config,
-            listen=flags.listen or config.listen,
-            data_dir=flags.data_dir or config.data_dir,
-            log=msgspec.structs.replace(config.log, level=flags.log_level or config.log.level),
-        )
-
-    config = read_config()
     set_up(config.log)
-    return 0 if asyncio.run(serve(lambda: Daemon(config, read_config))) else 1
+    return 0 if asyncio.run(serve(lambda: Daemon(config, lambda: _read_config(flags)))) else 1
+
+
+def _check(flags: argparse.Namespace) -> int:
+    from mlguard_exporter.setup import check, for_people, utc_now  # noqa: PLC0415
+
+    config = _read_config(flags)
+    today = utc_now().date()
+    return for_people(lambda: check.run(config, today=today, **_which(flags)))
+
+
+def _activate(flags: argparse.Namespace) -> int:
+    from mlguard_exporter.setup import activate, for_people  # noqa: PLC0415
+
+    config = _read_config(flags)
+    return for_people(lambda: activate.run(config, **_which(flags), **_consent(flags)))
+
+
+def _backfill(flags: argparse.Namespace) -> int:
+    from mlguard_exporter.setup import backfill, for_people, utc_now  # noqa: PLC0415
+
+    config = _read_config(flags)
+    return for_people(
+        lambda: backfill.run(
+            config, now=utc_now(), months=flags.months, **_which(flags), **_consent(flags)
+        )
+    )
+
+
+def _which(flags: argparse.Namespace) -> dict[str, Any]:
+    return {"config_path": flags.config, "account": flags.account}
+
+
+def _consent(flags: argparse.Namespace) -> dict[str, Any]:
+    return {"dry_run": flags.dry_run, "yes": flags.yes}
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ _DENIED = re.compile(
     r"User: (?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)"
     r"(?: on resource: (?P<what>\S+))?"
 )
+_NOT_ENABLED = "not enabled for cost explorer"
+_FORBIDDEN = "explicit deny"
+_LINKED = "Linked account"
 
 
 def explain(error: Exception) -> str:
@@ -58,12 +61,23 @@ def code(error: Exception) -> str:
 
 def is_linked_account(error: Exception) -> bool:
     """Whether AWS refuses since another account pays, and so manages the tags."""
-    return isinstance(error, ClientError) and "Linked account" in _message(error)
+    return isinstance(error, ClientError) and _LINKED in _message(error)
 
 
 def is_unseen_tag(error: Exception) -> bool:
     """Whether AWS refuses since it has not seen a tag on any charge yet."""
     return isinstance(error, ClientError) and "Tag keys not found" in _message(error)
+
+
+def denied_action(error: Exception) -> str | None:
+    """The action that no policy allows, such as ce:GetTags; None where it is something else."""
+    if not isinstance(error, ClientError) or code(error) != "denied" or _code(error) in CODES:
+        return None
+    message = _message(error)
+    if any(other in message for other in (_NOT_ENABLED, _FORBIDDEN, _LINKED)):
+        return None
+    found = _DENIED.search(message)
+    return found["action"] if found else error.operation_name
 
 
 def _known(error: Exception) -> Known | None:
@@ -93,7 +107,7 @@ def _explain_answer(error: ClientError) -> str:
 
 
 def _explain_denial(error: ClientError, message: str) -> str:
-    if "not enabled for cost explorer" in message.lower():
+    if _NOT_ENABLED in message:
         return (
             "Cost Explorer is not enabled; open it once in the AWS console of the account that pays"
             " (Billing and Cost Management, Cost Explorer), its first figures take up to 24 hours"
@@ -108,7 +122,7 @@ def _explain_denial(error: ClientError, message: str) -> str:
             " sts:AssumeRole"
         )
     action = found["action"] if found else error.operation_name
-    if "explicit deny" in message:
+    if _FORBIDDEN in message:
         return (
             f"{who}may not {action}: a policy forbids it, perhaps one of the whole organization;"
             " ask those who manage it"

@@ -11,7 +11,13 @@ from support import aws
 from support.aws import ROLE, USER, Failure, FakeAws
 from support.sidecar import free_port
 
-from mlguard_exporter.aws.errors import code, explain, is_linked_account, is_unseen_tag
+from mlguard_exporter.aws.errors import (
+    code,
+    denied_action,
+    explain,
+    is_linked_account,
+    is_unseen_tag,
+)
 from mlguard_exporter.spend import SourceError
 
 
@@ -107,6 +113,23 @@ def test_answers_of_aws(fake, name):
     assert "\n" not in told
     for text in texts:
         assert text in told
+
+
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [
+        ("denied", "ce:GetCostAndUsage"),
+        ("denied without a name", "ListCostAllocationTags"),
+        ("explicitly denied", None),
+        ("not enabled", None),
+        ("opt in", None),
+        ("throttled", None),
+        ("no answer", None),
+    ],
+)
+def test_actions_that_a_policy_would_allow(fake, name, action):
+    fake.fail(1, ANSWERS[name][0])
+    assert denied_action(failure_of(list_tags)) == action
 
 
 def test_a_role_that_cannot_be_assumed(fake):
