@@ -12,8 +12,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+import boto3
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 from support import aws
 from support.aws import ROLE, USER, Bill, FakeAws
 from support.sidecar import free_port
@@ -357,6 +359,39 @@ def test_an_account_whose_spend_is_in_a_folder(command, fake, tmp_path):
     assert "missing  export: nothing new is there" in run.out
     assert "Data Exports" in run.out
     assert fake.count() == 0
+
+
+def test_an_account_whose_spend_is_in_a_bucket(command, fake):
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    try:
+        host, port = moto.get_host_and_port()
+        command.environ["AWS_ENDPOINT_URL_S3"] = url = f"http://{host}:{port}"
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id=aws.ACCESS_KEY,
+            aws_secret_access_key=aws.SECRET_KEY,
+        )
+        s3.create_bucket(Bucket="bills")
+        command.configure({"name": "main", "export": "s3://bills/ours/"})
+        run = command("check")
+        assert run.status == 1
+        assert f"ok       credentials: {USER}" in run.out
+        assert "missing  export: s3://bills/ours" in run.out
+        folder = f"ours/spend/metadata/BILLING_PERIOD={fake.today:%Y-%m}"
+        s3.put_object(Bucket="bills", Key=f"{folder}/spend-Manifest.json", Body=b"{}")
+        run = command("check")
+        assert run == (0, run.out, "")
+        assert "ok       export: 1 month is there" in run.out
+        command.configure({"name": "main", "export": "s3://nowhere"})
+        run = command("check")
+        assert run.status == 1
+        assert "there is no such S3 bucket" in run.out
+    finally:
+        moto.stop()
+    assert operations(fake) == ["GetCallerIdentity"] * 3
 
 
 def test_one_account_of_several(command, fake):
