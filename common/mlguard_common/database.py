@@ -1,23 +1,59 @@
-"""A SQLite file: opened by one process at a time, migrated, in WAL mode."""
+"""A SQLite file: migrated, in WAL mode, with one process that owns it."""
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
 from sqlite_utils import Database
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from sqlite_utils import Migrations
+
+
+T = TypeVar("T")
+
+
+class Transact(Protocol):
+    """Runs a job on a database in one transaction."""
+
+    def __call__(self, job: Callable[[Database], T]) -> Awaitable[T]:
+        """Run it; its result."""
+
+
+class TransactAndWait(Protocol):
+    """The same, for another thread than the event loop's, which waits."""
+
+    def __call__(self, job: Callable[[Database], T]) -> T:
+        """Run it; its result."""
 
 
 class StoreError(Exception):
     """The database cannot be used; the text says why and what to do."""
 
 
-def open_database(path: Path, *migrations: Migrations) -> Database:
+def own(path: Path) -> IO[str]:
+    """Own a database that other processes may open too; it is owned until the result is closed.
+
+    Raises:
+        StoreError: another process owns it, or its folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_suffix(".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _in_use(path) from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be used: {error}") from error
+    return lock
+
+
+def open_database(path: Path, *migrations: Migrations, shared: bool = False) -> Database:
     """Open a database, in a folder that is made if need be.
 
     The connection may be used from any thread, by one at a time.
@@ -25,6 +61,7 @@ def open_database(path: Path, *migrations: Migrations) -> Database:
     Args:
         path: of the file.
         migrations: what makes its tables.
+        shared: whether other processes may open it meanwhile.
 
     Raises:
         StoreError: another process has it, or it cannot be read or written.
@@ -32,10 +69,11 @@ def open_database(path: Path, *migrations: Migrations) -> Database:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(
-            path, timeout=1.0, check_same_thread=False, isolation_level=None
+            path, timeout=5.0 if shared else 1.0, check_same_thread=False, isolation_level=None
         )
         db = Database(connection)
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second process would count its own
+        if not shared:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second process would count its own
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded only while the file is new
         db.execute("PRAGMA journal_mode = WAL")
         # in WAL mode a commit is safe from a crash of the process; FULL makes it safe from a
@@ -47,9 +85,28 @@ def open_database(path: Path, *migrations: Migrations) -> Database:
             part.apply(db)
     except (OSError, sqlite3.Error) as error:
         if "locked" in str(error):
-            raise StoreError(
-                f"{path.parent} is in use by another process of ML Guard;"
-                " give this one its own --data-dir"
-            ) from error
+            raise _in_use(path) from error
         raise StoreError(f"{path} cannot be used: {error}") from error
     return db
+
+
+def open_to_read(path: Path) -> Database:
+    """Open a database that its owner may be using, only to read.
+
+    Raises:
+        StoreError: it is not there, or cannot be read.
+    """
+    if not path.exists():
+        raise StoreError(f"{path} is not there; nothing has been kept yet, or look elsewhere")
+    try:
+        db = Database(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0))
+        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+    return db
+
+
+def _in_use(path: Path) -> StoreError:
+    return StoreError(
+        f"{path.parent} is in use by another process of ML Guard; give this one its own --data-dir"
+    )

@@ -106,16 +106,19 @@ def exposition(collectors: Iterable[Collector], order: Sequence[Metric]) -> byte
         with_bound = (*names, "le")
         for suffix, labels, value in samples:
             if metric.labels is None:
-                pairs = ",".join(map(_pair, labels[::2], labels[1::2]))
+                pairs = ",".join(map(label_pair, labels[::2], labels[1::2]))
             else:
-                pairs = ",".join(map(_pair, with_bound if suffix == "_bucket" else names, labels))
+                pairs = ",".join(
+                    map(label_pair, with_bound if suffix == "_bucket" else names, labels)
+                )
             block = f"{{{pairs}}}" if pairs else ""
             lines.append(f"{metric.name}{suffix}{block} {_number(value)}\n")
     return "".join(lines).encode()
 
 
 @lru_cache(maxsize=8192)
-def _pair(name: str, value: str) -> str:
+def label_pair(name: str, value: str) -> str:
+    """A label as the text format has it."""
     escaped = value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     return f'{name}="{escaped}"'
 

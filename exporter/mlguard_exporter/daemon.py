@@ -7,18 +7,22 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import mlguard
 from mlguard import paths
 from mlguard_common.config import ConfigError, with_fixed
-from mlguard_common.database import open_database
+from mlguard_common.database import open_database, own
 from mlguard_common.log import set_up
 from mlguard_common.samples import Families, Metric, exposition
 from mlguard_common.web import HttpServer, routes, split_listen
+from mlguard_exporter.figures import METRICS as SPEND_METRICS
+from mlguard_exporter.figures import SpendCollector
+from mlguard_exporter.reading import Reader
 from mlguard_exporter.relay import Credentials, relay_routes
+from mlguard_exporter.store import DATABASE, MIGRATIONS
 from mlguard_rules.service import METRICS as ALERTING_METRICS
-from mlguard_rules.service import AlertApi, Alerting, Settings, migrations
+from mlguard_rules.service import AlertApi, Alerting, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +40,7 @@ RELOADS = Metric(
     "Reloads of the configuration.",
     ("outcome",),
 )
-METRICS = (*ALERTING_METRICS, RELOADS, BUILD_INFO)
+METRICS = (*SPEND_METRICS, *ALERTING_METRICS, RELOADS, BUILD_INFO)
 """Every metric of the exporter, in the order of exposition."""
 
 _FIXED = ("listen", "data_dir")
@@ -52,6 +56,8 @@ _INDEX = """ML Guard exporter
 /api/v1/alertmanager   POST: Alertmanager's webhook
 /api/v2/alerts         POST: alerts, as to an Alertmanager
 """
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +88,12 @@ class Daemon:
         self._reloads = {"success": 0, "failure": 0}
         settings, self._credentials = _read(config)
         folder = Path(config.data_dir or paths.data_dir())
-        self._db = open_database(folder / "exporter.db", migrations)
+        self._lock = own(folder / DATABASE)
+        self._db = open_database(folder / DATABASE, *MIGRATIONS, shared=True)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._alerting = Alerting(settings, self._db, self._transact, self._figures, clock)
+        self._spend = SpendCollector(config.cost, self._transact, clock)
+        self._reader = Reader(config.cost, self._transact, clock, self._spend.refresh)
         self._http = HttpServer(
             [
                 *routes(self),
@@ -108,28 +117,31 @@ class Daemon:
             port = await self._http.listen_tcp(host, port)
             log.info("alerts and figures on http://%s:%d", host, port)
             alerting = asyncio.create_task(self._alerting.run())
+            reading = asyncio.create_task(self._reader.run())
             stopped = asyncio.create_task(stop.wait())
-            await asyncio.wait([alerting, stopped], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([alerting, reading, stopped], return_when=asyncio.FIRST_COMPLETED)
             self._stopping = True
             await self._http.close()  # first, so that nothing is taken that would not be kept
-            stopped.cancel()
-            alerting.cancel()
-            (fault,) = await asyncio.gather(alerting, return_exceptions=True)
-            if isinstance(fault, Exception):
-                log.error("alerting has ended", exc_info=fault)
+            for task in (stopped, reading, alerting):
+                task.cancel()
+            ends = await asyncio.gather(alerting, reading, return_exceptions=True)
+            faults = [end for end in ends if isinstance(end, Exception)]
+            for fault in faults:
+                log.error("a task has ended", exc_info=fault)
             log.info("stopped")
-            return not isinstance(fault, Exception)
+            return not faults
         finally:
             await self._http.close()
             self._thread.shutdown()
             self._db.conn.close()
+            self._lock.close()
 
-    async def _transact(self, job: Callable[[Database], None]) -> None:
-        def atomic() -> None:
+    async def _transact(self, job: Callable[[Database], T]) -> T:
+        def atomic() -> T:
             with self._db.atomic():
-                job(self._db)
+                return job(self._db)
 
-        await asyncio.get_running_loop().run_in_executor(self._thread, atomic)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, atomic)
 
     def _figures(self) -> Families:
         families = Families()
@@ -138,7 +150,8 @@ class Daemon:
         return families
 
     def collect(self, families: Families) -> None:
-        """Add the exporter's figures of itself."""
+        """Add the figures of spend, and the exporter's of itself."""
+        self._spend.collect(families)
         for outcome, n in self._reloads.items():
             families.add(RELOADS, (outcome,), n)
         families.add(BUILD_INFO, (mlguard.__version__, "exporter"), 1)
@@ -165,6 +178,8 @@ class Daemon:
         set_up(config.log)
         self._config, self._credentials = config, credentials
         self._alerting.use(settings)
+        self._spend.use(config.cost)
+        self._reader.use(config.cost)
         self._reloads["success"] += 1
         log.info("configuration reloaded")
         return None

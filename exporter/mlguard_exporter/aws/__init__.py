@@ -1,1 +1,21 @@
-"""Cost Explorer."""
+"""Cost Explorer, and the way into AWS."""
+
+from mlguard_exporter.aws.cost_explorer import CostExplorer
+from mlguard_exporter.aws.errors import code, explain
+from mlguard_exporter.aws.meter import REQUEST_USD, Meter, Requests, count_requests
+from mlguard_exporter.aws.meter import migrations as request_migrations
+from mlguard_exporter.aws.session import Aws
+from mlguard_exporter.aws.tags import active_tags
+
+__all__ = [
+    "REQUEST_USD",
+    "Aws",
+    "CostExplorer",
+    "Meter",
+    "Requests",
+    "active_tags",
+    "code",
+    "count_requests",
+    "explain",
+    "request_migrations",
+]

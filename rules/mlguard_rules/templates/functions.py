@@ -245,6 +245,11 @@ def _label(name: Any, found: Any) -> str:
     return found.labels.get(name, "")
 
 
+def _or(*values: object) -> object:
+    """The first that is not empty or zero, else the last."""
+    return next((value for value in values if value), values[-1])
+
+
 def _title(text: object) -> str:
     return re.sub(r"(?<![\w'])\w", lambda found: found[0].upper(), str(text))
 
@@ -260,6 +265,7 @@ FUNCTIONS: dict[str, Function] = {
     "first": Function(_first),
     "value": Function(_value),
     "label": Function(_label, (2, 2)),
+    "or": Function(_or, (1, _MANY)),
     "title": Function(_title),
     "toUpper": Function(lambda text: str(text).upper()),
     "toLower": Function(lambda text: str(text).lower()),

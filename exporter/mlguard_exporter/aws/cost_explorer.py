@@ -1,0 +1,246 @@
+"""Spend by Cost Explorer: three requests a reading, more only where tags leave a choice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlguard_exporter.aws.errors import explain
+from mlguard_exporter.aws.join import (
+    Amounts,
+    Pair,
+    Triple,
+    When,
+    agree,
+    ambiguous,
+    joined,
+    merged,
+    rest,
+)
+from mlguard_exporter.spend import Costs, Kind, Reading, Series, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from mlguard_exporter.config import TagsConfig
+
+_METRICS = ("UnblendedCost", "AmortizedCost", "NetUnblendedCost")
+_USAGE = {"usage", "discountedusage", "savingsplancoveredusage", "savingsplannegation"}
+"""Types of charge that are usage, as letters alone; all others are told apart."""
+_MOST_PAGES = 1000
+
+_PROJECT, _MODEL, _ENDPOINT = range(3)
+_PIVOTS = (_MODEL, _ENDPOINT, _PROJECT)
+"""In the order in which they are likely to settle the others."""
+
+
+class CostExplorer:
+    """The source that asks Cost Explorer.
+
+    Every page is read before anything is given; answers that do not agree with each other, since
+    AWS changed its figures in between, are not given at all.
+
+    Args:
+        client: gives a client of Cost Explorer; its errors are told as the answers' are.
+        tags: names of the three tags.
+    """
+
+    def __init__(self, client: Callable[[], Any], tags: TagsConfig) -> None:
+        self._client = client
+        self._tags = (tags.project, tags.model, tags.endpoint)
+        self._pivot = _PIVOTS[0]
+
+    def read(
+        self,
+        first: date,
+        end: date,
+        known: Collection[str],  # noqa: ARG002 - no version can be told without reading
+    ) -> Iterator[Reading]:
+        """One reading of the whole range; see `Source`."""
+        period = {"Start": first.isoformat(), "End": end.isoformat()}
+        try:
+            days = self._days(Asking(self._client(), period))
+        except (BotoCoreError, ClientError) as error:
+            raise SourceError(explain(error)) from error
+        yield Reading(first, end, days)
+
+    def _days(self, asking: Asking) -> Mapping[date, Mapping[Series, Costs]]:
+        charges = asking.ask([_dimension("SERVICE"), _dimension("RECORD_TYPE")])
+        kinds = {kind for pairs in charges.values() for _, kind in pairs}
+        usage = sorted(kind for kind in kinds if _is_usage(kind))
+        days: defaultdict[date, dict[Series, Costs]] = defaultdict(dict)
+        used: defaultdict[When, dict[Pair, Costs]] = defaultdict(dict)
+        for when, pairs in charges.items():
+            for (service, kind), costs in pairs.items():
+                if kind in usage:
+                    series = Series(Kind.SERVICE, name=service, currency=when.currency)
+                    used[when][service, kind] = costs
+                else:
+                    series = Series(Kind.OTHER, name=kind, currency=when.currency)
+                before = days[when.day].get(series)
+                days[when.day][series] = before.plus(costs) if before else costs
+        if usage:
+            owners = self._owners(asking.only("RECORD_TYPE", usage), used)
+            for when, triples in owners.items():
+                for owner, costs in triples.items():
+                    days[when.day][Series(Kind.OWNER, *owner, currency=when.currency)] = costs
+        return days
+
+    def _owners(self, asking: Asking, used: Amounts) -> dict[When, dict[Triple, Costs]]:
+        """Costs by project, model and endpoint."""
+        order = (self._pivot, *(tag for tag in range(3) if tag != self._pivot))
+        pivot, *others = (self._tags[tag] for tag in order)
+        left, right = (asking.ask([_tag(pivot), _tag(other)]) for other in others)
+        _check(agree(merged(left), merged(used)) and agree(left, right))
+        unclear = ambiguous(left, right)
+        asked: dict[str, Amounts] = {}
+        for value in sorted(unclear - {""}):
+            asked[value] = asking.tagged(pivot, value).ask([_tag(other) for other in others])
+            _check(agree(_of(left, value), merged(asked[value])))
+        if "" in unclear:
+            # what carries no tag: all there is, less what does
+            every = asking.ask([_tag(other) for other in others])
+            _check(agree(merged(every), merged(left)))
+            tagged = {
+                when: {p: c for p, c in pairs.items() if p[0]} for when, pairs in left.items()
+            }
+            asked[""] = rest(every, joined(tagged, right, asked))
+        found = joined(left, right, asked)
+        places = [order.index(tag) for tag in range(3)]
+        owners = {
+            when: {(t[places[0]], t[places[1]], t[places[2]]): c for t, c in triples.items()}
+            for when, triples in found.items()
+        }
+        self._pivot = _best_pivot(owners)
+        return owners
+
+
+class Asking:
+    """Requests about one period, perhaps of a part of the charges alone."""
+
+    def __init__(
+        self, client: Any, period: Mapping[str, str], filters: tuple[dict[str, Any], ...] = ()
+    ) -> None:
+        self._client = client
+        self._period = period
+        self._filters = filters
+
+    def only(self, dimension: str, values: list[str]) -> Asking:
+        """The same of the charges that have one of these values."""
+        return self._with({"Dimensions": {"Key": dimension, "Values": values}})
+
+    def tagged(self, tag: str, value: str) -> Asking:
+        """The same of the charges that carry this tag."""
+        return self._with({"Tags": {"Key": tag, "Values": [value]}})
+
+    def _with(self, part: dict[str, Any]) -> Asking:
+        return Asking(self._client, self._period, (*self._filters, part))
+
+    def ask(self, groups: list[dict[str, str]]) -> Amounts:
+        """Costs by two groups, from all pages."""
+        request = {
+            "TimePeriod": self._period,
+            "Granularity": "DAILY",
+            "Metrics": list(_METRICS),
+            "GroupBy": groups,
+        }
+        if self._filters:
+            filters = list(self._filters)
+            request["Filter"] = filters[0] if len(filters) == 1 else {"And": filters}
+        found: defaultdict[When, dict[Pair, Costs]] = defaultdict(dict)
+        page: dict[str, str] = {}
+        for _ in range(_MOST_PAGES):
+            answer = self._client.get_cost_and_usage(**request, **page)
+            try:
+                _take(found, answer, groups)
+            except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+                raise SourceError(f"Cost Explorer's answer cannot be read: {error!r}") from error
+            if not answer.get("NextPageToken"):
+                return found
+            page = {"NextPageToken": answer["NextPageToken"]}
+        raise SourceError(f"Cost Explorer's answer does not end after {_MOST_PAGES} pages")
+
+
+def _take(
+    found: defaultdict[When, dict[Pair, Costs]],
+    answer: Mapping[str, Any],
+    groups: list[dict[str, str]],
+) -> None:
+    """Add a page; a day, and even a pair, may have begun on the one before."""
+    for result in answer["ResultsByTime"]:
+        day = date.fromisoformat(result["TimePeriod"]["Start"])
+        for group in result.get("Groups", ()):
+            first, second = (_value(key, by) for key, by in zip(group["Keys"], groups, strict=True))
+            amounts = [group["Metrics"][metric] for metric in _METRICS]
+            costs = Costs(*(_amount(amount["Amount"]) for amount in amounts))
+            pairs = found[When(day, amounts[0]["Unit"])]
+            before = pairs.get((first, second))
+            pairs[first, second] = before.plus(costs) if before else costs
+
+
+def _value(key: str, by: Mapping[str, str]) -> str:
+    """What stands in a key for a group: of a tag, what follows its name and the first `$`."""
+    if by["Type"] != "TAG":
+        return key
+    prefix = f"{by['Key']}$"
+    if not key.startswith(prefix):
+        raise ValueError(f"found the key {key!r}, expected it to begin with {prefix!r}")
+    return key[len(prefix) :]
+
+
+def _amount(text: str) -> Decimal:
+    amount = Decimal(text)
+    if not amount.is_finite():
+        raise ValueError(f"found the amount {text!r}, expected a number")
+    return amount
+
+
+def _dimension(name: str) -> dict[str, str]:
+    return {"Type": "DIMENSION", "Key": name}
+
+
+def _tag(name: str) -> dict[str, str]:
+    return {"Type": "TAG", "Key": name}
+
+
+def _is_usage(kind: str) -> bool:
+    return "".join(filter(str.isalpha, kind)).lower() in _USAGE
+
+
+def _of(amounts: Amounts, value: str) -> Amounts:
+    """The same of one value of the first tag, with days that can be compared."""
+    return merged(
+        {
+            when: {pair: costs for pair, costs in pairs.items() if pair[0] == value}
+            for when, pairs in amounts.items()
+        }
+    )
+
+
+def _best_pivot(owners: Mapping[When, Mapping[Triple, Costs]]) -> int:
+    """The tag that would have left the fewest of its values unclear."""
+
+    def unclear(pivot: int) -> int:
+        one, other = (tag for tag in range(3) if tag != pivot)
+        found = set()
+        for triples in owners.values():
+            ones, others = defaultdict(set), defaultdict(set)
+            for triple in triples:
+                ones[triple[pivot]].add(triple[one])
+                others[triple[pivot]].add(triple[other])
+            found |= {value for value in ones if len(ones[value]) > 1 < len(others[value])}
+        return len(found)
+
+    return min(_PIVOTS, key=unclear)
+
+
+def _check(consistent: bool) -> None:
+    if not consistent:
+        raise SourceError(
+            "Cost Explorer's answers do not agree, as AWS changed its figures meanwhile;"
+            " nothing is taken, they are read again later"
+        )

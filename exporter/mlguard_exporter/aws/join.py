@@ -1,0 +1,148 @@
+"""From amounts by two tags at a time to amounts by all three.
+
+Cost Explorer groups by two tags at most. One of the three is the pivot: asked together with each of
+the other two, it settles whose an amount is wherever one value of the pivot goes with only one
+value of another tag on a day, such as a model that belongs to one project. Where it goes with
+several of both, nothing can be told from the two answers, and that value must be asked for by
+itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlguard_exporter.spend import Costs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+Pair = tuple[str, str]
+Triple = tuple[str, str, str]
+NOTHING = Costs(Decimal(0), Decimal(0), Decimal(0))
+TOLERANCE = Decimal("0.005")
+"""Two ways to the same amount may differ by less than this, half a cent."""
+RESIDUE = Decimal("0.000001")
+"""What rounding leaves when amounts with ten decimals are subtracted."""
+
+
+class When(NamedTuple):
+    """What amounts are never added up over."""
+
+    day: date
+    currency: str
+
+
+Amounts = Mapping[When, Mapping[Pair, Costs]]
+"""An answer: costs by day and by the values of two tags."""
+
+
+def ambiguous(left: Amounts, right: Amounts) -> set[str]:
+    """Values of the pivot that go with several values of both other tags on some day.
+
+    Args:
+        left: by the pivot and one tag.
+        right: by the pivot and the other.
+    """
+    several_left, several_right = _several(left), _several(right)
+    return {value for when in several_left for value in several_left[when] & several_right[when]}
+
+
+def _several(amounts: Amounts) -> defaultdict[When, set[str]]:
+    found: defaultdict[When, set[str]] = defaultdict(set)
+    for when, pairs in amounts.items():
+        counts = Counter(pivot for pivot, _ in pairs)
+        found[when] = {pivot for pivot, n in counts.items() if n > 1}
+    return found
+
+
+def joined(
+    left: Amounts, right: Amounts, asked: Mapping[str, Amounts]
+) -> dict[When, dict[Triple, Costs]]:
+    """Costs by the pivot, the first and the second of the other tags.
+
+    Args:
+        left: by the pivot and the first.
+        right: by the pivot and the second.
+        asked: by the first and the second, for each ambiguous value of the pivot.
+    """
+    found: dict[When, dict[Triple, Costs]] = {}
+    for when, pairs in left.items():
+        firsts, seconds = _by_pivot(pairs), _by_pivot(right.get(when, {}))
+        day = found[when] = {}
+        for pivot, first in firsts.items():
+            second = seconds.get(pivot, {})
+            if pivot in asked:
+                day |= {(pivot, a, b): c for (a, b), c in asked[pivot].get(when, {}).items()}
+            elif len(first) == 1:
+                (a,) = first
+                day |= {(pivot, a, b): costs for b, costs in second.items()}
+            else:
+                b = next(iter(second), "")  # none: all of it is zero
+                day |= {(pivot, a, b): costs for a, costs in first.items()}
+    return found
+
+
+def rest(every: Amounts, others: Mapping[When, Mapping[Triple, Costs]]) -> Amounts:
+    """Costs by the first and second tag that belong to no value of the pivot among `others`.
+
+    Args:
+        every: by the first and the second, whatever the pivot.
+        others: by all three.
+    """
+    found: dict[When, dict[Pair, Costs]] = {}
+    for when, pairs in every.items():
+        left = dict(pairs)
+        for (_, a, b), costs in others.get(when, {}).items():
+            left[a, b] = left.get((a, b), NOTHING).plus(_negative(costs))
+        found[when] = {
+            pair: c
+            for pair, c in left.items()
+            if any(x is not None and abs(x) > RESIDUE for x in c)
+        }
+    return found
+
+
+def agree(one: Amounts, other: Amounts) -> bool:
+    """Whether two answers come to the same for each day and value of their first tag."""
+    sums, others = _sums(one), _sums(other)
+    return all(
+        a == b or (a is not None and b is not None and abs(a - b) < TOLERANCE)
+        for key in sums.keys() | others.keys()
+        for a, b in zip(sums.get(key, NOTHING), others.get(key, NOTHING), strict=True)
+    )
+
+
+def total(parts: Iterable[Costs]) -> Costs:
+    """Their sum."""
+    found = NOTHING
+    for costs in parts:
+        found = found.plus(costs)
+    return found
+
+
+def merged(amounts: Amounts) -> dict[When, dict[Pair, Costs]]:
+    """The same without a distinction by the first tag: days alone can be compared then."""
+    return {when: {("", ""): total(pairs.values())} for when, pairs in amounts.items()}
+
+
+def _sums(amounts: Amounts) -> dict[tuple[When, str], Costs]:
+    found: dict[tuple[When, str], Costs] = {}
+    for when, pairs in amounts.items():
+        for (first, _), costs in pairs.items():
+            found[when, first] = found.get((when, first), NOTHING).plus(costs)
+    return found
+
+
+def _by_pivot(pairs: Mapping[Pair, Costs]) -> dict[str, dict[str, Costs]]:
+    found: dict[str, dict[str, Costs]] = {}
+    for (pivot, other), costs in pairs.items():
+        found.setdefault(pivot, {})[other] = costs
+    return found
+
+
+def _negative(costs: Costs) -> Costs:
+    return Costs(*(None if c is None else -c for c in costs))

@@ -1,0 +1,133 @@
+"""Counts each request to Cost Explorer before it is sent, and keeps below the month's limit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import ClientError
+from sqlite_utils import Migrations
+
+from mlguard_exporter.aws.errors import code
+from mlguard_exporter.spend import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlite_utils import Database
+
+    from mlguard_common.database import TransactAndWait
+
+REQUEST_USD = Decimal("0.01")
+"""What AWS charges for a request to Cost Explorer."""
+ANSWERED = "success"
+
+migrations = Migrations("mlguard-requests")
+
+
+@migrations()
+def initial(db: Database) -> None:
+    """Make the tables: requests sent in each UTC month, and how they ended."""
+    db.execute(
+        "CREATE TABLE requests_sent (account TEXT NOT NULL, month TEXT NOT NULL,"
+        " n INTEGER NOT NULL, PRIMARY KEY (account, month)) STRICT, WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE requests_ended (account TEXT NOT NULL, operation TEXT NOT NULL,"
+        " outcome TEXT NOT NULL, n INTEGER NOT NULL,"
+        " PRIMARY KEY (account, operation, outcome)) STRICT, WITHOUT ROWID"
+    )
+
+
+class LimitError(SourceError):
+    """The month's requests are used up."""
+
+
+class Requests(NamedTuple):
+    """Requests of one account.
+
+    Attributes:
+        sent: all that were ever sent, which AWS may charge.
+        ended: the same by operation and outcome, without those that a killed process sent.
+    """
+
+    sent: int
+    ended: dict[tuple[str, str], int]
+
+
+class Meter:
+    """The requests of one account; every attempt counts, retries too.
+
+    Args:
+        account: its name.
+        limit: requests in a UTC month.
+        transact: for the database.
+        clock: epoch seconds.
+    """
+
+    def __init__(
+        self, account: str, limit: int, transact: TransactAndWait, clock: Callable[[], float]
+    ) -> None:
+        self._account = account
+        self._limit = limit
+        self._transact = transact
+        self._clock = clock
+
+    def watch(self, client: Any) -> None:
+        """Count what a client of Cost Explorer sends; beyond the limit its calls raise LimitError.
+
+        A request is counted and stored before it is sent, so that no crash makes one for free.
+        """
+        client.meta.events.register("before-send.cost-explorer", self._before)
+        client.meta.events.register("response-received.cost-explorer", self._after)
+
+    def _before(self, **_: object) -> None:
+        month = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m")
+        self._transact(lambda db: self._reserve(db, month))
+
+    def _reserve(self, db: Database, month: str) -> None:
+        found = db.execute(
+            "SELECT n FROM requests_sent WHERE account = ? AND month = ?", (self._account, month)
+        ).fetchone()
+        if (found and found[0] >= self._limit) or self._limit == 0:
+            raise LimitError(
+                f"the limit of {self._limit} requests to Cost Explorer in {month} is reached;"
+                " raise cost.max_requests_per_month, or wait for the next month"
+            )
+        db.execute(
+            "INSERT INTO requests_sent VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET n = n + 1",
+            (self._account, month),
+        )
+
+    def _after(
+        self, parsed_response: dict[str, Any] | None, exception: Exception | None, **more: Any
+    ) -> None:
+        if isinstance(exception, LimitError):
+            return
+        operation = more["event_name"].rpartition(".")[2]
+        outcome = _outcome(parsed_response or {}, exception, operation)
+        self._transact(
+            lambda db: db.execute(
+                "INSERT INTO requests_ended VALUES (?, ?, ?, 1)"
+                " ON CONFLICT DO UPDATE SET n = n + 1",
+                (self._account, operation, outcome),
+            )
+        )
+
+
+def _outcome(answer: dict[str, Any], exception: Exception | None, operation: str) -> str:
+    if exception is None and "Error" in answer:
+        exception = ClientError(answer, operation)
+    return ANSWERED if exception is None else code(exception)
+
+
+def count_requests(db: Database, account: str) -> Requests:
+    """What an account has sent."""
+    (sent,) = db.execute(
+        "SELECT coalesce(sum(n), 0) FROM requests_sent WHERE account = ?", (account,)
+    ).fetchone()
+    ended = db.execute(
+        "SELECT operation, outcome, n FROM requests_ended WHERE account = ?", (account,)
+    )
+    return Requests(sent, {(operation, outcome): n for operation, outcome, n in ended})

@@ -1,0 +1,37 @@
+"""The command `mlguard-exporter export`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlguard import paths
+from mlguard_common.database import open_to_read
+from mlguard_exporter.spend.export import write_csv, write_openmetrics
+from mlguard_exporter.spend.ledger import Ledger
+from mlguard_exporter.store import DATABASE
+
+if TYPE_CHECKING:
+    from mlguard_exporter.config import Config
+
+
+def run(config: Config, form: str) -> int:
+    """Write all spend that was ever read to standard output; the daemon may run meanwhile.
+
+    Args:
+        config: with the folder of the database, and the basis for `openmetrics`.
+        form: `csv` or `openmetrics`.
+
+    Raises:
+        StoreError: there is none.
+    """
+    db = open_to_read(Path(config.data_dir or paths.data_dir()) / DATABASE)
+    try:
+        if form == "csv":
+            write_csv(Ledger(db), sys.stdout)
+        else:
+            write_openmetrics(Ledger(db), config.cost.basis, sys.stdout)
+    finally:
+        db.conn.close()
+    return 0

@@ -1,0 +1,59 @@
+"""What a month will cost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from mlguard_exporter.spend.calendar import days_between, month_after, month_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import date
+
+    from mlguard_exporter.figures.book import Days
+
+_WEEKS = 3
+"""How far back an ordinary day is looked for."""
+_ZERO = Decimal(0)
+
+
+def month_forecast(
+    days: Days, settled: Collection[date], spikes: Collection[date], today: date
+) -> Decimal | None:
+    """What the month of `today` will cost.
+
+    Days that are settled count as they are. Any other costs what the latest settled day of the same
+    weekday did, first days of a month and spikes left out, as fees and accidents do not come again;
+    or what is known of it already, if that is more. Spend that is younger than a week goes on at
+    its mean.
+
+    Args:
+        days: amounts by day; a settled day without one cost nothing.
+        settled: days that are settled.
+        spikes: those of them that were out of the ordinary.
+        today: the UTC day.
+
+    Returns:
+        None while no ordinary day is known.
+    """
+    begun = min((day for day, amount in days.items() if amount), default=today)
+    last = max(settled, default=begun)
+    ordinary = {
+        day: days.get(day, _ZERO)
+        for day in settled
+        if max(begun, last - timedelta(weeks=_WEEKS)) <= day and day.day != 1 and day not in spikes
+    }
+    if not ordinary:
+        return None
+    mean = sum(ordinary.values(), _ZERO) / len(ordinary)
+    by_weekday = {day.weekday(): ordinary[day] for day in sorted(ordinary)}
+    if (last - begun).days < 6:
+        by_weekday = {}
+    total = _ZERO
+    for day in days_between(month_of(today), month_after(today)):
+        known = days.get(day, _ZERO)
+        likely = by_weekday.get(day.weekday(), mean)
+        total += known if day in settled else max(known, likely)
+    return total

@@ -1,0 +1,165 @@
+"""The figures of spend, made from what is known, once for many scrapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from mlguard_common.samples import Families
+from mlguard_exporter.figures import metrics
+from mlguard_exporter.figures.forecast import month_forecast
+from mlguard_exporter.figures.scopes import Scope, judge_all
+from mlguard_exporter.spend import Kind
+from mlguard_exporter.spend.calendar import SETTLING_DAYS, begins, month_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from datetime import date
+
+    from mlguard_exporter.config import CostConfig
+    from mlguard_exporter.figures.book import Book
+    from mlguard_exporter.figures.scopes import Judged
+    from mlguard_exporter.spend import Series
+
+SHOWN_DAYS = 35
+"""An owner that has spent nothing for so long, and not in this month, is shown no more."""
+UNTAGGED_DAYS = 7
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All figures of spend on one UTC day.
+
+    Attributes:
+        day: that day.
+        lasting: figures that stay until there are new ones.
+        of_the_month: figures that would be wrong in another month.
+        of_the_day: figures that would be wrong on another day.
+    """
+
+    day: date
+    lasting: Families
+    of_the_month: Families
+    of_the_day: Families
+
+    def collect(self, families: Families, today: date) -> None:
+        """Add what is true today."""
+        parts = [self.lasting]
+        if month_of(today) == month_of(self.day):
+            parts.append(self.of_the_month)
+        if today == self.day:
+            parts.append(self.of_the_day)
+        for part in parts:
+            for metric, samples in part.samples.items():
+                families.samples.setdefault(metric, []).extend(samples)
+
+
+def make_figures(books: Iterable[Book], cost: CostConfig, today: date) -> Figures:
+    """Everything that follows from the spend of all accounts."""
+    lasting, of_the_month, of_the_day = Families(), Families(), Families()
+    for book in books:
+        _add_days(of_the_day, book, today)
+        judged = judge_all(book, cost.spikes)
+        _add_month(of_the_month, book, judged, today)
+        _add_verdicts(lasting, book, judged)
+        _add_untagged(lasting, book)
+    for budget in cost.budgets:
+        labels = (budget.project, budget.model or "", _label(budget.currency))
+        lasting.add(metrics.BUDGET, labels, budget.amount)
+    lasting.add(metrics.UNTAGGED_THRESHOLD, (), cost.untagged_threshold_ratio)
+    return Figures(today, lasting, of_the_month, of_the_day)
+
+
+def _add_days(families: Families, book: Book, today: date) -> None:
+    owners = _shown(book, Kind.OWNER, today)
+    settled = today - timedelta(days=SETTLING_DAYS)
+    if settled in book.settled:
+        for series in owners:
+            amount = book.amounts[series].get(settled, _ZERO)
+            families.add(metrics.SETTLED_DAY, _owner(book, series), float(amount))
+        for series in _shown(book, Kind.SERVICE, today):
+            amount = book.amounts[series].get(settled, _ZERO)
+            families.add(metrics.SETTLED_DAY_BY_SERVICE, _named(book, series), float(amount))
+    if book.known:
+        latest = max(book.known)
+        for series in owners:
+            amount = book.amounts[series].get(latest, _ZERO)
+            families.add(metrics.LATEST_DAY, _owner(book, series), float(amount))
+
+
+def _add_month(families: Families, book: Book, judged: Collection[Judged], today: date) -> None:
+    first = month_of(today)
+    if not any(day >= first for day in book.known):
+        return
+    spikes = {
+        one.subject.series: {day for day, verdict in one.verdicts.items() if verdict.spike}
+        for one in judged
+        if one.subject.scope is Scope.ENDPOINT
+    }
+    settled = set(book.settled)
+    for series in _shown(book, Kind.OWNER, today):
+        days = book.amounts[series]
+        so_far = sum((a for day, a in days.items() if day >= first), _ZERO)
+        families.add(metrics.MONTH_TO_DATE, _owner(book, series), float(so_far))
+        forecast = month_forecast(days, settled, spikes.get(series, ()), today)
+        if forecast is not None:
+            families.add(metrics.MONTH_FORECAST, _owner(book, series), float(forecast))
+    for series, days in book.of(Kind.OTHER).items():
+        so_far = sum((a for day, a in days.items() if day >= first), _ZERO)
+        if any(day >= first for day in days):
+            families.add(metrics.OTHER, _named(book, series), float(so_far))
+
+
+def _add_verdicts(families: Families, book: Book, judged: Iterable[Judged]) -> None:
+    settled = book.settled
+    if settled:
+        families.add(metrics.JUDGED_DAY, (book.account,), begins(settled[-1]))
+    for one in judged:
+        series = one.subject.series
+        labels = (
+            book.account, one.subject.scope.value, series.project, series.model, series.endpoint,
+            series.name, _label(series.currency),
+        )  # fmt: skip
+        families.add(metrics.SPIKE, labels, int(one.told))
+        if one.verdict.expected is not None:
+            families.add(metrics.EXPECTED, labels, one.verdict.expected)
+            families.add(metrics.SPIKE_EXCESS, labels, one.verdict.excess)
+        if one.late_excess is not None:
+            families.add(metrics.LATE_SPIKE_EXCESS, labels, one.late_excess)
+
+
+def _add_untagged(families: Families, book: Book) -> None:
+    days = book.settled[-UNTAGGED_DAYS:]
+    owners = book.of(Kind.OWNER)
+    for currency in sorted({series.currency for series in owners}):
+        total = untagged = _ZERO
+        for series, amounts in owners.items():
+            if series.currency == currency:
+                spent = sum((amounts.get(day, _ZERO) for day in days), _ZERO)
+                total += spent
+                untagged += _ZERO if series.project else spent
+        if total > 0:
+            labels = (book.account, _label(currency))
+            families.add(metrics.UNTAGGED_RATIO, labels, float(untagged / total))
+
+
+def _shown(book: Book, kind: Kind, today: date) -> list[Series]:
+    since = min(month_of(today), today - timedelta(days=SHOWN_DAYS))
+    return [s for s, days in book.of(kind).items() if any(day >= since for day in days)]
+
+
+def _owner(book: Book, series: Series) -> tuple[str, ...]:
+    return (
+        book.account, series.project, series.model, series.endpoint, _label(series.currency),
+    )  # fmt: skip
+
+
+def _named(book: Book, series: Series) -> tuple[str, ...]:
+    return book.account, series.name, _label(series.currency)
+
+
+def _label(currency: str) -> str:
+    return "" if currency == "USD" else currency

@@ -1,0 +1,217 @@
+"""Reads the spend of every account when it is due, keeps it, and has figures made of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mlguard_exporter.aws import explain
+from mlguard_exporter.reading import attempts as memory
+from mlguard_exporter.reading.schedule import days_to_read, due_at, history_is_read
+from mlguard_exporter.reading.sources import settings_mark, source_of
+from mlguard_exporter.spend import SourceError
+from mlguard_exporter.spend.calendar import begins, utc_day
+from mlguard_exporter.spend.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import date
+
+    from sqlite_utils import Database
+
+    from mlguard_common.database import Transact
+    from mlguard_exporter.config import AccountConfig, CostConfig
+    from mlguard_exporter.reading.attempts import Attempts
+    from mlguard_exporter.reading.sources import AccountSource
+    from mlguard_exporter.spend import Reading
+
+DAY_SECONDS = 86_400.0
+TAGS_EVERY_SECONDS = 7 * DAY_SECONDS
+"""The tags' states are asked for once a week, as AWS may charge for that too."""
+LONGEST_WAIT_SECONDS = 60.0
+"""Between looks at the clock, which may be set meanwhile."""
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class _Account(NamedTuple):
+    config: AccountConfig
+    settings: str
+    found: AccountSource
+
+
+class Reader:
+    """The task that reads; one account at a time, in a thread that nothing waits for at the end.
+
+    Args:
+        cost: what to read.
+        transact: runs a job on the database in one transaction.
+        clock: epoch seconds.
+        refresh: has figures made anew.
+    """
+
+    def __init__(
+        self,
+        cost: CostConfig,
+        transact: Transact,
+        clock: Callable[[], float],
+        refresh: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._transact = transact
+        self._clock = clock
+        self._refresh = refresh
+        self._wake = asyncio.Event()
+        self._impatient = False
+        self._today: date | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._use(cost)
+
+    def _use(self, cost: CostConfig) -> None:
+        self._interval = cost.interval.seconds
+        self._accounts = [
+            _Account(a, settings_mark(a, cost), source_of(a, cost, self._wait_for, self._clock))
+            for a in cost.accounts
+        ]
+
+    def use(self, cost: CostConfig) -> None:
+        """Go on with another configuration; what has failed is tried again at once."""
+        self._use(cost)
+        self._impatient = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Read for ever."""
+        while True:
+            self._wake.clear()
+            wait = await self.tick()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait)
+
+    async def tick(self) -> float:
+        """Read the accounts that are due; the seconds until the next look."""
+        self._loop = asyncio.get_running_loop()
+        impatient, self._impatient = self._impatient, False
+        today = utc_day(self._clock())
+        if impatient or today != self._today:
+            self._today = today
+            await self._refresh()  # before a read that may take its time
+        waits = [LONGEST_WAIT_SECONDS, begins(today) + DAY_SECONDS - self._clock()]
+        for account in self._accounts:
+            try:
+                waits.append(await self._read_if_due(account, impatient=impatient))
+            except sqlite3.Error as error:
+                log.error("%s: cannot be kept: %s", account.config.name, error)  # noqa: TRY400
+        return max(min(waits), 0.0)
+
+    async def _read_if_due(self, account: _Account, *, impatient: bool) -> float:
+        """Read an account unless it is too early; the seconds until it is due again."""
+        name, now = account.config.name, self._clock()
+        tried = await self._transact(lambda db: memory.remembered(db, name))
+        anew = tried.settings != account.settings
+        hurry = impatient if tried.failures else anew
+        due = now if hurry else due_at(tried, self._interval, now)
+        if due > now:
+            return due - now
+        await self._transact(lambda db: memory.begin(db, name, now))
+        up = await self._read(account, tried, now, anew=anew)
+        done = self._clock()
+        if up:
+            await self._transact(lambda db: memory.succeed(db, name, account.settings, done))
+            if history_is_read(tried, now):
+                await self._transact(lambda db: memory.forget_history(db, name))
+        else:
+            await self._transact(lambda db: memory.fail(db, name))
+        await self._refresh()
+        return 0.0
+
+    async def _read(self, account: _Account, tried: Attempts, now: float, *, anew: bool) -> bool:
+        first, end = days_to_read(tried, now, anew=anew)
+        name, source = account.config.name, account.found.source
+
+        def work() -> tuple[int, int]:
+            known = set() if anew else self._wait_for(lambda db: Ledger(db).versions(name))
+            readings = restated = 0
+            for reading in source.read(first, end, known):
+                take = partial(_take, name, reading, now)
+                readings, restated = readings + 1, restated + self._wait_for(take)
+            if account.found.active_tags is not None and _is_old(tried.tags_asked_at, now):
+                self._ask_tags(name, account.found.active_tags, now)
+            return readings, restated
+
+        try:
+            readings, restated = await _in_thread(work)
+        except SourceError as error:
+            log.warning("%s: spend is not read: %s", name, error)
+            return False
+        except (sqlite3.Error, OSError) as error:
+            log.error("%s: spend cannot be kept: %s", name, error)  # noqa: TRY400
+            return False
+        except Exception:
+            log.exception("%s: spend is not read, by a fault of ML Guard", name)
+            return False
+        log.info(
+            "%s: %s, days restated: %d", name,
+            f"spend is read from {first} on" if readings else "spend has not changed", restated,
+        )  # fmt: skip
+        return True
+
+    def _ask_tags(self, name: str, ask: Callable[[], dict[str, bool]], now: float) -> None:
+        try:
+            active = ask()
+        except (SourceError, BotoCoreError, ClientError) as error:
+            log.warning("%s: the tags' states are not known: %s", name, explain(error))
+            active = {}
+        self._wait_for(lambda db: memory.note_tags(db, name, active, now))
+
+    def _wait_for(self, job: Callable[[Database], T]) -> T:
+        """Run a job on the database from the reading thread."""
+        if self._loop is None:
+            raise RuntimeError("reading has not begun")
+
+        async def run() -> T:
+            return await self._transact(job)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+
+def _take(account: str, reading: Reading, now: float, db: Database) -> int:
+    return Ledger(db).take(account, reading, now)
+
+
+def _is_old(moment: float | None, now: float) -> bool:
+    return moment is None or not now - TAGS_EVERY_SECONDS < moment <= now
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Run what blocks; a process that ends does not wait for it, unlike for an executor's."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if ended.cancelled():
+            return
+        if error is not None:
+            ended.set_exception(error)
+        else:
+            ended.set_result(result)  # type: ignore[arg-type]
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except BaseException as caught:  # noqa: BLE001 - handed over
+            error = caught
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, name="reading", daemon=True).start()
+    return await ended

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from sqlite_utils import Database
+
+from mlguard_exporter.spend import Costs, Kind, Reading, Series
+from mlguard_exporter.spend.ledger import Ledger, migrations
+
+SHOP = Series(Kind.OWNER, "shop", "churn", "predict")
+BANK = Series(Kind.OWNER, "bank", "fraud", "predict")
+FIRST = date(2026, 3, 1)
+
+
+def at(day: int, hour: int = 1) -> float:
+    return datetime(2026, 3, day, hour, tzinfo=UTC).timestamp()
+
+
+def costs(text: str) -> Costs:
+    return Costs(Decimal(text), Decimal(text), None)
+
+
+def reading(days: dict[int, dict[Series, str]], end: int = 20, version: str = "") -> Reading:
+    found = {date(2026, 3, d): {s: costs(c) for s, c in of.items()} for d, of in days.items()}
+    return Reading(FIRST, date(2026, 3, end), found, version)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    db = Database(sqlite3.connect(tmp_path / "x.db", isolation_level=None))
+    migrations.apply(db)
+    yield Ledger(db)
+    db.conn.close()
+
+
+def kept(ledger, account="main"):
+    return {
+        (row.day.day, row.series.project): str(row.costs.unblended)
+        for row in ledger.rows(account, FIRST, date(2026, 3, 31))
+    }
+
+
+def test_amounts_are_kept_to_the_last_digit(ledger):
+    exact = "12345678901234567890.0000000001"
+    ledger.take("main", reading({1: {SHOP: exact}}), at(2))
+    (row,) = ledger.rows("main", FIRST, FIRST)
+    assert row == (FIRST, SHOP, costs(exact), at(2))
+
+
+def test_a_reading_replaces_its_days_and_no_others(ledger):
+    ledger.take("main", reading({1: {SHOP: "1", BANK: "2"}, 9: {SHOP: "9"}}), at(10))
+    ledger.take("other", reading({1: {SHOP: "7"}}), at(10))
+    ledger.take("main", reading({1: {SHOP: "3"}}, end=2), at(11))
+    assert kept(ledger) == {(1, "shop"): "3", (9, "shop"): "9"}
+    assert kept(ledger, "other") == {(1, "shop"): "7"}
+    assert ledger.accounts() == ["main", "other"]
+
+
+def test_a_day_is_restated_when_it_changes_after_it_was_settled(ledger):
+    assert ledger.take("main", reading({1: {SHOP: "1"}}), at(2)) == 0
+    assert ledger.take("main", reading({1: {SHOP: "5"}}), at(3)) == 0  # was not settled on the 2nd
+    assert ledger.take("main", reading({1: {SHOP: "5"}}), at(4)) == 0  # the same
+    assert ledger.take("main", reading({1: {SHOP: "5.009"}}), at(5)) == 0  # less than a cent
+    assert ledger.take("main", reading({1: {SHOP: "6"}}), at(6)) == 1
+    assert ledger.take("main", reading({1: {BANK: "6"}}), at(7)) == 1
+    known = ledger.known_days("main")[FIRST]
+    assert known == (at(2), at(7), 2)
+    before = [(row.series, row.costs, row.read_at) for row in ledger.superseded("main", 0)]
+    assert before == [(SHOP, costs("5.009"), at(3)), (SHOP, costs("6"), at(6))]
+    assert list(ledger.superseded("main", at(8))) == []
+    (row,) = ledger.rows("main", FIRST, FIRST)
+    assert (row.series, row.read_at) == (BANK, at(7))
+
+
+def test_a_day_is_not_taken_back_by_an_answer_without_it(ledger, caplog):
+    ledger.take("main", reading({1: {SHOP: "1"}, 2: {SHOP: "2"}}), at(4))
+    assert ledger.take("main", reading({2: {SHOP: "2"}}), at(5)) == 0
+    assert ledger.take("main", reading({}), at(6)) == 0
+    assert kept(ledger) == {(1, "shop"): "1", (2, "shop"): "2"}
+    assert "nothing was told of 2 days that had spend, from 2026-03-01 on" in caplog.text
+
+
+def test_versions_are_those_of_the_latest_readings(ledger):
+    ledger.take("main", reading({1: {SHOP: "1"}}, version="a"), at(4))
+    ledger.take("main", reading({1: {SHOP: "1"}}, version="b"), at(4))
+    ledger.take("other", reading({1: {SHOP: "1"}}, version="c"), at(4))
+    assert ledger.versions("main") == {"b"}
+
+
+def test_a_basis_that_is_not_told_stays_unknown(ledger):
+    ledger.take("main", reading({1: {SHOP: "1"}}), at(4))
+    (row,) = ledger.rows("main", FIRST, FIRST)
+    assert row.costs.net_unblended is None
+    known = Reading(FIRST, FIRST + timedelta(days=1), {FIRST: {SHOP: Costs(*(Decimal(1),) * 3)}})
+    assert ledger.take("main", known, at(5)) == 1

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlguard_exporter.reading.attempts import Attempts
+from mlguard_exporter.reading.schedule import days_to_read, due_at, history_is_read
+from mlguard_exporter.spend.calendar import is_settled, month_after, month_of, utc_day
+
+DAY = 86_400.0
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def text(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+@pytest.mark.parametrize(
+    ("interval", "attempted", "now", "due"),
+    [
+        (24, "2026-03-01 00:15", "2026-03-01 00:16", "2026-03-02 00:15"),
+        (24, "2026-03-01 00:14", "2026-03-01 00:16", "2026-03-01 00:16"),  # missed: now
+        (24, "2026-03-01 15:00", "2026-03-01 15:01", "2026-03-02 00:15"),
+        (6, "2026-03-01 15:00", "2026-03-01 15:01", "2026-03-01 18:15"),
+        (6, "2026-03-01 18:15", "2026-03-01 23:00", "2026-03-02 00:15"),
+        (24, "2024-02-28 00:15", "2024-02-28 09:00", "2024-02-29 00:15"),
+        (24, "2026-12-31 00:15", "2026-12-31 09:00", "2027-01-01 00:15"),
+        (24, "2027-01-01 00:15", "2026-03-01 09:00", "2026-03-01 09:00"),  # the clock went back
+    ],
+)
+def test_an_account_is_read_once_in_each_interval(interval, attempted, now, due):
+    tried = Attempts(attempted_at=at(attempted))
+    assert text(due_at(tried, interval * 3600, at(now))) == due
+
+
+def test_failures_are_tried_again_ever_more_rarely():
+    begun = at("2026-03-01 00:15")
+    waits = [
+        (due_at(Attempts(attempted_at=begun, failures=n), DAY, begun + 1) - begun) / 60
+        for n in range(1, 9)
+    ]
+    assert waits == [15, 30, 60, 120, 240, 480, 720, 720]
+
+
+@given(st.integers(0, 4_000_000_000), st.sampled_from([6, 7, 12, 24, 48]))
+def test_no_interval_has_more_than_one_read_and_none_is_left_out(start, hours):
+    interval, now, reads = hours * 3600.0, float(start), []
+    for _ in range(5):
+        due = due_at(Attempts(attempted_at=reads[-1] if reads else None), interval, now)
+        assert due >= now
+        now = due
+        reads.append(due)
+        now += 1
+    gaps = [b - a for a, b in pairwise(reads[1:])]
+    assert gaps == [interval] * 3
+    assert 0 < reads[1] - reads[0] <= interval
+
+
+@pytest.mark.parametrize(
+    ("now", "anew", "first", "end"),
+    [
+        ("2026-03-01 00:15", False, "2026-02-01", "2026-03-02"),
+        ("2024-02-29 23:59", False, "2024-01-01", "2024-03-01"),
+        ("2026-01-31 12:00", False, "2025-12-01", "2026-02-01"),
+        ("2026-01-31 12:00", True, "2025-10-01", "2026-02-01"),
+    ],
+)
+def test_this_month_and_the_one_before_are_read_and_more_at_first(now, anew, first, end):
+    days = days_to_read(Attempts(), at(now), anew=anew)
+    assert tuple(map(str, days)) == (first, end)
+
+
+def test_history_is_read_until_aws_has_had_time():
+    asked = at("2026-03-01 12:00")
+    tried = Attempts(history_first=date(2025, 4, 1), history_asked_at=asked)
+    assert days_to_read(tried, asked, anew=False)[0] == date(2025, 4, 1)
+    assert not history_is_read(tried, asked + DAY)
+    assert history_is_read(tried, asked + 2 * DAY)
+    assert history_is_read(tried, asked - 1)  # the clock went back
+
+
+@given(st.dates(date(1990, 1, 1), date(2090, 1, 1)))
+def test_months_follow_each_other(day):
+    assert month_of(day) == day.replace(day=1)
+    assert month_of(month_after(day), 1) == month_of(day)
+    assert month_of(day, 12) == day.replace(day=1, year=day.year - 1)
+
+
+def test_a_day_is_settled_when_it_is_read_two_days_after_it_began_whatever_the_time_zone(
+    monkeypatch,
+):
+    for zone in ("UTC", "America/New_York", "Pacific/Kiritimati", "Europe/Berlin"):
+        monkeypatch.setenv("TZ", zone)
+        import time
+
+        time.tzset()
+        assert utc_day(at("2026-03-29 00:00")) == date(2026, 3, 29)  # clocks change in Europe
+        assert not is_settled(date(2026, 3, 28), at("2026-03-29 23:59"))
+        assert is_settled(date(2026, 3, 28), at("2026-03-30 00:00"))
+    monkeypatch.delenv("TZ")
+    time.tzset()
