@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from hypothesis import settings
+from support.aws import FakeAws
 from support.receivers import Hook
 from support.sidecar import Daemon, Exporter, Sidecar
 
@@ -41,6 +42,17 @@ def make_sidecar(tmp_path):
 def make_exporter(tmp_path):
     """Makes exporters that are not started, and ends what is left of them."""
     yield from _maker(Exporter, tmp_path)
+
+
+@pytest.fixture
+def fake_aws(monkeypatch):
+    """An AWS that boto3 finds from this process; its clock is to be set."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with FakeAws() as fake:
+        for name, value in fake.env().items():
+            monkeypatch.setenv(name, value)
+        yield fake
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mlguard_exporter.spikes import Judging
 from mlguard_rules.notify import NotifyConfig, RulesConfig
 
 _NAME = 128
-_LEAST_INTERVAL = 6 * 3600
+_LEAST_INTERVAL, _DAY = 6 * 3600, 24 * 3600
 _MOST_REQUESTS = 100_000
 
 
@@ -110,8 +110,8 @@ class CostConfig(ConfigStruct, frozen=True):
         names = [account.name for account in self.accounts]
         if len(set(names)) != len(names):
             raise ValueError("accounts: expected different names")
-        if self.interval.seconds < _LEAST_INTERVAL:
-            raise ValueError("interval: expected 6h or more; AWS has new figures no more often")
+        if not _LEAST_INTERVAL <= self.interval.seconds <= _DAY:
+            raise ValueError("interval: expected 6h to 24h; AWS has new figures no more often")
         if not 0 <= self.max_requests_per_month <= _MOST_REQUESTS:
             raise ValueError(f"max_requests_per_month: expected 0 to {_MOST_REQUESTS}")
         if not 0 <= self.untagged_threshold_ratio <= 1:

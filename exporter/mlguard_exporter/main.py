@@ -36,8 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     backfill.add_argument(
         "--months", type=int, choices=range(1, 13), default=12, metavar="N", help="1 to 12 (12)"
     )
-    for command in (check, activate, backfill):
+    export = commands.add_parser("export", help="write all spend that was ever read")
+    export.set_defaults(run=_export)
+    export.add_argument(
+        "--format", choices=("csv", "openmetrics"), default="csv", help="for what reads it (csv)"
+    )
+    for command in (check, activate, backfill, export):
         _add_place(command, default=argparse.SUPPRESS)
+    for command in (check, activate, backfill):
         command.add_argument("--account", metavar="NAME", help="one account, instead of all")
     for command in (activate, backfill):
         command.add_argument("--dry-run", action="store_true", help="change nothing")
@@ -104,6 +110,14 @@ def _backfill(flags: argparse.Namespace) -> int:
             config, now=utc_now(), months=flags.months, **_which(flags), **_consent(flags)
         )
     )
+
+
+def _export(flags: argparse.Namespace) -> int:
+    from mlguard_exporter import export  # noqa: PLC0415
+    from mlguard_exporter.setup import for_people  # noqa: PLC0415
+
+    config = _read_config(flags)
+    return for_people(lambda: export.run(config, flags.format))
 
 
 def _which(flags: argparse.Namespace) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """Cost Explorer, and the way into AWS."""
 
 from mlguard_exporter.aws.cost_explorer import CostExplorer
-from mlguard_exporter.aws.errors import code, explain
+from mlguard_exporter.aws.errors import AwsErrors, code, explain
 from mlguard_exporter.aws.meter import REQUEST_USD, Meter, Requests, count_requests
 from mlguard_exporter.aws.meter import migrations as request_migrations
 from mlguard_exporter.aws.session import Aws
-from mlguard_exporter.aws.tags import active_tags
+from mlguard_exporter.aws.tags import ACTIVE, active_tags, tag_states
 
 __all__ = [
+    "ACTIVE",
     "REQUEST_USD",
     "Aws",
+    "AwsErrors",
     "CostExplorer",
     "Meter",
     "Requests",
@@ -18,4 +20,5 @@ __all__ = [
     "count_requests",
     "explain",
     "request_migrations",
+    "tag_states",
 ]

@@ -7,9 +7,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from mlguard_exporter.aws.errors import explain
+from mlguard_exporter.aws.errors import AwsErrors, explain
 from mlguard_exporter.aws.join import (
     Amounts,
     Pair,
@@ -64,7 +62,7 @@ class CostExplorer:
         period = {"Start": first.isoformat(), "End": end.isoformat()}
         try:
             days = self._days(Asking(self._client(), period))
-        except (BotoCoreError, ClientError) as error:
+        except AwsErrors as error:
             raise SourceError(explain(error)) from error
         yield Reading(first, end, days)
 

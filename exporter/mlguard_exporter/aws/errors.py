@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from mlguard_exporter.aws.error_texts import CODES, DENIALS, INVALID, RAISED, Known
 
 POLICY = "exporter/iam-policy.json"
 """The least rights that the exporter needs, as a file of this project."""
+
+AwsErrors = (BotoCoreError, ClientError, ResponseParserError)
+"""What boto3 raises when AWS, or the way there, fails."""
 
 _LONGEST = 200
 _SECRET = re.compile(r"\bA[KS]IA\w+|(?<![\w/+=:.-])[\w+=][\w/+=]{31,}")

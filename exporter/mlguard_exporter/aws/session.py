@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -14,8 +15,14 @@ if TYPE_CHECKING:
 
 _REGION = "us-east-1"
 """Where Cost Explorer is, whatever region an account works in."""
-_ATTEMPTS = 3
-_CONNECT_SECONDS, _READ_SECONDS = 10, 60
+_CONFIG = BotoConfig(
+    retries={"mode": "standard", "total_max_attempts": 3},
+    connect_timeout=10,
+    read_timeout=60,
+    user_agent_appid="mlguard-exporter",
+)
+
+logging.getLogger("botocore").setLevel(logging.ERROR)  # it logs, with a traceback, what it raises
 
 
 class Aws:
@@ -42,16 +49,7 @@ class Aws:
         if self._session is None:
             self._session = self._open()
         region = self._session.region_name if service == "s3" else None
-        return self._session.client(
-            service,
-            region_name=region or _REGION,
-            config=BotoConfig(
-                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-                connect_timeout=_CONNECT_SECONDS,
-                read_timeout=_READ_SECONDS,
-                user_agent_appid="mlguard-exporter",
-            ),
-        )
+        return self._session.client(service, region_name=region or _REGION, config=_CONFIG)
 
     def _open(self) -> boto3.Session:
         account = self._account
@@ -68,7 +66,8 @@ class Aws:
     def _assume(self, own: boto3.Session) -> dict[str, str]:
         account = self._account
         external = {"ExternalId": account.external_id} if account.external_id else {}
-        answer = own.client("sts", region_name=own.region_name or _REGION).assume_role(
+        sts = own.client("sts", region_name=own.region_name or _REGION, config=_CONFIG)
+        answer = sts.assume_role(
             RoleArn=account.role_arn, RoleSessionName="mlguard-exporter", **external
         )
         given = answer["Credentials"]

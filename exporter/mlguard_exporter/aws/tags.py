@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlguard_exporter.spend import SourceError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ACTIVE = "Active"
 
-def active_tags(client: Any, tags: Sequence[str]) -> dict[str, bool]:
-    """Whether each tag is active; one that AWS has never seen is not.
+
+def tag_states(client: Any, tags: Sequence[str]) -> dict[str, str]:
+    """Active or Inactive; tags that AWS has not seen are left out.
 
     Args:
         client: of Cost Explorer, in the account that pays.
@@ -18,7 +22,19 @@ def active_tags(client: Any, tags: Sequence[str]) -> dict[str, bool]:
     Raises:
         ClientError: such as AccessDeniedException in an account that does not pay for itself.
         BotoCoreError: AWS cannot be reached.
+        SourceError: the answer cannot be read.
     """
     answer = client.list_cost_allocation_tags(TagKeys=list(tags))
-    states = {tag["TagKey"]: tag["Status"] for tag in answer["CostAllocationTags"]}
-    return {tag: states.get(tag) == "Active" for tag in tags}
+    try:
+        return {tag["TagKey"]: tag["Status"] for tag in answer["CostAllocationTags"]}
+    except (KeyError, TypeError) as error:
+        raise SourceError(
+            "AWS's answer cannot be read, it may have been cut off; try again, and look whether a"
+            " proxy or something else answers instead"
+        ) from error
+
+
+def active_tags(client: Any, tags: Sequence[str]) -> dict[str, bool]:
+    """Whether each tag is active; one that AWS has not seen is not. Raises the same."""
+    states = tag_states(client, tags)
+    return {tag: states.get(tag) == ACTIVE for tag in tags}

@@ -7,10 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mlguard_exporter.files.errors import MonthError
-from mlguard_exporter.files.local import Local
+from mlguard_exporter.files.location import store_at
 from mlguard_exporter.files.manifest import find_data, find_export, find_months, no_manifest
 from mlguard_exporter.files.reading import read_month
-from mlguard_exporter.files.s3 import S3
 from mlguard_exporter.spend import SourceError
 
 if TYPE_CHECKING:
@@ -19,12 +18,10 @@ if TYPE_CHECKING:
 
     from mlguard_exporter.config import TagsConfig
     from mlguard_exporter.files.manifest import Delivery, Month
-    from mlguard_exporter.files.store import Store
     from mlguard_exporter.spend import Reading
 
 _RULES = "1"
 """Of how lines are added up: another one has every month read again."""
-_S3 = "s3://"
 
 
 class FileSource:
@@ -41,7 +38,7 @@ class FileSource:
     """
 
     def __init__(self, url: str, tags: TagsConfig, client: Callable[[str], Any]) -> None:
-        self._store = _store(url, client)
+        self._store = store_at(url, client)
         self._tags = tags
 
     def read(self, first: date, end: date, known: Collection[str]) -> Iterator[Reading]:
@@ -89,12 +86,3 @@ class FileSource:
         for file in (month.manifest, *delivery.files):
             parts += [file.name, file.mark]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _store(url: str, client: Callable[[str], Any]) -> Store:
-    if not url.startswith(_S3):
-        return Local(url)
-    bucket, _, prefix = url.removeprefix(_S3).partition("/")
-    if not bucket:
-        raise SourceError(f"{url!r} names no bucket; expected s3://BUCKET/PREFIX")
-    return S3(bucket, prefix.strip("/"), client)

@@ -10,9 +10,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from mlguard_exporter.aws import explain
+from mlguard_exporter.aws import AwsErrors, explain
 from mlguard_exporter.reading import attempts as memory
 from mlguard_exporter.reading.schedule import days_to_read, due_at, history_is_read
 from mlguard_exporter.reading.sources import settings_mark, source_of
@@ -167,7 +165,7 @@ class Reader:
     def _ask_tags(self, name: str, ask: Callable[[], dict[str, bool]], now: float) -> None:
         try:
             active = ask()
-        except (SourceError, BotoCoreError, ClientError) as error:
+        except (SourceError, *AwsErrors) as error:
             log.warning("%s: the tags' states are not known: %s", name, explain(error))
             active = {}
         self._wait_for(lambda db: memory.note_tags(db, name, active, now))

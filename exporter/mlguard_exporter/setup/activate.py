@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import IO, TYPE_CHECKING
 
+from mlguard_exporter.aws import ACTIVE
 from mlguard_exporter.setup.accounts import chosen, command, is_folder, shown, title
 from mlguard_exporter.setup.consent import agreed, need_consent
-from mlguard_exporter.setup.door import ACTIVE, PROBLEMS, Door
+from mlguard_exporter.setup.door import PROBLEMS, Door
 from mlguard_exporter.setup.report import Mark, Report
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from typing import IO, TYPE_CHECKING
 
 from mlguard import paths
 from mlguard_common.database import StoreError, open_database
+from mlguard_exporter.aws import ACTIVE
 from mlguard_exporter.reading import ask_for_history
 from mlguard_exporter.setup.accounts import chosen, command, is_folder, shown, title
 from mlguard_exporter.setup.consent import agreed, need_consent
-from mlguard_exporter.setup.door import ACTIVE, PROBLEMS, Door
+from mlguard_exporter.setup.door import PROBLEMS, Door
 from mlguard_exporter.setup.report import Mark, Report
 from mlguard_exporter.spend.calendar import month_of
 from mlguard_exporter.store import DATABASE, MIGRATIONS

@@ -7,11 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
-
-from mlguard_exporter.aws.meter import REQUEST_USD
-from mlguard_exporter.aws.session import Aws
+from mlguard_exporter.aws import ACTIVE, REQUEST_USD, Aws, AwsErrors, tag_states
 from mlguard_exporter.spend import SourceError
 
 if TYPE_CHECKING:
@@ -19,9 +15,8 @@ if TYPE_CHECKING:
 
     from mlguard_exporter.config import AccountConfig
 
-PROBLEMS = (BotoCoreError, ClientError, ResponseParserError, SourceError, OSError, ValueError)
+PROBLEMS = (*AwsErrors, SourceError, OSError, ValueError)
 """What can be wrong with a question to AWS; a mistyped endpoint is a ValueError."""
-ACTIVE = "Active"
 _MOST_PAGES = 5
 
 
@@ -97,9 +92,7 @@ class Door:
 
     def tag_states(self, tags: Sequence[str]) -> dict[str, str]:
         """Active or Inactive; tags that AWS has not seen are left out."""
-        answer = self._ce.list_cost_allocation_tags(TagKeys=list(tags))
-        with _reading():
-            return {tag["TagKey"]: tag["Status"] for tag in answer["CostAllocationTags"]}
+        return tag_states(self._ce, tags)
 
     def tags_on_spend(self, first: date, end: date, wanted: Sequence[str]) -> set[str]:
         """Which of these tags spend carries; one request, as long as there are not many tags."""

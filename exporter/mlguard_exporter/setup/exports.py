@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlguard_exporter.files.local import Local
+from mlguard_exporter.files.location import store_at
 from mlguard_exporter.files.manifest import find_export, find_months, no_manifest
-from mlguard_exporter.files.s3 import S3
 from mlguard_exporter.setup.report import Mark
 from mlguard_exporter.spend import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlguard_exporter.files.store import Store
     from mlguard_exporter.setup.report import Report
 
 _LATE_DAYS = 3
@@ -30,8 +28,8 @@ def check_export(url: str, client: Callable[[str], Any], today: date, report: Re
         today: the UTC day.
         report: takes what is found.
     """
-    store = _store(url, client)
     try:
+        store = store_at(url, client)
         export = find_export(store)
         months = find_months(store.files(f"{export}/metadata" if export else "metadata"))
         if not months:
@@ -52,10 +50,3 @@ def check_export(url: str, client: Callable[[str], Any], today: date, report: Re
         f"Look why AWS writes nothing new to {store.where('')}: in the AWS console of the account"
         " that pays, Billing and Cost Management, Data Exports."
     )
-
-
-def _store(url: str, client: Callable[[str], Any]) -> Store:
-    if url.startswith("/"):
-        return Local(url)
-    bucket, _, prefix = url.removeprefix("s3://").partition("/")
-    return S3(bucket, prefix.strip("/"), client)

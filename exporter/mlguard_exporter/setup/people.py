@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -25,8 +24,6 @@ def for_people(run: Callable[[], int]) -> int:
         ConfigError: it cannot be run as it is asked for.
         StoreError: the database cannot be used.
     """
-    # botocore logs what is raised too, with a traceback
-    logging.getLogger("botocore").addHandler(logging.NullHandler())
     try:
         return run()
     except (ConfigError, StoreError):

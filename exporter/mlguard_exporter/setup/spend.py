@@ -6,8 +6,9 @@ import json
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from mlguard_exporter.aws import ACTIVE
 from mlguard_exporter.aws.errors import POLICY, denied_action, is_linked_account
-from mlguard_exporter.setup.door import ACTIVE, PROBLEMS
+from mlguard_exporter.setup.door import PROBLEMS
 from mlguard_exporter.setup.report import Mark
 
 if TYPE_CHECKING:

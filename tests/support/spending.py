@@ -1,0 +1,117 @@
+"""The exporter's reading and its figures, under a clock that is set by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+import yaml
+
+from mlguard_common.config import load_config
+from mlguard_common.database import open_database
+from mlguard_common.samples import Families
+from mlguard_exporter.config import Config, CostConfig
+from mlguard_exporter.figures import SpendCollector
+from mlguard_exporter.reading import Reader
+from mlguard_exporter.spend.ledger import Ledger
+from mlguard_exporter.store import DATABASE, MIGRATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any, TypeVar
+
+    from sqlite_utils import Database
+
+    T = TypeVar("T")
+
+Labels = dict[str, str]
+
+
+class Spending:
+    """What the daemon does with spend, without its listener and its waiting.
+
+    Args:
+        folder: of the database.
+        now: the time, with a zone; see `at`.
+        cost: what stands under `cost` in a configuration.
+    """
+
+    def __init__(self, folder: Path, now: datetime, **cost: Any) -> None:
+        self.now = now
+        self._folder = folder
+        self._settings = {"accounts": [{"name": "main"}]} | cost
+        self._loop = asyncio.new_event_loop()
+        self._start()
+
+    def _start(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.db = open_database(self._folder / DATABASE, *MIGRATIONS, shared=True)
+        self.ledger = Ledger(self.db)
+        cost = self._configured()
+        self._collector = SpendCollector(cost, self._transact, self._clock)
+        self._reader = Reader(cost, self._transact, self._clock, self._collector.refresh)
+
+    def _configured(self) -> CostConfig:
+        path = self._folder / "exporter.yaml"
+        path.write_text(yaml.safe_dump({"cost": self._settings}))
+        return load_config(path, Config).cost
+
+    def at(self, now: datetime) -> Self:
+        """Set the clock."""
+        self.now = now.astimezone(UTC)
+        return self
+
+    def tick(self) -> float:
+        """Read what is due, and make figures; the seconds until the next look."""
+        while not (wait := self._loop.run_until_complete(self._reader.tick())):
+            pass
+        return wait
+
+    def restart(self, **cost: Any) -> None:
+        """End, and begin again on the same database, perhaps configured otherwise."""
+        self.db.conn.close()
+        self._settings |= cost
+        self._start()
+
+    def reload(self, **cost: Any) -> None:
+        """Take another configuration while running; see `restart`."""
+        self._settings |= cost
+        cost = self._configured()
+        self._collector.use(cost)
+        self._reader.use(cost)
+
+    def samples(self, name: str) -> list[tuple[Labels, float]]:
+        """Samples of a metric as they would be shown now, empty labels left out."""
+        families = Families()
+        self._collector.collect(families)
+        return [
+            ({k: v for k, v in zip(metric.labels, labels, strict=True) if v}, value)
+            for metric, found in families.samples.items()
+            if metric.name == name
+            for _, labels, value in found
+        ]
+
+    def value(self, name: str, **labels: str) -> float | None:
+        """The one sample with these labels, perhaps among others; None where there is none."""
+        found = [v for have, v in self.samples(name) if labels.items() <= have.items()]
+        assert len(found) <= 1, found
+        return found[0] if found else None
+
+    def close(self) -> None:
+        self.db.conn.close()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _clock(self) -> float:
+        return self.now.timestamp()
+
+    async def _transact(self, job: Callable[[Database], T]) -> T:
+        with self.db.atomic():
+            return job(self.db)
