@@ -37,6 +37,7 @@ import yaml
 from click.testing import CliRunner
 from support.promtool import STALE, ended, series_text, test_rules, values_text, write_tests
 
+from mlguard_exporter.figures import METRICS as SPEND_METRICS
 from mlguard_rules.alerting import Engine, State
 from mlguard_rules.promql import History
 from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
@@ -618,18 +619,33 @@ def sidecar_world(rng: random.Random, steps: int) -> World:
 
 
 def cost_world(rng: random.Random, steps: int) -> World:
-    """Two projects over days, and AWS that does not answer for long."""
+    """Two projects in two accounts over days, and AWS that does not answer for long."""
     world: World = {}
-    for project, model in (("p", "m"), ("p", "n"), ("q", "m")):
-        own = labels_of(project=project, model=model, model_endpoint="predict")
+    account = {"account": "main"}
+    owners = [
+        labels_of(project=project, model=model, model_endpoint="predict", account=of)
+        for project, model, of in (("p", "m", "main"), ("p", "n", "other"), ("q", "m", "main"))
+    ]
+    subjects = [
+        *(labels_of(*own, scope="endpoint") for own in owners),
+        labels_of(**account, project="q", model="m", scope="model", currency="EUR"),
+        labels_of(**account, project="p", scope="project"),
+        labels_of(**account, aws_service="Amazon SageMaker", scope="service"),
+    ]
+    for own in subjects:
         spike = episodes(rng, steps, 0, 1, 0)
         world["mlguard_cost_spike", own] = spike
         world["mlguard_cost_spike_excess_usd", own] = [40.5 * is_one + 0.5 for is_one in spike]
+        late = episodes(rng, steps, 0, 1, 0)
+        world["mlguard_cost_late_spike_excess_usd", own] = [30.5 if one else None for one in late]
+    for own in owners:
         spent = episodes(rng, steps, 30, 45, 70, 10)
         world["mlguard_cost_month_to_date_usd", own] = spent
         forecast = episodes(rng, steps, 40, 85.25, 120, 20)
         world["mlguard_cost_month_forecast_usd", own] = forecast
-    world["mlguard_cost_budget_usd", (("project", "p"),)] = [100] * steps
+    world["mlguard_cost_budget_usd", labels_of(project="p")] = [100] * steps
+    world["mlguard_cost_budget_usd", labels_of(project="p", model="n")] = [60] * steps
+    world["mlguard_cost_budget_usd", labels_of(project="p", currency="EUR")] = [1] * steps
     over_three_days = 460
     up = [0] * 30 + episodes(rng, steps - 40 - over_three_days, 1, 0, long=250)
     up += [1] * 10 + [0] * over_three_days
@@ -637,11 +653,13 @@ def cost_world(rng: random.Random, steps: int) -> World:
     for step, is_up in enumerate(up):
         last = step * COST_INTERVAL + 7 if is_up else last
         success.append(last)
-    world["mlguard_cost_up", ()] = up
-    world["mlguard_cost_last_success_timestamp_seconds", ()] = success
-    world["mlguard_cost_untagged_ratio", ()] = episodes(rng, steps, 0.125, 0.25, 0.5)
+    main = labels_of(**account)
+    world["mlguard_cost_up", main] = up
+    world["mlguard_cost_last_success_timestamp_seconds", main] = success
+    world["mlguard_cost_untagged_ratio", main] = episodes(rng, steps, 0.125, 0.25, 0.5)
+    world["mlguard_cost_untagged_threshold_ratio", ()] = [0.2] * steps
     for tag in ("mlguard:model", "mlguard:project"):
-        world["mlguard_cost_tag_active", (("tag", tag),)] = episodes(rng, steps, 1, 0)
+        world["mlguard_cost_tag_active", labels_of(**account, tag=tag)] = episodes(rng, steps, 1, 0)
     return world
 
 
@@ -652,6 +670,13 @@ BUNDLES = {
     "cost": (cost_world, 900, COST_INTERVAL, 2),
 }
 """What makes the world, the number of steps, seconds between two, and the number of worlds."""
+
+
+def test_the_world_of_spend_has_the_labels_that_the_exporter_exports():
+    exported = {metric.name: set(metric.labels) for metric in SPEND_METRICS}
+    make, steps, _, _ = BUNDLES["cost"]
+    for metric, labels in make(rng_of("cost"), steps):
+        assert {name for name, _ in labels} <= exported[metric]
 
 
 @pytest.mark.parametrize("name", ["model", "sidecar"])

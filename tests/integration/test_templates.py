@@ -35,6 +35,9 @@ PIPELINES = [
     '{{ printf "limit{model=%q}" $labels.model | query | first | value | humanize }}',
     '{{ query "limit" | first | label "model" }}',
     '{{ (printf "limit{model=%q}" $labels.model) | query | first | value }}',
+    '{{ or $labels.nothing $labels.model "x" }} {{ or $labels.empty_one "" }}. {{ or $labels.n }}',
+    "{{ or $value `zero` }} {{ or 0 0.0 `` $labels.n }}",
+    "{{ $labels.empty_one | or `` 0 | printf `%q` }}",
     "{{ 1.50 }} {{ 1000000.0 }} {{ 12 }} {{ `raw` }}",
 ]
 VALUES = [0, 1, -1, 0.5, 1e6, 123456.789, 1e-7, 1e18, 59.9, 3601, 90061, -75, 999.95,
