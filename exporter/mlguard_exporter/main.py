@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mlguard_common.command import run_command, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlguard_exporter.config import Config
 
 
@@ -27,17 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.set_defaults(run=_run_daemon)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
-    check = commands.add_parser("check", help="say what is missing at AWS; changes nothing")
-    check.set_defaults(run=_check)
-    activate = commands.add_parser("activate-tags", help="have AWS split spend by the tags")
-    activate.set_defaults(run=_activate)
-    backfill = commands.add_parser("backfill", help="have AWS split the months before as well")
-    backfill.set_defaults(run=_backfill)
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.set_defaults(run=run)
+        return command
+
+    check = add("check", _check, "say what is missing at AWS; changes nothing")
+    activate = add("activate-tags", _activate, "have AWS split spend by the tags")
+    backfill = add("backfill", _backfill, "have AWS split the months before as well")
     backfill.add_argument(
         "--months", type=int, choices=range(1, 13), default=12, metavar="N", help="1 to 12 (12)"
     )
-    export = commands.add_parser("export", help="write all spend that was ever read")
-    export.set_defaults(run=_export)
+    export = add("export", _export, "write all spend that was ever read")
     export.add_argument(
         "--format", choices=("csv", "openmetrics"), default="csv", help="for what reads it (csv)"
     )

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support.sidecar import eventually
 
 from mlguard_sidecar.baseline import load
 
 
-def mlguard(*arguments: str) -> subprocess.CompletedProcess[str]:
+def mlguard(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(Path(sys.executable).with_name("mlguard")), *arguments],
+        env=os.environ | environ,
         capture_output=True,
         text=True,
         timeout=30,
@@ -97,7 +100,7 @@ def test_events_as_lines_make_the_same_baseline_as_a_table(tmp_path):
         ("a.csv", "x,y\n1,2\n3\n", "a.csv:3: found 1 values, expected 2"),
         ("a.ndjson", '{"x": 1}\nnonsense\n', "a.ndjson:2: Expecting value"),
         ("a.ndjson", "[1]\n", "a.ndjson:1: expected a JSON object"),
-        ("a.parquet", "x", "reading Parquet needs pyarrow"),
+        ("a.parquet", "x", "not a Parquet file"),
     ],
 )
 def test_what_is_wrong_with_a_data_file_is_one_line(tmp_path, name, content, told):
@@ -108,6 +111,18 @@ def test_what_is_wrong_with_a_data_file_is_one_line(tmp_path, name, content, tol
     assert done.stderr.startswith(f"mlguard: {path}")
     assert told in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_training_data_in_parquet(training, tmp_path):
+    path = tmp_path / "t.parquet"
+    pd.read_csv(training).to_parquet(path)
+    built = [json.loads(mlguard("baseline", "build", str(p)).stdout) for p in (training, path)]
+    assert built[0]["features"]["age"] == built[1]["features"]["age"]
+
+    (tmp_path / "pyarrow.py").write_text("raise ImportError")
+    done = mlguard("baseline", "build", str(path), PYTHONPATH=str(tmp_path))
+    told = f"mlguard: {path}: reading Parquet needs pyarrow: pip install pyarrow\n"
+    assert (done.returncode, done.stderr) == (2, told)
 
 
 def test_an_unknown_column_and_a_missing_file_are_told(training, tmp_path):

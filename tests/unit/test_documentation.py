@@ -14,6 +14,8 @@ import pytest
 from mlguard import Guard
 from mlguard_exporter.config import Config as ExporterConfig
 from mlguard_exporter.daemon import METRICS as EXPORTER_METRICS
+from mlguard_exporter.figures import METRICS as SPEND_METRICS
+from mlguard_exporter.spend.export import METRICS as HISTORY_METRICS
 from mlguard_rules.notify import NotifyConfig, RulesConfig
 from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_sidecar.config import Config
@@ -107,6 +109,14 @@ def test_the_reference_has_every_metric_with_its_type_labels_and_meaning(heading
     assert cells(REFERENCE, heading) == {m.name: [m.type, labels(m), m.help] for m in metrics}
 
 
+def test_the_exporter_s_reference_has_every_metric_of_spend():
+    def labels(metric) -> str:
+        return ", ".join(f"`{label}`" for label in metric.labels)
+
+    documented = cells(EXPORTER, "spend")
+    assert documented == {m.name: [m.type, labels(m), m.help] for m in SPEND_METRICS}
+
+
 def test_the_sdk_s_parameters_are_documented_with_their_defaults():
     documented = cells(REFERENCE, "parameter")
     names = {name.strip("` ") for row in documented for name in row.split(",")}
@@ -124,7 +134,8 @@ def test_the_reference_has_every_reason():
 
 @pytest.mark.parametrize("text", [README, REFERENCE, EXPORTER])
 def test_metrics_that_are_named_exist(text):
-    names = {m.name for m in (*METRICS, *EXPORTER_METRICS)}
+    history = {name for name, _ in HISTORY_METRICS.values()}
+    names = {m.name for m in (*METRICS, *EXPORTER_METRICS)} | history
     packages = {path.name for path in ROOT.glob("*/mlguard_*")}
     for found in re.findall(r"\bmlguard_[a-z0-9_]+\b", text):
         assert found in names | packages, found

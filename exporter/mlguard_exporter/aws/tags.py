@@ -35,6 +35,5 @@ def tag_states(client: Any, tags: Sequence[str]) -> dict[str, str]:
 
 
 def active_tags(client: Any, tags: Sequence[str]) -> dict[str, bool]:
-    """Whether each tag is active; one that AWS has not seen is not. Raises the same."""
-    states = tag_states(client, tags)
-    return {tag: states.get(tag) == ACTIVE for tag in tags}
+    """Whether each tag that AWS has seen is active; raises the same."""
+    return {tag: state == ACTIVE for tag, state in tag_states(client, tags).items()}

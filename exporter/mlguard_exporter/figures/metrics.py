@@ -96,7 +96,7 @@ BUDGET = Metric(
 TAG_ACTIVE = Metric(
     "mlguard_cost_tag_active",
     "gauge",
-    "1 where AWS splits spend by the tag; absent where it does not say.",
+    "1 where AWS splits spend by the tag; absent where it has not seen it, or does not say.",
     ("account", "tag"),
 )
 LAST_SUCCESS = Metric(

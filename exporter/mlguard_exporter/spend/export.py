@@ -22,11 +22,12 @@ _COLUMNS = (
     "account", "day", "kind", "project", "model", "endpoint", "name", "currency",
     "unblended", "amortized", "net_unblended", "read_at", "restatements",
 )  # fmt: skip
-_METRICS = {
+METRICS = {
     Kind.OWNER: ("mlguard_cost_day_usd", "Usage charges of the UTC day that begins then."),
     Kind.SERVICE: ("mlguard_cost_day_by_service_usd", "The same by AWS service."),
     Kind.OTHER: ("mlguard_cost_day_other_usd", "Charges of that day that are not usage."),
 }
+"""Name and meaning of what `write_openmetrics` writes of each kind."""
 
 
 def write_csv(ledger: Ledger, out: IO[str]) -> None:
@@ -51,7 +52,7 @@ def write_openmetrics(ledger: Ledger, basis: Basis, out: IO[str]) -> None:
 
     One sample a day stands at its begin: `last_over_time(mlguard_cost_day_usd[1d])` draws it.
     """
-    for kind, (name, text) in _METRICS.items():
+    for kind, (name, text) in METRICS.items():
         out.write(f"# HELP {name} {text}\n# TYPE {name} gauge\n")
         for account in ledger.accounts():
             known = ledger.known_days(account)

@@ -105,5 +105,8 @@ def _read_parquet(path: Path) -> dict[str, list[Any]]:
         from pyarrow import parquet  # noqa: PLC0415 - heavy, and rarely there
     except ImportError:
         raise ValueError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow") from None
-    table = parquet.read_table(path).to_pydict()
+    try:
+        table = parquet.read_table(path).to_pydict()
+    except ValueError as error:
+        raise ValueError(f"{path}: not a Parquet file: {error}") from error
     return {name: [_scalar(v) for v in values] for name, values in table.items()}
