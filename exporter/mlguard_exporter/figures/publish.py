@@ -61,7 +61,8 @@ def make_figures(books: Iterable[Book], cost: CostConfig, today: date) -> Figure
     """Everything that follows from the spend of all accounts."""
     lasting, of_the_month, of_the_day = Families(), Families(), Families()
     for book in books:
-        _add_days(of_the_day, book, today)
+        _add_settled_day(of_the_day, book, today)
+        _add_latest_day(lasting, book, today)
         judged = judge_all(book, cost.spikes)
         _add_month(of_the_month, book, judged, today)
         _add_verdicts(lasting, book, judged)
@@ -73,19 +74,21 @@ def make_figures(books: Iterable[Book], cost: CostConfig, today: date) -> Figure
     return Figures(today, lasting, of_the_month, of_the_day)
 
 
-def _add_days(families: Families, book: Book, today: date) -> None:
-    owners = _shown(book, Kind.OWNER, today)
+def _add_settled_day(families: Families, book: Book, today: date) -> None:
     settled = today - timedelta(days=SETTLING_DAYS)
     if settled in book.settled:
-        for series in owners:
+        for series in _shown(book, Kind.OWNER, today):
             amount = book.amounts[series].get(settled, _ZERO)
             families.add(metrics.SETTLED_DAY, _owner(book, series), float(amount))
         for series in _shown(book, Kind.SERVICE, today):
             amount = book.amounts[series].get(settled, _ZERO)
             families.add(metrics.SETTLED_DAY_BY_SERVICE, _named(book, series), float(amount))
+
+
+def _add_latest_day(families: Families, book: Book, today: date) -> None:
     if book.known:
         latest = max(book.known)
-        for series in owners:
+        for series in _shown(book, Kind.OWNER, today):
             amount = book.amounts[series].get(latest, _ZERO)
             families.add(metrics.LATEST_DAY, _owner(book, series), float(amount))
 
