@@ -15,12 +15,10 @@ from mlguard_exporter.reading import attempts as memory
 from mlguard_exporter.reading.schedule import days_to_read, due_at, history_is_read
 from mlguard_exporter.reading.sources import settings_mark, source_of
 from mlguard_exporter.spend import SourceError
-from mlguard_exporter.spend.calendar import begins, utc_day
 from mlguard_exporter.spend.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from datetime import date
 
     from sqlite_utils import Database
 
@@ -30,8 +28,7 @@ if TYPE_CHECKING:
     from mlguard_exporter.reading.sources import AccountSource
     from mlguard_exporter.spend import Reading
 
-DAY_SECONDS = 86_400.0
-TAGS_EVERY_SECONDS = 7 * DAY_SECONDS
+TAGS_EVERY_SECONDS = 604_800.0
 """The tags' states are asked for once a week, as AWS may charge for that too."""
 LONGEST_WAIT_SECONDS = 60.0
 """Between looks at the clock, which may be set meanwhile."""
@@ -69,7 +66,7 @@ class Reader:
         self._refresh = refresh
         self._wake = asyncio.Event()
         self._impatient = False
-        self._today: date | None = None
+        self._has_begun = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._use(cost)
 
@@ -98,11 +95,10 @@ class Reader:
         """Read the accounts that are due; the seconds until the next look."""
         self._loop = asyncio.get_running_loop()
         impatient, self._impatient = self._impatient, False
-        today = utc_day(self._clock())
-        if impatient or today != self._today:
-            self._today = today
-            await self._refresh()  # before a read that may take its time
-        waits = [LONGEST_WAIT_SECONDS, begins(today) + DAY_SECONDS - self._clock()]
+        if impatient or not self._has_begun:
+            self._has_begun = True
+            await self._refresh()  # what is known already, before a read that may take its time
+        waits = [LONGEST_WAIT_SECONDS]
         for account in self._accounts:
             try:
                 waits.append(await self._read_if_due(account, impatient=impatient))
