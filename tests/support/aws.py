@@ -114,6 +114,7 @@ class FakeAws(CostExplorer):
         external_id: what AssumeRole asks for; None for nothing.
         roles: the roles that exist.
         sessions: what AssumeRole gave.
+        session_seconds: how long that is good for.
         before: called with each request before it is answered; a test may change bills in it.
     """
 
@@ -125,6 +126,7 @@ class FakeAws(CostExplorer):
         self.external_id: str | None = None
         self.roles = {ROLE}
         self.sessions: list[Session] = []
+        self.session_seconds = 3600.0
         self.before: Callable[[Request], None] = lambda _: None
         self._lock = threading.Lock()
         self._error: Exception | None = None
@@ -260,7 +262,7 @@ class FakeAws(CostExplorer):
         n = len(self.sessions)
         session = Session(role, body["RoleSessionName"], f"ASIAFAKE{n:012}", f"session-token-{n}")
         self.sessions.append(session)
-        end = datetime.now(UTC) + timedelta(hours=1)
+        end = datetime.now(UTC) + timedelta(seconds=self.session_seconds)
         given = {
             "AccessKeyId": session.key,
             "SecretAccessKey": f"session-secret-{n}",

@@ -1,0 +1,326 @@
+"""What Cost Explorer answers becomes the spend of owners and services, exactly."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support import aws
+from support.aws import ROLE, Bill
+from support.spending import Spending
+
+from mlguard_exporter.spend import Kind
+
+NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
+NOW = datetime(2027, 5, 11, 6, tzinfo=UTC)
+DAY = date(2027, 5, 9)
+"""The settled day."""
+
+
+def bill(amount: str | Decimal, *owner: str, day: date = DAY, service="Amazon SageMaker", **more):
+    cost = Decimal(amount)
+    tags = dict(zip(NAMES, owner, strict=False))
+    kind, currency = more.get("kind", "Usage"), more.get("currency", "USD")
+    return Bill(day, tags, service, kind, cost, cost * 2, cost / 2, currency)
+
+
+@pytest.fixture
+def make(fake_aws, tmp_path):
+    made = []
+
+    def start(**cost) -> Spending:
+        spending = Spending(tmp_path / str(len(made)), NOW, **cost)
+        made.append(spending)
+        fake_aws.clock = lambda: NOW
+        return spending
+
+    yield start
+    for spending in made:
+        spending.close()
+
+
+def owners(spending: Spending, account: str = "main", basis: str = "unblended") -> dict:
+    """What is kept, as exact decimals."""
+    return {
+        (row.day, row.series.project, row.series.model, row.series.endpoint, row.series.currency): (
+            getattr(row.costs, basis)
+        )
+        for row in spending.ledger.rows(account, date.min, date.max)
+        if row.series.kind is Kind.OWNER
+    }
+
+
+def summed(bills: list[Bill], basis: str = "unblended") -> dict:
+    sums: defaultdict[tuple, Decimal] = defaultdict(Decimal)
+    for each in bills:
+        if each.record_type == "Usage":
+            owner = (each.tags.get(name, "") for name in NAMES)
+            sums[each.day, *owner, each.currency] += getattr(each, basis)
+    return dict(sums)
+
+
+def read(fake, spending: Spending, *bills: Bill) -> int:
+    """Let it read; the requests for spend that it took."""
+    fake.bills = list(bills)
+    before = fake.count("GetCostAndUsage")
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 1
+    return fake.count("GetCostAndUsage") - before
+
+
+ODD = [
+    "a$b",
+    "$",
+    "$$a",
+    "mlguard:model$x",
+    "Ünï cödé 名",
+    "with space",
+    'q"uo\\te',
+    "x" * 256,
+    "a,b",
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("place", range(3))
+def test_a_tag_s_value_is_kept_and_shown_as_it_is(fake_aws, make, odd, place):
+    owner = ["shop", "churn", "predict"]
+    owner[place] = odd
+    spending = make()
+    bills = [bill("1.25", *owner), bill("3", "shop", "churn", "predict")]
+    assert read(fake_aws, spending, *bills) == 3
+    assert owners(spending) == summed(bills)
+    label = ("project", "model", "model_endpoint")[place]
+    assert spending.value("mlguard_cost_settled_day_usd", **{label: odd}) == 1.25
+
+
+PLAIN = {
+    "two endpoints of one model": [("p", "m", "a"), ("p", "m", "b")],
+    "two models of one endpoint": [("p", "m", "a"), ("p", "n", "a")],
+    "two projects with the same names": [("p", "m", "a"), ("q", "m", "a")],
+    "a team's whole house": [
+        (p, f"{p}-{m}", e) for p in "pq" for m in "mn" for e in ("blue", "green")
+    ],
+}
+CROSSED = {
+    "some tags alone": ([("p",), ("q", "m"), ("", "n", "e"), ("", "", "f"), ()], 4),
+    "a model of two projects with two endpoints each": (
+        [("p", "m", "a"), ("p", "m", "b"), ("q", "m", "a"), ("q", "m", "b")], 4,
+    ),
+    "untagged models of two projects with two endpoints": (
+        [("p", "", "a"), ("p", "", "b"), ("q", "", "a"), ("q", "", "b"), ("p", "m", "a")], 4,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_three_requests_tell_whose_spend_it_is(fake_aws, make, name):
+    spending = make()
+    bills = [bill(Decimal(n + 1) / 7, *owner) for n, owner in enumerate(PLAIN[name])]
+    assert read(fake_aws, spending, *bills) == 3
+    assert owners(spending) == summed(bills)
+
+
+@pytest.mark.parametrize("name", CROSSED)
+def test_one_more_tells_what_three_leave_open(fake_aws, make, name):
+    owners_of, requests = CROSSED[name]
+    spending = make()
+    bills = [bill(Decimal(n + 1) * 3, *owner) for n, owner in enumerate(owners_of)]
+    assert read(fake_aws, spending, *bills) == requests
+    assert owners(spending) == summed(bills)
+
+
+def test_what_was_ambiguous_is_asked_for_by_a_better_way_the_next_time(fake_aws, make):
+    spending = make()
+    bills = [
+        bill(str(10 + n), project, model, f"{project}-{n}")
+        for model in ("m", "n", "o")
+        for n, project in enumerate(("p", "q", "r"))
+    ]
+    bills = [bill(str(n + 1), *(b.tags[name] for name in NAMES)) for n, b in enumerate(bills)]
+    bills += [bill("1", b.tags[NAMES[0]], b.tags[NAMES[1]], b.tags[NAMES[2]] + "x") for b in bills]
+    first = read(fake_aws, spending, *bills)
+    assert owners(spending) == summed(bills)
+    spending.at(NOW + timedelta(days=1))
+    fake_aws.clock = lambda: spending.now
+    assert read(fake_aws, spending, *bills) == 3 <= first
+    assert owners(spending) == summed(bills)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_days_and_owners_that_span_pages_are_whole(fake_aws, make, size):
+    spending = make(max_requests_per_month=9999)
+    bills = [
+        bill(f"{n}.{day.day:02}", p, m, "predict", day=day)
+        for n, (p, m) in enumerate([("p", "m"), ("p", "n"), ("q", "o"), ("", "")], 1)
+        for day in (DAY - timedelta(days=1), DAY, DAY + timedelta(days=1))
+    ]
+    fake_aws.page_size = size
+    assert read(fake_aws, spending, *bills) > 20
+    assert owners(spending) == summed(bills)
+
+
+def test_a_pair_that_comes_twice_counts_twice(fake_aws, make):
+    """AWS may split one key over the end of a page."""
+    spending = make()
+    real = fake_aws.answer
+
+    def split(operation, body):
+        answer = real(operation, body)
+        for result in answer.get("ResultsByTime", ()):
+            result["Groups"] = [
+                group | {"Metrics": {m: v | {"Amount": str(Decimal(v["Amount"]) / 2)}
+                                     for m, v in group["Metrics"].items()}}
+                for group in result["Groups"] for _ in range(2)
+            ]  # fmt: skip
+        return answer
+
+    fake_aws.answer = split
+    bills = [bill("4", "p", "m", "e"), bill("6")]
+    read(fake_aws, spending, *bills)
+    assert owners(spending) == summed(bills)
+
+
+def test_currencies_are_never_added_up(fake_aws, make):
+    spending = make()
+    bills = [
+        bill("10", "p", "m", "e"),
+        bill("70", "p", "n", "e", currency="CNY", service="Other service"),
+        bill("-3", kind="Credit", service="Third", currency="CNY"),
+    ]
+    read(fake_aws, spending, *bills)
+    assert owners(spending) == summed(bills)
+    found = spending.samples("mlguard_cost_settled_day_usd")
+    assert [(labels.get("currency"), value) for labels, value in found] == [(None, 10), ("CNY", 70)]
+    (other,) = spending.samples("mlguard_cost_other_usd")
+    assert other == ({"account": "main", "charge": "Credit", "currency": "CNY"}, -3)
+
+
+@pytest.mark.parametrize(
+    ("basis", "amount"), [("unblended", 10), ("amortized", 20), ("net_unblended", 5)]
+)
+def test_each_basis_is_kept_and_one_is_shown(fake_aws, make, basis, amount):
+    spending = make(basis=basis)
+    bills = [bill("10", "p", "m", "e")]
+    assert read(fake_aws, spending, *bills) == 3
+    assert spending.value("mlguard_cost_settled_day_usd", project="p") == amount
+    for each in ("unblended", "amortized", "net_unblended"):
+        assert owners(spending, basis=each) == summed(bills, each)
+
+
+def test_charges_that_are_not_usage_are_told_apart(fake_aws, make):
+    spending = make()
+    kinds = {
+        "Usage": 1, "DiscountedUsage": 2, "SavingsPlanCoveredUsage": 4, "SavingsPlanNegation": -4,
+        "SavingsPlanRecurringFee": 8, "RIFee": 16, "Tax": 32, "Credit": -64, "Refund": -128,
+        "Fee": 256, "BundledDiscount": -512, "Support": 1024,
+    }  # fmt: skip
+    usage = ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage", "SavingsPlanNegation")
+    bills = [bill(str(n), "p", "m", "e", kind=kind) for kind, n in kinds.items()]
+    read(fake_aws, spending, *bills)
+    assert spending.value("mlguard_cost_month_to_date_usd") == sum(kinds[kind] for kind in usage)
+    found = {labels["charge"]: n for labels, n in spending.samples("mlguard_cost_other_usd")}
+    assert found == {kind: n for kind, n in kinds.items() if kind not in usage}
+
+
+@pytest.mark.parametrize("changed_at", [2, 3])
+def test_figures_that_change_between_two_requests_are_not_taken(fake_aws, make, caplog, changed_at):
+    spending = make()
+    before = [bill("10", "p", "m", "e"), bill("5", "p", "n", "e")]
+    after = [bill("11", "p", "m", "e"), bill("5", "p", "n", "e")]
+    last = changed_at + read(fake_aws, spending, *before) + fake_aws.count("ListCostAllocationTags")
+
+    def change(_):
+        if fake_aws.count() == last:
+            fake_aws.bills = after
+
+    fake_aws.before = change
+    spending.at(NOW + timedelta(days=1))
+    fake_aws.clock = lambda: spending.now
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 0
+    assert owners(spending) == summed(before)
+    assert "do not agree" in caplog.text
+    spending.at(spending.now + timedelta(minutes=15)).tick()
+    assert spending.value("mlguard_cost_up") == 1
+    assert owners(spending) == summed(after)
+
+
+def test_a_day_that_is_answered_with_nothing_is_kept(fake_aws, make, caplog):
+    spending = make()
+    bills = [bill("10", "p", "m", "e"), bill("4", "p", "m", "e", day=DAY - timedelta(days=1))]
+    read(fake_aws, spending, *bills)
+    spending.at(NOW + timedelta(days=1))
+    fake_aws.clock = lambda: spending.now
+    read(fake_aws, spending, bills[0])
+    assert owners(spending) == summed(bills)
+    assert (
+        "nothing was told of 1 days that had spend, from 2027-05-08 on; they are kept"
+        in caplog.text
+    )
+
+
+def test_an_account_without_spend_is_read(fake_aws, make):
+    spending = make()
+    assert read(fake_aws, spending) == 1
+    assert not spending.samples("mlguard_cost_settled_day_usd")
+
+
+TAG = st.sampled_from(["", "a", "b", "c", "a$b"])
+AMOUNT = st.decimals("-99", "999", places=5, allow_nan=False)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=st.lists(st.tuples(AMOUNT, TAG, TAG, TAG, st.integers(0, 3)), max_size=25),
+    size=st.sampled_from([None, 2, 5]),
+)
+def test_whatever_the_tags_the_sums_are_exact(fake_aws, tmp_path_factory, lines, size):
+    bills = [
+        bill(amount, *tags, day=DAY - timedelta(days=day), service="ABCD"[day % 2])
+        for amount, *tags, day in lines
+    ]
+    fake_aws.page_size = size
+    with Spending(tmp_path_factory.mktemp("any"), NOW, max_requests_per_month=9999) as spending:
+        fake_aws.clock = lambda: NOW
+        read(fake_aws, spending, *bills)
+        found = {key: amount for key, amount in owners(spending).items() if amount}
+        expected = {key: amount for key, amount in summed(bills).items() if amount}
+        assert found == expected
+
+
+def test_accounts_are_read_by_their_roles_and_one_that_fails_stops_no_other(fake_aws, make):
+    fake_aws.external_id = "right"
+    role = {"role_arn": ROLE, "external_id": "right"}
+    spending = make(
+        accounts=[
+            {"name": "a"}, {"name": "b", **role, "external_id": "wrong"}, {"name": "c", **role},
+        ]
+    )  # fmt: skip
+    fake_aws.bills = [bill("10", "p", "m", "e")]
+    spending.tick()
+    assert [spending.value("mlguard_cost_up", account=name) for name in "abc"] == [1, 0, 1]
+    shown = spending.samples("mlguard_cost_settled_day_usd")
+    assert [labels["account"] for labels, _ in shown] == ["a", "c"]
+    assert [spending.value("mlguard_cost_api_spend_usd_total", account=n) for n in "abc"] == [
+        0.04, 0, 0.04,
+    ]  # fmt: skip
+    assert fake_aws.sessions[0].name == "mlguard-exporter"
+
+
+def test_credentials_of_a_role_are_renewed(fake_aws, make, caplog):
+    fake_aws.session_seconds = 300  # which boto3 takes for as good as over
+    spending = make(accounts=[{"name": "main", "role_arn": ROLE}])
+    read(fake_aws, spending, bill("10", "p", "m", "e"))
+    for session in fake_aws.sessions:
+        session.expired = True
+    spending.at(NOW + timedelta(days=1))
+    fake_aws.clock = lambda: spending.now
+    read(fake_aws, spending, bill("20", "p", "m", "e", day=DAY + timedelta(days=1)))
+    assert spending.value("mlguard_cost_settled_day_usd") == 20
+    for secret in ("session-token-", "session-secret-", aws.SECRET_KEY):
+        assert secret not in caplog.text
