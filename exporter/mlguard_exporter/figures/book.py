@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 HISTORY_DAYS = 200
 """Days that are judged by; weekdays, levels and silences are forgotten much earlier."""
-NEWS_SECONDS = 86_400.0
-"""What was read so lately is news."""
+NEWS_SECONDS = 72_000.0
+"""What was read so lately is news: what was read a day ago, or a minute less, is none."""
 
 Days = dict["date", "Decimal"]
 

@@ -48,7 +48,8 @@ class Judged:
         verdicts: on all its settled days.
         verdict: on the judged day.
         told: whether that is a spike worth telling.
-        late_excess: of earlier days that turned out to be spikes within the last day, the largest.
+        late_excess: of earlier days that now turned out to be spikes, the largest; None where there
+            is none worth telling.
     """
 
     subject: Subject
@@ -79,11 +80,18 @@ def judge_all(book: Book, judging: Judging) -> list[Judged]:
             continue
         verdicts = judge(days, judging, known_from=book.first_known)
         found[subject] = verdicts, _late(book, judging, parts, verdicts, settled)
-    told = _told({subject: verdicts[day] for subject, (verdicts, _) in found.items()}, subjects)
+    of_the_day = {subject: verdicts[day] for subject, (verdicts, _) in found.items()}
+    spikes = {s: verdict.excess for s, verdict in of_the_day.items() if verdict.spike}
+    told = _finest(spikes, subjects)
+    told -= _newly_tagged(of_the_day, told)
+    told_late = _finest({s: late for s, (_, late) in found.items() if late is not None}, subjects)
     return [
-        Judged(subject, verdicts, verdicts[day], subject in told, late)
+        Judged(
+            subject, verdicts, verdicts[day], subject in told,
+            late if subject in told_late else None,
+        )
         for subject, (verdicts, late) in found.items()
-    ]
+    ]  # fmt: skip
 
 
 def _subjects(book: Book) -> dict[Subject, list[Series]]:
@@ -155,21 +163,21 @@ def _known_for_long(book: Book) -> bool:
     )
 
 
-def _told(
-    verdicts: Mapping[Subject, Verdict], subjects: Mapping[Subject, Sequence[Series]]
+def _finest(
+    excesses: Mapping[Subject, float], subjects: Mapping[Subject, Sequence[Series]]
 ) -> set[Subject]:
-    spikes = {subject for subject, verdict in verdicts.items() if verdict.spike}
+    """Those that such parts of theirs do not explain."""
     told: set[Subject] = set()
     for scope in Scope:
-        for subject in (s for s in spikes if s.scope is scope):
-            if _explained(subject, verdicts, subjects, told) * 2 < verdicts[subject].excess:
+        for subject in (s for s in excesses if s.scope is scope):
+            if _explained(subject, excesses, subjects, told) * 2 < excesses[subject]:
                 told.add(subject)
-    return told - _newly_tagged(verdicts, told)
+    return told
 
 
 def _explained(
     subject: Subject,
-    verdicts: Mapping[Subject, Verdict],
+    excesses: Mapping[Subject, float],
     subjects: Mapping[Subject, Sequence[Series]],
     told: set[Subject],
 ) -> float:
@@ -183,7 +191,7 @@ def _explained(
             else:
                 inside = parts <= set(subjects[subject])
             if inside and not parts & counted:
-                explained += verdicts[other].excess
+                explained += excesses[other]
                 counted |= parts
     return explained
 

@@ -1,0 +1,283 @@
+"""Spikes, forecasts and corrections, as they are published while days go by."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from support.aws import Bill
+from support.spending import Spending
+
+from mlguard_exporter.reading import ask_for_history
+from mlguard_exporter.spend import Kind
+
+NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
+FIRST = date(2027, 2, 1)
+TODAY = date(2027, 5, 11)
+SETTLED = TODAY - timedelta(days=2)
+CHURN, RANK, FRAUD = (
+    ("shop", "churn", "predict"),
+    ("shop", "rank", "predict"),
+    ("bank", "fraud", "p"),
+)
+BATCH = ("shop", "churn", "batch")
+
+
+def moment(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 0, 16, tzinfo=UTC)
+
+
+class Bills:
+    """What AWS knows, by day and owner."""
+
+    def __init__(self, fake) -> None:
+        self._fake = fake
+        self._amounts: dict[tuple[date, tuple[str, ...]], Decimal] = {}
+
+    def set(
+        self, owner: tuple[str, ...], amount: float, first: date, last: date | None = None
+    ) -> None:
+        """What an owner's days cost, from the first to the last."""
+        for n in range(((last or first) - first).days + 1):
+            self._amounts[first + timedelta(days=n), owner] = Decimal(str(amount))
+        self._fake.bills = [
+            Bill(
+                day, dict(zip(NAMES, owner, strict=False)), "Amazon SageMaker", "Usage", *[cost] * 3
+            )
+            for (day, owner), cost in self._amounts.items()
+        ]
+
+
+@pytest.fixture(autouse=True)
+def bills(fake_aws):
+    made = Bills(fake_aws)
+    for owner, amount in ((CHURN, 100), (RANK, 80), (FRAUD, 60), ((), 10)):
+        made.set(owner, amount, FIRST, date(2027, 7, 1))
+    return made
+
+
+@pytest.fixture
+def make(fake_aws, tmp_path):
+    made = []
+
+    def start(today: date = TODAY, **cost) -> Spending:
+        made.append(Spending(tmp_path / str(len(made)), moment(today), **cost))
+        fake_aws.clock = lambda: made[-1].now
+        made[-1].tick()
+        return made[-1]
+
+    yield start
+    for spending in made:
+        spending.close()
+
+
+def next_day(spending: Spending, days: int = 1) -> None:
+    for _ in range(days):
+        spending.at(spending.now + timedelta(days=1)).tick()
+        assert spending.value("mlguard_cost_up") == 1
+
+
+def told(spending: Spending, name: str = "spike") -> list[tuple[str, str]]:
+    """Scope and name of what is told."""
+    found = spending.samples(f"mlguard_cost_{name}")
+    return [
+        (s["scope"], s.get("aws_service") or "/".join(
+            s[label] for label in ("project", "model", "model_endpoint") if label in s))
+        for s, value in found if value
+    ]  # fmt: skip
+
+
+def test_nothing_is_told_of_ordinary_days(make):
+    spending = make()
+    for _ in range(5):
+        assert told(spending) == []
+        assert not spending.samples("mlguard_cost_late_spike_excess_usd")
+        next_day(spending)
+
+
+def test_a_spike_is_told_of_the_endpoint_that_it_comes_from_on_its_settled_day_alone(bills, make):
+    bills.set(CHURN, 250, TODAY)
+    spending = make()
+    next_day(spending)
+    assert told(spending) == []  # as that day may still grow
+    next_day(spending)
+    assert told(spending) == [("endpoint", "shop/churn/predict")]
+    own = {"scope": "endpoint", "model": "churn"}
+    assert spending.value("mlguard_cost_expected_usd", **own) == 100
+    assert spending.value("mlguard_cost_spike_excess_usd", **own) == 150
+    judged = spending.value("mlguard_cost_judged_day_timestamp_seconds")
+    assert judged == datetime(2027, 5, 11, tzinfo=UTC).timestamp()
+    next_day(spending)
+    assert told(spending) == []
+
+
+def test_what_only_together_is_a_spike_is_told_of_the_model_the_project_or_the_service(bills, make):
+    bills.set(BATCH, 100, FIRST, TODAY + timedelta(days=30))
+    for owner in (CHURN, BATCH, RANK, FRAUD):
+        bills.set(owner, 30, FIRST, TODAY + timedelta(days=30))
+    quiet = {"minimum_usd": 25.0}
+    bills.set(CHURN, 50, SETTLED)
+    bills.set(BATCH, 50, SETTLED)
+    assert told(make(spikes=quiet)) == [("model", "shop/churn")]
+    bills.set(BATCH, 30, SETTLED)
+    bills.set(RANK, 54, SETTLED)
+    assert told(make(spikes=quiet)) == [("project", "shop")]
+    bills.set(RANK, 30, SETTLED)
+    bills.set(FRAUD, 54, SETTLED)
+    bills.set((), 34, SETTLED)
+    assert told(make(spikes=quiet)) == [("service", "Amazon SageMaker")]
+
+
+def test_spend_that_begins_is_told_unless_it_only_got_its_tags(bills, make):
+    bills.set(("shop", "new", "predict"), 130, SETTLED, TODAY)
+    assert told(make()) == [("endpoint", "shop/new/predict")]
+    bills.set(("shop", "new", "predict"), 0, SETTLED, TODAY)
+    bills.set((), 200, FIRST, SETTLED - timedelta(days=1))
+    bills.set((), 70, SETTLED, TODAY)
+    bills.set(("shop", "tagged", "predict"), 130, SETTLED, TODAY)
+    assert told(make()) == []
+
+
+def test_a_step_is_told_for_three_days_and_is_the_new_level(bills, make):
+    bills.set(CHURN, 300, TODAY, date(2027, 7, 1))
+    spending = make()
+    days = []
+    for _ in range(8):
+        next_day(spending)
+        days.append(bool(told(spending)))
+    assert days == [False, True, True, True, False, False, False, False]
+    assert spending.value("mlguard_cost_expected_usd", scope="endpoint", model="churn") == 300
+
+
+def test_a_spike_that_aws_takes_back_ends_and_one_that_it_finds_is_told_late(bills, make):
+    bills.set(CHURN, 250, SETTLED)
+    spending = make()
+    assert told(spending) == [("endpoint", "shop/churn/predict")]
+    bills.set(CHURN, 100, SETTLED)
+    bills.set(FRAUD, 200, SETTLED - timedelta(days=3))
+    assert spending.value("mlguard_cost_restated_days_total") == 0
+    next_day(spending)
+    assert told(spending) == []
+    late = spending.samples("mlguard_cost_late_spike_excess_usd")
+    assert told(spending, "late_spike_excess_usd") == [("endpoint", "bank/fraud/p")]
+    assert [value for _, value in late] == [140]
+    assert spending.value("mlguard_cost_restated_days_total") == 2
+    before = [
+        (row.day, row.costs.unblended)
+        for row in spending.ledger.superseded("main", 0)
+        if row.series.kind is Kind.OWNER
+    ]
+    assert sorted(before) == [(SETTLED - timedelta(days=3), 60), (SETTLED, 250)]
+    next_day(spending)
+    assert not spending.samples("mlguard_cost_late_spike_excess_usd")
+
+
+def test_what_is_read_for_the_first_time_is_not_told_as_late(bills, make):
+    bills.set(CHURN, 300, SETTLED - timedelta(days=5))
+    spending = make()
+    assert not spending.samples("mlguard_cost_late_spike_excess_usd")
+    spending.reload(accounts=[{"name": "main"}, {"name": "second"}])
+    spending.tick()
+    assert spending.value("mlguard_cost_up", account="second") == 1
+    assert not spending.samples("mlguard_cost_late_spike_excess_usd")
+
+
+def test_a_day_missed_in_an_outage_is_told_late(bills, make, fake_aws):
+    spending = make()
+    bills.set(CHURN, 300, TODAY)
+    fake_aws.denied = {"ce:GetCostAndUsage"}
+    for _ in range(10):
+        spending.at(spending.now + timedelta(hours=12)).tick()
+    assert told(spending) == []
+    fake_aws.denied = set()
+    next_day(spending)
+    assert told(spending) == []
+    assert told(spending, "late_spike_excess_usd") == [("endpoint", "shop/churn/predict")]
+
+
+def test_a_month_s_forecast_is_what_it_comes_to(bills, make):
+    for n in range((date(2027, 7, 1) - FIRST).days):
+        day = FIRST + timedelta(days=n)
+        bills.set(CHURN, 40 if day.weekday() > 4 else 100, day)
+    spending = make(today=date(2027, 5, 1))
+    month = [date(2027, 5, 1) + timedelta(days=n) for n in range(31)]
+    comes_to = sum(40 if day.weekday() > 4 else 100 for day in month)
+    own = {"project": "shop", "model": "churn"}
+    for _ in range(30):
+        assert spending.value("mlguard_cost_month_forecast_usd", **own) == comes_to
+        next_day(spending)
+    assert spending.value("mlguard_cost_month_to_date_usd", **own) == comes_to
+
+
+def test_a_spike_is_not_forecast_to_come_again(bills, make):
+    bills.set(CHURN, 1000, SETTLED)
+    spending = make()
+    own = {"project": "shop", "model": "churn"}
+    assert spending.value("mlguard_cost_month_forecast_usd", **own) == 31 * 100 + 900
+
+
+def test_budgets_are_shown_as_configured(make):
+    budgets = [
+        {"project": "shop", "amount": 2000},
+        {"project": "shop", "model": "churn", "amount": 50.5, "currency": "EUR"},
+    ]
+    spending = make(budgets=budgets)
+    assert spending.samples("mlguard_cost_budget_usd") == [
+        ({"project": "shop"}, 2000),
+        ({"project": "shop", "model": "churn", "currency": "EUR"}, 50.5),
+    ]
+    spending.reload(budgets=[])
+    spending.tick()
+    assert spending.samples("mlguard_cost_budget_usd") == []
+
+
+def test_other_tags_have_the_history_read_anew_and_another_basis_asks_nothing(make, fake_aws):
+    spending = make()
+    asked = fake_aws.count()
+    spending.reload(basis="amortized", spikes={"minimum_usd": 1.0}, interval="6h")
+    spending.tick()
+    assert fake_aws.count() == asked
+    assert spending.value("mlguard_cost_settled_day_usd", project="shop", model="churn") == 100
+    team = {"project": "team", "model": "mlguard:model", "endpoint": "mlguard:endpoint"}
+    fake_aws.active_tags.add("team")
+    fake_aws.known_tags.add("team")
+    fake_aws.bills = [
+        Bill(b.day, b.tags | {"team": "growth"}, b.service, b.record_type, *[b.unblended] * 3)
+        for b in fake_aws.bills
+    ]
+    spending.reload(tags=team)
+    spending.tick()
+    assert fake_aws.count() > asked
+    projects = {
+        row.series.project
+        for row in spending.ledger.rows("main", FIRST, TODAY)
+        if row.series.kind is Kind.OWNER
+    }
+    assert projects == {"growth"}
+
+
+def test_an_account_that_is_taken_off_is_shown_no_more_and_kept(make):
+    spending = make(accounts=[{"name": "a"}, {"name": "b"}])
+    kept = list(spending.ledger.rows("b", FIRST, TODAY))
+    spending.reload(accounts=[{"name": "a"}])
+    spending.tick()
+    shown = {labels["account"] for labels, _ in spending.samples("mlguard_cost_latest_day_usd")}
+    assert shown == {"a"}
+    spending.reload(accounts=[])
+    spending.tick()
+    assert not spending.samples("mlguard_cost_up")
+    assert list(spending.ledger.rows("b", FIRST, TODAY)) == kept
+    assert kept
+
+
+def test_history_that_was_asked_for_is_read_for_two_days(make, fake_aws):
+    spending = make()
+    with spending.db.atomic():
+        ask_for_history(spending.db, "main", date(2026, 11, 1), spending.now.timestamp())
+    firsts = []
+    for _ in range(4):
+        next_day(spending)
+        asked = [r.body for r in fake_aws.requests if r.operation == "GetCostAndUsage"]
+        firsts.append(asked[-1]["TimePeriod"]["Start"])
+    assert firsts == ["2026-11-01", "2026-11-01", "2027-04-01", "2027-04-01"]
