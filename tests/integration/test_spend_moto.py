@@ -35,6 +35,8 @@ def moto(monkeypatch):
         with urllib.request.urlopen(post) as done:
             assert done.status == 201
 
+    # it keeps its answers for as long as the process runs
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
     yield answer
     server.stop()
 
