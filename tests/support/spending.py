@@ -49,9 +49,9 @@ class Spending:
         self._folder.mkdir(parents=True, exist_ok=True)
         self.db = open_database(self._folder / DATABASE, *MIGRATIONS, shared=True)
         self.ledger = Ledger(self.db)
-        cost = self._configured()
-        self._collector = SpendCollector(cost, self._transact, self._clock)
-        self._reader = Reader(cost, self._transact, self._clock, self._collector.refresh)
+        self.cost = self._configured()
+        self._collector = SpendCollector(self.cost, self._transact, self._clock)
+        self._reader = Reader(self.cost, self._transact, self._clock, self._collector.refresh)
 
     def _configured(self) -> CostConfig:
         path = self._folder / "exporter.yaml"
@@ -78,9 +78,9 @@ class Spending:
     def reload(self, **cost: Any) -> None:
         """Take another configuration while running; see `restart`."""
         self._settings |= cost
-        cost = self._configured()
-        self._collector.use(cost)
-        self._reader.use(cost)
+        self.cost = self._configured()
+        self._collector.use(self.cost)
+        self._reader.use(self.cost)
 
     def samples(self, name: str) -> list[tuple[Labels, float]]:
         """Samples of a metric as they would be shown now, empty labels left out."""
