@@ -82,10 +82,14 @@ class Spending:
         self._collector.use(self.cost)
         self._reader.use(self.cost)
 
+    def collect(self, families: Families) -> None:
+        """Add what would be shown now."""
+        self._collector.collect(families)
+
     def samples(self, name: str) -> list[tuple[Labels, float]]:
         """Samples of a metric as they would be shown now, empty labels left out."""
         families = Families()
-        self._collector.collect(families)
+        self.collect(families)
         return [
             ({k: v for k, v in zip(metric.labels, labels, strict=True) if v}, value)
             for metric, found in families.samples.items()
