@@ -218,8 +218,13 @@ def test_charges_that_are_not_usage_are_told_apart(fake_aws, make):
         "Usage": 1, "DiscountedUsage": 2, "SavingsPlanCoveredUsage": 4, "SavingsPlanNegation": -4,
         "SavingsPlanRecurringFee": 8, "RIFee": 16, "Tax": 32, "Credit": -64, "Refund": -128,
         "Fee": 256, "BundledDiscount": -512, "Support": 1024,
+        "Reservation applied usage": 2048, "Savings Plan Negation": -4096,
+        "Recurring reservation fee": 8192,
     }  # fmt: skip
-    usage = ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage", "SavingsPlanNegation")
+    usage = (
+        "Usage", "DiscountedUsage", "SavingsPlanCoveredUsage", "SavingsPlanNegation",
+        "Reservation applied usage", "Savings Plan Negation",
+    )  # fmt: skip
     bills = [bill(str(n), "p", "m", "e", kind=kind) for kind, n in kinds.items()]
     read(fake_aws, spending, *bills)
     assert spending.value("mlguard_cost_month_to_date_usd") == sum(kinds[kind] for kind in usage)

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from mlguard_exporter.config import TagsConfig
 
 _METRICS = ("UnblendedCost", "AmortizedCost", "NetUnblendedCost")
-_USAGE = {"usage", "discountedusage", "savingsplancoveredusage", "savingsplannegation"}
-"""Types of charge that are usage, as letters alone; all others are told apart."""
+_USAGE = {
+    "usage", "discountedusage", "reservationappliedusage", "savingsplancoveredusage",
+    "savingsplannegation",
+}  # fmt: skip
+"""Types of charge that are usage, by the API's names or the console's, as letters alone."""
 _MOST_PAGES = 1000
 
 _PROJECT, _MODEL, _ENDPOINT = range(3)
