@@ -99,10 +99,29 @@ def open_to_read(path: Path) -> Database:
     if not path.exists():
         raise StoreError(f"{path} is not there; nothing has been kept yet, or look elsewhere")
     try:
-        db = Database(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0))
-        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        return _open_to_read(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        # without its owner running and the right to write, SQLite cannot share it; it need not
+        if path.with_name(f"{path.name}-wal").exists():
+            raise StoreError(f"{path} cannot be read: {error}") from error
     except sqlite3.Error as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
+    try:
+        return _open_to_read(path, "mode=ro&immutable=1")
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be read: {error}") from error
+
+
+def _open_to_read(path: Path, how: str) -> Database:
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=5.0, isolation_level=None
+    )
+    db = Database(connection)
+    try:
+        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
     return db
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,10 @@ def run(config: Config, form: str) -> int:
         StoreError: there is none.
     """
     db = open_to_read(Path(config.data_dir or paths.data_dir()) / DATABASE)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
     try:
+        db.execute("BEGIN")  # all of it as it is now, whatever the daemon stores meanwhile
         if form == "csv":
             write_csv(Ledger(db), sys.stdout)
         else:

@@ -93,8 +93,7 @@ def _check(flags: argparse.Namespace) -> int:
     from mlguard_exporter.setup import check, for_people, utc_now  # noqa: PLC0415
 
     config = _read_config(flags)
-    today = utc_now().date()
-    return for_people(lambda: check.run(config, today=today, **_which(flags)))
+    return for_people(lambda: check.run(config, now=utc_now(), **_which(flags)))
 
 
 def _activate(flags: argparse.Namespace) -> int:

@@ -322,8 +322,9 @@ def test_a_bucket_that_is_not_there_is_told(bucket):
 
 
 def test_a_bucket_without_a_name_is_told():
+    source = FileSource("s3:///x", TagsConfig(), connect)
     with pytest.raises(SourceError, match="expected s3://BUCKET/PREFIX"):
-        FileSource("s3:///x", TagsConfig(), connect)
+        list(source.read(MARCH, APRIL, ()))
 
 
 def test_a_server_that_does_not_answer_is_told(bucket):

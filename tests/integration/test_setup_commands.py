@@ -352,7 +352,7 @@ def test_an_account_whose_spend_is_in_a_folder(command, fake, tmp_path):
     manifest.write_text("{}")
     run = command("check")
     assert run == (0, run.out, "")
-    assert f"ok       export: 1 month is there; {fake.today:%Y-%m} was delivered" in run.out
+    assert f"ok       export: 1 month is there; the newest is {fake.today:%Y-%m}" in run.out
     os.utime(manifest, (1e9, 1e9))
     run = command("check")
     assert run.status == 1

@@ -116,7 +116,7 @@ def test_a_read_that_is_killed_leaves_nothing_and_is_not_repeated_in_haste(expor
         assert db.execute("SELECT count(*) FROM spend_costs").fetchone() == (0,)
     slow.go_on.set()
     with running:
-        assert running.value("mlguard_cost_api_spend_usd_total") == 0.02
+        eventually(lambda: running.value("mlguard_cost_api_spend_usd_total") == 0.02)
         assert not any(name == "mlguard_cost_settled_day_usd" for name, _ in running.metrics())
         running.process.send_signal(signal.SIGHUP)  # somebody looks after it
         eventually(lambda: is_read(running))

@@ -37,8 +37,8 @@ def days(first: date, end: date) -> list[date]:
 
 @pytest.fixture
 def quick(monkeypatch):
-    """One attempt at each request, and half a second for an answer."""
-    once = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=0.5)
+    """One attempt at each request, and three seconds for an answer."""
+    once = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=3.0)
     monkeypatch.setattr(session, "_CONFIG", session._CONFIG.merge(once))
 
 

@@ -2,7 +2,7 @@
 
 from mlguard_exporter.aws.cost_explorer import CostExplorer
 from mlguard_exporter.aws.errors import AwsErrors, code, explain
-from mlguard_exporter.aws.meter import REQUEST_USD, Meter, Requests, count_requests
+from mlguard_exporter.aws.meter import REQUEST_USD, Meter, Requests, count_requests, sent_in_month
 from mlguard_exporter.aws.meter import migrations as request_migrations
 from mlguard_exporter.aws.session import Aws
 from mlguard_exporter.aws.tags import ACTIVE, active_tags, tag_states
@@ -20,5 +20,6 @@ __all__ = [
     "count_requests",
     "explain",
     "request_migrations",
+    "sent_in_month",
     "tag_states",
 ]

@@ -15,9 +15,11 @@ from mlguard_exporter.aws.join import (
     When,
     agree,
     ambiguous,
+    essential,
     joined,
     merged,
     rest,
+    turned,
 )
 from mlguard_exporter.spend import Costs, Kind, Reading, Series, SourceError
 
@@ -33,6 +35,8 @@ _USAGE = {
 }  # fmt: skip
 """Types of charge that are usage, by the API's names or the console's, as letters alone."""
 _MOST_PAGES = 1000
+_MOST_VALUES = 20
+"""Of a tag, that may be asked for one by one."""
 
 _PROJECT, _MODEL, _ENDPOINT = range(3)
 _PIVOTS = (_MODEL, _ENDPOINT, _PROJECT)
@@ -54,6 +58,7 @@ class CostExplorer:
         self._client = client
         self._tags = (tags.project, tags.model, tags.endpoint)
         self._pivot = _PIVOTS[0]
+        self._bearable = 1
 
     def read(
         self,
@@ -93,31 +98,68 @@ class CostExplorer:
 
     def _owners(self, asking: Asking, used: Amounts) -> dict[When, dict[Triple, Costs]]:
         """Costs by project, model and endpoint."""
-        order = (self._pivot, *(tag for tag in range(3) if tag != self._pivot))
-        pivot, *others = (self._tags[tag] for tag in order)
-        left, right = (asking.ask([_tag(pivot), _tag(other)]) for other in others)
-        _check(agree(merged(left), merged(used)) and agree(left, right))
-        unclear = ambiguous(left, right)
+        pairs = _Pairs(asking, self._tags, used)
+        pivot = self._pivot
+        unclear = pairs.ambiguous(pivot)
+        if len(unclear - {""}) > self._bearable:  # the third pair may settle what these two do not
+            of_each = {tag: pairs.ambiguous(tag) for tag in _PIVOTS}
+            pivot = min(_PIVOTS, key=lambda tag: len(of_each[tag] - {""}))
+            unclear = of_each[pivot]
+        if len(unclear - {""}) > _MOST_VALUES:
+            raise SourceError(
+                f"{len(unclear)} values of the tag {self._tags[pivot]} go with several values of"
+                " both other tags on one day, and each would take a request of its own; give"
+                " endpoints or models names of their own, or read a billing export"
+            )
+        one, other = _others(pivot)
+        left, right = pairs.by(pivot, one), pairs.by(pivot, other)
         asked: dict[str, Amounts] = {}
         for value in sorted(unclear - {""}):
-            asked[value] = asking.tagged(pivot, value).ask([_tag(other) for other in others])
+            some = asking.tagged(self._tags[pivot], value)
+            asked[value] = some.ask([_tag(self._tags[one]), _tag(self._tags[other])])
             _check(agree(_of(left, value), merged(asked[value])))
         if "" in unclear:
             # what carries no tag: all there is, less what does
-            every = asking.ask([_tag(other) for other in others])
-            _check(agree(merged(every), merged(left)))
             tagged = {
-                when: {p: c for p, c in pairs.items() if p[0]} for when, pairs in left.items()
+                when: {p: c for p, c in found.items() if p[0]} for when, found in left.items()
             }
-            asked[""] = rest(every, joined(tagged, right, asked))
-        found = joined(left, right, asked)
+            asked[""] = rest(pairs.by(one, other), joined(tagged, right, asked))
+        order = (pivot, one, other)
         places = [order.index(tag) for tag in range(3)]
         owners = {
             when: {(t[places[0]], t[places[1]], t[places[2]]): c for t, c in triples.items()}
-            for when, triples in found.items()
+            for when, triples in joined(left, right, asked).items()
         }
-        self._pivot = _best_pivot(owners)
+        unclear_of = {tag: _unclear(owners, tag) for tag in _PIVOTS}
+        self._pivot = min(_PIVOTS, key=lambda tag: unclear_of[tag])
+        self._bearable = max(1, unclear_of[self._pivot])
         return owners
+
+
+class _Pairs:
+    """Costs by two of the tags at a time, each pair asked for once."""
+
+    def __init__(self, asking: Asking, tags: tuple[str, ...], used: Amounts) -> None:
+        self._asking = asking
+        self._tags = tags
+        self._used = merged(used)
+        self._found: dict[tuple[int, int], Amounts] = {}
+
+    def by(self, one: int, other: int) -> Amounts:
+        """Costs by one tag and the other."""
+        if (other, one) in self._found:
+            return turned(self._found[other, one])
+        if (one, other) not in self._found:
+            found = self._asking.ask([_tag(self._tags[one]), _tag(self._tags[other])])
+            _check(agree(merged(found), self._used))
+            self._found[one, other] = essential(found)
+        return self._found[one, other]
+
+    def ambiguous(self, pivot: int) -> set[str]:
+        """Values of a tag that go with several values of both others on some day."""
+        left, right = (self.by(pivot, tag) for tag in _others(pivot))
+        _check(agree(left, right))
+        return ambiguous(left, right)
 
 
 class Asking:
@@ -154,6 +196,7 @@ class Asking:
             request["Filter"] = filters[0] if len(filters) == 1 else {"And": filters}
         found: defaultdict[When, dict[Pair, Costs]] = defaultdict(dict)
         page: dict[str, str] = {}
+        seen = set()
         for _ in range(_MOST_PAGES):
             answer = self._client.get_cost_and_usage(**request, **page)
             try:
@@ -163,6 +206,9 @@ class Asking:
             if not answer.get("NextPageToken"):
                 return found
             page = {"NextPageToken": answer["NextPageToken"]}
+            if page["NextPageToken"] in seen:
+                raise SourceError("Cost Explorer's answer does not end: a page comes again")
+            seen.add(page["NextPageToken"])
         raise SourceError(f"Cost Explorer's answer does not end after {_MOST_PAGES} pages")
 
 
@@ -222,21 +268,22 @@ def _of(amounts: Amounts, value: str) -> Amounts:
     )
 
 
-def _best_pivot(owners: Mapping[When, Mapping[Triple, Costs]]) -> int:
-    """The tag that would have left the fewest of its values unclear."""
+def _others(pivot: int) -> tuple[int, int]:
+    one, other = (tag for tag in range(3) if tag != pivot)
+    return one, other
 
-    def unclear(pivot: int) -> int:
-        one, other = (tag for tag in range(3) if tag != pivot)
-        found = set()
-        for triples in owners.values():
-            ones, others = defaultdict(set), defaultdict(set)
-            for triple in triples:
-                ones[triple[pivot]].add(triple[one])
-                others[triple[pivot]].add(triple[other])
-            found |= {value for value in ones if len(ones[value]) > 1 < len(others[value])}
-        return len(found)
 
-    return min(_PIVOTS, key=unclear)
+def _unclear(owners: Mapping[When, Mapping[Triple, Costs]], pivot: int) -> int:
+    """How many values of a tag leave open, with each other tag alone, whose an amount is."""
+    one, other = _others(pivot)
+    found = set()
+    for triples in owners.values():
+        ones, others = defaultdict(set), defaultdict(set)
+        for triple in triples:
+            ones[triple[pivot]].add(triple[one])
+            others[triple[pivot]].add(triple[other])
+        found |= {value for value in ones if len(ones[value]) > 1 < len(others[value])}
+    return len(found - {""})
 
 
 def _check(consistent: bool) -> None:

@@ -40,6 +40,19 @@ Amounts = Mapping[When, Mapping[Pair, Costs]]
 """An answer: costs by day and by the values of two tags."""
 
 
+def essential(amounts: Amounts) -> Amounts:
+    """The same without amounts of nothing, which would only make a value go with more others."""
+    return {
+        when: {pair: costs for pair, costs in pairs.items() if any(costs)}
+        for when, pairs in amounts.items()
+    }
+
+
+def turned(amounts: Amounts) -> Amounts:
+    """The same by the second tag and the first."""
+    return {when: {(b, a): c for (a, b), c in pairs.items()} for when, pairs in amounts.items()}
+
+
 def ambiguous(left: Amounts, right: Amounts) -> set[str]:
     """Values of the pivot that go with several values of both other tags on some day.
 

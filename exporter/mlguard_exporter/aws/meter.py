@@ -83,14 +83,12 @@ class Meter:
         client.meta.events.register("response-received.cost-explorer", self._after)
 
     def _before(self, **_: object) -> None:
-        month = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m")
-        self._transact(lambda db: self._reserve(db, month))
+        now = self._clock()
+        self._transact(lambda db: self._reserve(db, now))
 
-    def _reserve(self, db: Database, month: str) -> None:
-        found = db.execute(
-            "SELECT n FROM requests_sent WHERE account = ? AND month = ?", (self._account, month)
-        ).fetchone()
-        if (found and found[0] >= self._limit) or self._limit == 0:
+    def _reserve(self, db: Database, now: float) -> None:
+        month = _month(now)
+        if sent_in_month(db, self._account, now) >= self._limit:
             raise LimitError(
                 f"the limit of {self._limit} requests to Cost Explorer in {month} is reached;"
                 " raise cost.max_requests_per_month, or wait for the next month"
@@ -120,6 +118,18 @@ def _outcome(answer: dict[str, Any], exception: Exception | None, operation: str
     if exception is None and "Error" in answer:
         exception = ClientError(answer, operation)
     return ANSWERED if exception is None else code(exception)
+
+
+def sent_in_month(db: Database, account: str, now: float) -> int:
+    """What an account has sent in the UTC month of epoch seconds."""
+    found = db.execute(
+        "SELECT n FROM requests_sent WHERE account = ? AND month = ?", (account, _month(now))
+    ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _month(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).strftime("%Y-%m")
 
 
 def count_requests(db: Database, account: str) -> Requests:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config as BotoConfig
 from botocore.credentials import DeferredRefreshableCredentials
-from botocore.session import get_session
+from botocore.session import Session
 
 if TYPE_CHECKING:
     from mlguard_exporter.config import AccountConfig
 
-_REGION = "us-east-1"
+_REGION, _CHINA = "us-east-1", "cn-northwest-1"
 """Where Cost Explorer is, whatever region an account works in."""
 _CONFIG = BotoConfig(
     retries={"mode": "standard", "total_max_attempts": 3},
@@ -28,9 +28,9 @@ logging.getLogger("botocore").setLevel(logging.ERROR)  # it logs, with a traceba
 class Aws:
     """One account's door to AWS, with credentials that renew themselves.
 
-    The credentials come from where boto3 finds them: variables, profile, a pod's or an instance's
-    role. Where the account names a role, that one is assumed with them. Nothing is asked before a
-    client is used.
+    The credentials come from where boto3 finds them when the first client is made: variables,
+    profile, a pod's or an instance's role. Where the account names a role, that one is assumed with
+    them. Nothing is asked before a client is used.
 
     Args:
         account: how to get in.
@@ -48,15 +48,17 @@ class Aws:
         """
         if self._session is None:
             self._session = self._open()
-        region = self._session.region_name if service == "s3" else None
-        return self._session.client(service, region_name=region or _REGION, config=_CONFIG)
+        region = self._session.region_name or _REGION
+        if service == "ce":
+            region = _CHINA if region.startswith("cn-") else _REGION
+        return self._session.client(service, region_name=region, config=_CONFIG)
 
     def _open(self) -> boto3.Session:
         account = self._account
         own = boto3.Session(profile_name=account.profile)
         if account.role_arn is None:
             return own
-        session = get_session()
+        session = Session(profile=account.profile)
         # as botocore's own session keeps them: it has no public way to add assumed credentials
         session._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
             refresh_using=lambda: self._assume(own), method="sts-assume-role"

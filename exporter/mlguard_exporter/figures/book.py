@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from mlguard_exporter.spend.calendar import is_settled
+from mlguard_exporter.spend.calendar import is_settled, utc_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,18 +53,23 @@ class Book:
         return {series: days for series, days in self.amounts.items() if series.kind is kind}
 
 
-def open_book(ledger: Ledger, account: str, basis: Basis, today: date, now: float) -> Book:
+def open_book(
+    ledger: Ledger, account: str, basis: Basis, now: float, *, begun_at: float | None
+) -> Book:
     """Read what figures need of one account.
 
     Args:
         ledger: where it is kept.
         account: its name.
         basis: on which charges are counted; series that lack it are left out.
-        today: the UTC day.
         now: epoch seconds.
+        begun_at: when it was first read as it is configured; all of that is no news. None: it has
+            not been read to the end yet.
     """
-    known = ledger.known_days(account)
+    known, today = ledger.known_days(account), utc_day(now)
     first = today - timedelta(days=HISTORY_DAYS)
+    yesterday = now - NEWS_SECONDS
+    is_news = begun_at is not None and begun_at <= yesterday
     amounts: dict[Series, Days] = {}
     before: dict[Series, dict[date, Decimal | None]] = {}
     for row in ledger.rows(account, first, today):
@@ -72,10 +77,10 @@ def open_book(ledger: Ledger, account: str, basis: Basis, today: date, now: floa
         if amount is None:
             continue
         amounts.setdefault(row.series, {})[row.day] = amount
-        if row.read_at > now - NEWS_SECONDS:
+        if is_news and row.read_at > yesterday:
             before.setdefault(row.series, {})[row.day] = None
     seen = set()
-    for row in ledger.superseded(account, now - NEWS_SECONDS):
+    for row in ledger.superseded(account, yesterday) if is_news else ():
         if (row.series, row.day) not in seen:  # the oldest is what was known a day ago
             seen.add((row.series, row.day))
             before.setdefault(row.series, {})[row.day] = getattr(row.costs, basis.value)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from mlguard_common.database import Transact
-    from mlguard_exporter.config import CostConfig
+    from mlguard_exporter.config import CostConfig, TagsConfig
 
 
 class SpendCollector:
@@ -63,10 +63,16 @@ def figures_of(db: Database, cost: CostConfig, now: float) -> Figures:
         return Figures(utc_day(now), Families(), Families(), Families())
     ledger, today = Ledger(db), utc_day(now)
     names = [account.name for account in cost.accounts]
-    books = [open_book(ledger, name, cost.basis, today, now) for name in names]
+    books = [
+        open_book(ledger, name, cost.basis, now, begun_at=remembered(db, name).begun_at)
+        for name in names
+    ]
     figures = make_figures(books, cost, today)
-    for name in names:
+    for account in cost.accounts:
+        name = account.name
         _add_reading(figures.lasting, db, name)
+        if account.export is None:
+            _add_tags(figures.lasting, db, name, cost.tags)
         restatements = sum(day.restatements for day in ledger.known_days(name).values())
         figures.lasting.add(metrics.RESTATED_DAYS, (name,), restatements)
     return figures
@@ -78,8 +84,13 @@ def _add_reading(families: Families, db: Database, name: str) -> None:
         families.add(metrics.UP, (name,), int(attempts.up))
     if attempts.succeeded_at is not None:
         families.add(metrics.LAST_SUCCESS, (name,), attempts.succeeded_at)
-    for tag, active in tags(db, name).items():
-        families.add(metrics.TAG_ACTIVE, (name, tag), int(active))
     for (operation, outcome), n in requests.ended.items():
         families.add(metrics.API_REQUESTS, (name, operation, outcome), n)
     families.add(metrics.API_SPEND, (name,), float(requests.sent * REQUEST_USD))
+
+
+def _add_tags(families: Families, db: Database, name: str, names: TagsConfig) -> None:
+    configured = (names.project, names.model, names.endpoint)
+    for tag, active in tags(db, name).items():
+        if tag in configured:
+            families.add(metrics.TAG_ACTIVE, (name, tag), int(active))

@@ -141,7 +141,8 @@ def _add_untagged(families: Families, book: Book) -> None:
         total = untagged = _ZERO
         for series, amounts in owners.items():
             if series.currency == currency:
-                spent = sum((amounts.get(day, _ZERO) for day in days), _ZERO)
+                # what takes off again has no tag, as with savings plans, and hides nothing here
+                spent = max(sum((amounts.get(day, _ZERO) for day in days), _ZERO), _ZERO)
                 total += spent
                 untagged += _ZERO if series.project else spent
         if total > 0:

@@ -134,7 +134,7 @@ def _late(
     news = {day for part in parts for day in book.before.get(part, ())}
     recent = [d for d in settled[:-1] if d in news and d > settled[-1] - timedelta(days=LATE_DAYS)]
     suspects = [day for day in recent if day in verdicts and verdicts[day].spike]
-    if not suspects or not _known_for_long(book):
+    if not suspects:
         return None
     before = dict(_added(book, parts, settled))
     for day in news & before.keys():
@@ -151,16 +151,6 @@ def _late(
 def _before(book: Book, part: Series, day: date) -> Decimal | None:
     changed = book.before.get(part, {})
     return changed[day] if day in changed else book.amounts[part].get(day)
-
-
-def _known_for_long(book: Book) -> bool:
-    """Whether anything but today's news is known: what is read first is not told as late."""
-    return any(
-        day not in days
-        for series, amounts in book.amounts.items()
-        for days in (book.before.get(series, {}),)
-        for day in amounts
-    )
 
 
 def _finest(

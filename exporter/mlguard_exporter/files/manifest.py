@@ -7,7 +7,7 @@ import json
 import posixpath
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from mlguard_exporter.files.errors import MonthError
@@ -24,6 +24,8 @@ _MANIFEST = re.compile(
 )
 _DATA = re.compile(r"(?:^|/)(data/billing_period=\d{4}-\d\d/.+)$", re.IGNORECASE)
 _MOST_BYTES = 16 << 20
+LATE_SECONDS = 259_200.0
+"""AWS delivers at least once a day, and the first of a month a little later."""
 UNDER_WAY_SECONDS = 3600.0
 """A data file that is younger than its manifest is of the next delivery for so long."""
 
@@ -101,6 +103,22 @@ def find_months(files: Iterable[Found]) -> list[Month]:
         if first not in chosen or rank > chosen[first][0]:
             chosen[first] = (rank, file)
     return [Month(first, _next(first), chosen[first][1]) for first in sorted(chosen)]
+
+
+def is_late(months: Iterable[Month], now: float) -> bool:
+    """Whether the newest delivery is so old that another must have failed."""
+    return max(month.manifest.modified for month in months) < now - LATE_SECONDS
+
+
+def nothing_new(store: Store, months: Iterable[Month]) -> SourceError:
+    """What to say of an export that has stopped."""
+    newest = max(months, key=lambda month: month.manifest.modified)
+    delivered = datetime.fromtimestamp(newest.manifest.modified, UTC)
+    return SourceError(
+        f"nothing new is there: {newest.first:%Y-%m} was delivered at {delivered:%Y-%m-%d %H:%M}"
+        f" UTC; look why AWS writes nothing new to {store.where('')}, in the AWS console of the"
+        " account that pays: Billing and Cost Management, Data Exports"
+    )
 
 
 def find_data(store: Store, export: str, month: Month, now: float) -> Delivery:

@@ -39,7 +39,8 @@ def read_month(
         for file in files:
             with store.open(file) as stream:
                 _read(stream, file.name, store.where(file.name), tags, totals)
-    return Reading(month.first, month.end, totals.days(), version)
+    as_of = month.manifest.modified
+    return Reading(month.first, month.end, totals.days(), version, as_of)
 
 
 def _read(stream: BinaryIO, name: str, where: str, tags: TagsConfig, totals: Totals) -> None:

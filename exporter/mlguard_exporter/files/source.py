@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from mlguard_exporter.files.errors import MonthError
 from mlguard_exporter.files.location import store_at
-from mlguard_exporter.files.manifest import find_data, find_export, find_months, no_manifest
+from mlguard_exporter.files.manifest import (
+    find_data,
+    find_export,
+    find_months,
+    is_late,
+    no_manifest,
+    nothing_new,
+)
 from mlguard_exporter.files.reading import read_month
 from mlguard_exporter.spend import SourceError
 
@@ -34,12 +41,21 @@ class FileSource:
     Args:
         url: s3://BUCKET/PREFIX or /FOLDER, of the export itself or of the folder that holds it.
         tags: the tags that say whose spend it is.
-        client: gives a boto3 client of a service; asked for S3 alone.
+        client: gives a boto3 client of a service; asked for S3 alone, once a reading.
+        clock: epoch seconds.
     """
 
-    def __init__(self, url: str, tags: TagsConfig, client: Callable[[str], Any]) -> None:
-        self._store = store_at(url, client)
+    def __init__(
+        self,
+        url: str,
+        tags: TagsConfig,
+        client: Callable[[str], Any],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._url = url
         self._tags = tags
+        self._client = client
+        self._clock = clock
 
     def read(self, first: date, end: date, known: Collection[str]) -> Iterator[Reading]:
         """Read the months that overlap a range of days.
@@ -53,10 +69,10 @@ class FileSource:
             Whole months, in order, each when it has been read to its end.
 
         Raises:
-            SourceError: something cannot be read now. What is wrong with one month alone is
-                raised when the others have been given.
+            SourceError: something cannot be read now, or nothing new has been delivered. What is
+                wrong with one month alone is raised when the others have been given.
         """
-        store = self._store
+        store, now = store_at(self._url, self._client), self._clock()
         export = find_export(store)
         months = find_months(store.files(f"{export}/metadata" if export else "metadata"))
         if not months:
@@ -66,7 +82,7 @@ class FileSource:
             if month.first >= end or month.end <= first:
                 continue
             try:
-                delivery = find_data(store, export, month, time.time())
+                delivery = find_data(store, export, month, now)
                 version = self._version(month, delivery)
                 if version in known:
                     continue
@@ -78,6 +94,8 @@ class FileSource:
         if wrong:
             more = f" (and {len(wrong) - 1} more months)" if len(wrong) > 1 else ""
             raise SourceError(f"{wrong[0]}{more}") from wrong[0]
+        if is_late(months, now):
+            raise nothing_new(store, months)
 
     def _version(self, month: Month, delivery: Delivery) -> str:
         """Tells what would be read, and how, from anything else."""

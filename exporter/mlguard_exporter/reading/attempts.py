@@ -19,10 +19,10 @@ migrations = Migrations("mlguard-reading")
 def initial(db: Database) -> None:
     """Make the tables; times are epoch seconds."""
     db.execute(
-        "CREATE TABLE reading_attempts (account TEXT PRIMARY KEY, settings TEXT,"
-        " attempted_at REAL, failures INTEGER NOT NULL DEFAULT 0, up INTEGER,"
-        " succeeded_at REAL, tags_asked_at REAL, history_first TEXT, history_asked_at REAL)"
-        " STRICT"
+        "CREATE TABLE reading_attempts (account TEXT PRIMARY KEY, attempted_with TEXT,"
+        " attempted_at REAL, failures INTEGER NOT NULL DEFAULT 0, up INTEGER, settings TEXT,"
+        " begun_at REAL, succeeded_at REAL, tags_asked_at REAL, history_first TEXT,"
+        " history_asked_at REAL) STRICT"
     )
     db.execute(
         "CREATE TABLE reading_tags (account TEXT NOT NULL, tag TEXT NOT NULL,"
@@ -34,20 +34,24 @@ class Attempts(NamedTuple):
     """What is remembered of one account.
 
     Attributes:
-        settings: a mark of the configuration that it was last read with.
+        attempted_with: a mark of everything configured at the last attempt.
         attempted_at: begin of the last attempt.
         failures: attempts since the last success, one that was killed included.
         up: whether the last attempt that ended succeeded.
+        settings: a mark of what makes spend different, at the last success.
+        begun_at: end of the first success with these settings.
         succeeded_at: end of the last success.
         tags_asked_at: when the tags' states were last asked for.
         history_first: from which day on it has been asked to read once more.
         history_asked_at: when that was asked.
     """
 
-    settings: str | None = None
+    attempted_with: str | None = None
     attempted_at: float | None = None
     failures: int = 0
     up: bool | None = None
+    settings: str | None = None
+    begun_at: float | None = None
     succeeded_at: float | None = None
     tags_asked_at: float | None = None
     history_first: date | None = None
@@ -57,8 +61,7 @@ class Attempts(NamedTuple):
 def remembered(db: Database, account: str) -> Attempts:
     """The attempts to read an account."""
     found = db.execute(
-        "SELECT settings, attempted_at, failures, up, succeeded_at, tags_asked_at, history_first,"
-        " history_asked_at FROM reading_attempts WHERE account = ?",
+        f"SELECT {', '.join(Attempts._fields)} FROM reading_attempts WHERE account = ?",  # noqa: S608 - constants
         (account,),
     ).fetchone()
     if found is None:
@@ -71,14 +74,17 @@ def remembered(db: Database, account: str) -> Attempts:
     )
 
 
-def begin(db: Database, account: str, now: float) -> None:
+def begin(db: Database, account: str, configured: str, now: float) -> None:
     """Note an attempt before it begins, as a failure until it succeeds: it may be killed."""
-    _note(db, account, "attempted_at = ?, failures = failures + 1", now)
+    changes = "attempted_at = ?, attempted_with = ?, failures = failures + 1"
+    _note(db, account, changes, now, configured)
 
 
 def succeed(db: Database, account: str, settings: str, now: float) -> None:
     """Note that an attempt has read everything."""
-    _note(db, account, "failures = 0, up = 1, succeeded_at = ?, settings = ?", now, settings)
+    begun = "begun_at = CASE WHEN settings = ? THEN begun_at ELSE ? END"
+    _note(db, account, f"failures = 0, up = 1, {begun}", settings, now)
+    _note(db, account, "succeeded_at = ?, settings = ?", now, settings)
 
 
 def fail(db: Database, account: str) -> None:

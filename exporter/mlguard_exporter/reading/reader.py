@@ -7,14 +7,16 @@ import contextlib
 import logging
 import sqlite3
 import threading
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from mlguard_exporter.aws import AwsErrors, explain
+from mlguard_exporter.aws import AwsErrors, code, count_requests, explain, sent_in_month
 from mlguard_exporter.reading import attempts as memory
 from mlguard_exporter.reading.schedule import days_to_read, due_at, history_is_read
-from mlguard_exporter.reading.sources import settings_mark, source_of
+from mlguard_exporter.reading.sources import configured_mark, settings_mark, source_of
 from mlguard_exporter.spend import SourceError
+from mlguard_exporter.spend.calendar import begins, month_after, utc_day
 from mlguard_exporter.spend.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 TAGS_EVERY_SECONDS = 604_800.0
 """The tags' states are asked for once a week, as AWS may charge for that too."""
+INACTIVE_TAGS_EVERY_SECONDS = 72_000.0
+"""While one is not active, with the first read of each day."""
+AGAIN_SECONDS = 60.0
+"""After a reload, between a read that failed and the next."""
 LONGEST_WAIT_SECONDS = 60.0
 """Between looks at the clock, which may be set meanwhile."""
 
@@ -41,6 +47,7 @@ log = logging.getLogger(__name__)
 class _Account(NamedTuple):
     config: AccountConfig
     settings: str
+    configured: str
     found: AccountSource
 
 
@@ -71,10 +78,15 @@ class Reader:
         self._use(cost)
 
     def _use(self, cost: CostConfig) -> None:
-        self._interval = cost.interval.seconds
+        self._cost = cost
         self._accounts = [
-            _Account(a, settings_mark(a, cost), source_of(a, cost, self._wait_for, self._clock))
-            for a in cost.accounts
+            _Account(
+                account,
+                settings_mark(account, cost),
+                configured_mark(account, cost),
+                source_of(account, cost, self._wait_for, self._clock),
+            )
+            for account in cost.accounts
         ]
 
     def use(self, cost: CostConfig) -> None:
@@ -94,28 +106,43 @@ class Reader:
     async def tick(self) -> float:
         """Read the accounts that are due; the seconds until the next look."""
         self._loop = asyncio.get_running_loop()
+        is_first, self._has_begun = not self._has_begun, True
         impatient, self._impatient = self._impatient, False
-        if impatient or not self._has_begun:
-            self._has_begun = True
-            await self._refresh()  # what is known already, before a read that may take its time
+        if impatient or is_first:
+            await self._make_figures()  # what is known, before a read that may take its time
         waits = [LONGEST_WAIT_SECONDS]
         for account in self._accounts:
             try:
-                waits.append(await self._read_if_due(account, impatient=impatient))
+                wait = await self._read_if_due(account, impatient=impatient, is_first=is_first)
+                waits.append(wait)
             except sqlite3.Error as error:
                 log.error("%s: cannot be kept: %s", account.config.name, error)  # noqa: TRY400
         return max(min(waits), 0.0)
 
-    async def _read_if_due(self, account: _Account, *, impatient: bool) -> float:
+    async def _make_figures(self) -> None:
+        try:
+            await self._refresh()
+        except Exception:
+            log.exception("figures of spend are not made")
+
+    async def _read_if_due(self, account: _Account, *, impatient: bool, is_first: bool) -> float:
         """Read an account unless it is too early; the seconds until it is due again."""
         name, now = account.config.name, self._clock()
         tried = await self._transact(lambda db: memory.remembered(db, name))
         anew = tried.settings != account.settings
-        hurry = impatient if tried.failures else anew
-        due = now if hurry else due_at(tried, self._interval, now)
+        due = due_at(tried, self._cost.interval.seconds, now)
+        if tried.attempted_with != account.configured if tried.failures else anew:
+            due = now
+        elif impatient and tried.failures and tried.attempted_at is not None:
+            due = min(due, tried.attempted_at + AGAIN_SECONDS)
         if due > now:
+            if is_first and tried.failures:
+                log.info(
+                    "%s: the last read failed; the next is at %s, or after a reload",
+                    name, f"{datetime.fromtimestamp(due, UTC):%Y-%m-%d %H:%M} UTC",
+                )  # fmt: skip
             return due - now
-        await self._transact(lambda db: memory.begin(db, name, now))
+        await self._transact(lambda db: memory.begin(db, name, account.configured, now))
         up = await self._read(account, tried, now, anew=anew)
         done = self._clock()
         if up:
@@ -124,7 +151,7 @@ class Reader:
                 await self._transact(lambda db: memory.forget_history(db, name))
         else:
             await self._transact(lambda db: memory.fail(db, name))
-        await self._refresh()
+        await self._make_figures()
         return 0.0
 
     async def _read(self, account: _Account, tried: Attempts, now: float, *, anew: bool) -> bool:
@@ -132,13 +159,16 @@ class Reader:
         name, source = account.config.name, account.found.source
 
         def work() -> tuple[int, int]:
-            known = set() if anew else self._wait_for(lambda db: Ledger(db).versions(name))
+            known = self._wait_for(lambda db: Ledger(db).versions(name))
+            sent = self._wait_for(lambda db: count_requests(db, name).sent)
             readings = restated = 0
             for reading in source.read(first, end, known):
-                take = partial(_take, name, reading, now)
+                take = partial(_take, name, reading, now, anew)
                 readings, restated = readings + 1, restated + self._wait_for(take)
-            if account.found.active_tags is not None and _is_old(tried.tags_asked_at, now):
-                self._ask_tags(name, account.found.active_tags, now)
+            if account.found.active_tags is not None:
+                self._tell_of_limit(name, sent, now)
+                if anew or self._are_tags_old(name, tried, now):
+                    self._ask_tags(name, account.found.active_tags, now)
             return readings, restated
 
         try:
@@ -163,8 +193,30 @@ class Reader:
             active = ask()
         except (SourceError, *AwsErrors) as error:
             log.warning("%s: the tags' states are not known: %s", name, explain(error))
+            if code(error) != "denied":
+                return  # what was known stays, and is asked for with the next read
             active = {}
         self._wait_for(lambda db: memory.note_tags(db, name, active, now))
+
+    def _are_tags_old(self, name: str, tried: Attempts, now: float) -> bool:
+        active = self._wait_for(lambda db: memory.tags(db, name))
+        lasting = TAGS_EVERY_SECONDS if all(active.values()) else INACTIVE_TAGS_EVERY_SECONDS
+        asked = tried.tags_asked_at
+        return asked is None or not now - lasting < asked <= now
+
+    def _tell_of_limit(self, name: str, sent_before: int, now: float) -> None:
+        """Warn where the month's limit will end the reading before the month ends."""
+        limit, interval = self._cost.max_requests_per_month, self._cost.interval.seconds
+        sent, in_month = self._wait_for(
+            lambda db: (count_requests(db, name).sent - sent_before, sent_in_month(db, name, now))
+        )
+        to_come = (begins(month_after(utc_day(now))) - now) // interval
+        if sent * to_come > limit - in_month:
+            log.warning(
+                "%s: a read took %d requests, and %d are to come this month, but only %d requests"
+                " are left of cost.max_requests_per_month",
+                name, sent, to_come, limit - in_month,
+            )  # fmt: skip
 
     def _wait_for(self, job: Callable[[Database], T]) -> T:
         """Run a job on the database from the reading thread."""
@@ -177,12 +229,8 @@ class Reader:
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
 
-def _take(account: str, reading: Reading, now: float, db: Database) -> int:
-    return Ledger(db).take(account, reading, now)
-
-
-def _is_old(moment: float | None, now: float) -> bool:
-    return moment is None or not now - TAGS_EVERY_SECONDS < moment <= now
+def _take(account: str, reading: Reading, now: float, anew: bool, db: Database) -> int:
+    return Ledger(db).take(account, reading, now, anew=anew)
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

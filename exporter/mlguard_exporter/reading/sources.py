@@ -33,15 +33,15 @@ def source_of(
     account: AccountConfig, cost: CostConfig, transact: TransactAndWait, clock: Callable[[], float]
 ) -> AccountSource:
     """The source of an account; nothing is asked yet."""
-    aws = Aws(account)
     if account.export is not None:
         from mlguard_exporter.files import FileSource  # noqa: PLC0415 - for those who use it
 
-        return AccountSource(FileSource(account.export, cost.tags, aws.client), None)
+        made = FileSource(account.export, cost.tags, lambda name: Aws(account).client(name), clock)
+        return AccountSource(made, None)
     meter = Meter(account.name, cost.max_requests_per_month, transact, clock)
 
     def client() -> Any:
-        made = aws.client("ce")
+        made = Aws(account).client("ce")  # anew, as its credentials may have been renewed
         meter.watch(made)
         return made
 
@@ -51,5 +51,13 @@ def source_of(
 
 def settings_mark(account: AccountConfig, cost: CostConfig) -> str:
     """Tells whether spend has been read with other settings, so that more of it must be read."""
-    settings = msgspec.structs.replace(account, external_id=None), cost.tags
+    return _mark(msgspec.structs.replace(account, external_id=None), cost.tags)
+
+
+def configured_mark(account: AccountConfig, cost: CostConfig) -> str:
+    """Tells whether anything has been configured otherwise, so that what failed may succeed."""
+    return _mark(account, cost.tags, cost.max_requests_per_month)
+
+
+def _mark(*settings: object) -> str:
     return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]

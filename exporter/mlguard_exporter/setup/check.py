@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import UTC
 from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import NoCredentialsError
@@ -17,7 +18,7 @@ from mlguard_exporter.setup.report import Mark, Report
 from mlguard_exporter.setup.spend import check_spend
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import datetime
     from pathlib import Path
 
     from mlguard_exporter.config import AccountConfig, Config
@@ -34,7 +35,7 @@ _NO_CREDENTIALS = (
 def run(
     config: Config,
     *,
-    today: date,
+    now: datetime,
     config_path: Path | None = None,
     account: str | None = None,
     out: IO[str] | None = None,
@@ -43,7 +44,7 @@ def run(
 
     Args:
         config: with the accounts; where there are none, those credentials that boto3 finds.
-        today: the UTC day.
+        now: the time.
         config_path: to be named in commands.
         account: one to look at, instead of all.
         out: where it is written; standard output by default.
@@ -55,7 +56,7 @@ def run(
     for each in chosen(config, account):
         report.title(title(each, config))
         door = Door(each)
-        _check(door, each, config, today, report, config_path)
+        _check(door, each, config, now, report, config_path)
         report.requests(door)
     if not config.cost.accounts:
         profile = os.environ.get("AWS_PROFILE")
@@ -74,15 +75,16 @@ def _check(
     door: Door,
     account: AccountConfig,
     config: Config,
-    today: date,
+    now: datetime,
     report: Report,
     config_path: Path | None,
 ) -> None:
     if not is_folder(account) and not _check_identity(door, account, report):
         return
     if account.export is not None:
-        check_export(account.export, door.aws.client, today, report)
+        check_export(account.export, door.aws.client, now, report)
     else:
+        today = now.astimezone(UTC).date()
         check_spend(door, config.cost.tags, today, report, command("activate-tags", config_path))
 
 

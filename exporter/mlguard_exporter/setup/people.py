@@ -35,6 +35,9 @@ def for_people(run: Callable[[], int]) -> int:
         # so that nothing is told when Python closes it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _NOBODY_READS
+    except OSError as error:
+        sys.stderr.write(f"mlguard-exporter: {error}\n")
+        return 1
     except Exception as error:  # noqa: BLE001 - no traceback helps those who set up AWS
         text = " ".join(str(error).split())
         sys.stderr.write(f"mlguard-exporter: a fault of ML Guard: {type(error).__name__}: {text}\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlite_utils import Migrations
 
-from mlguard_exporter.spend.calendar import days_between, is_settled
+from mlguard_exporter.spend.calendar import days_between, is_settled, month_of
 from mlguard_exporter.spend.model import Costs, Kind, Series
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def initial(db: Database) -> None:
     )
     db.execute(
         "CREATE TABLE spend_days (account TEXT NOT NULL, day TEXT NOT NULL,"
-        " first_read_at REAL NOT NULL, read_at REAL NOT NULL, restatements INTEGER NOT NULL,"
+        " read_at REAL NOT NULL, restatements INTEGER NOT NULL,"
         " PRIMARY KEY (account, day)) STRICT, WITHOUT ROWID"
     )
     db.execute(
@@ -76,12 +76,10 @@ class KnownDay(NamedTuple):
     """What is known of the reading of one day.
 
     Attributes:
-        first_read_at: epoch seconds of the first time.
-        read_at: of the last time.
+        read_at: epoch seconds of what the source knew when it was read last.
         restatements: times it has changed after it was settled.
     """
 
-    first_read_at: float
     read_at: float
     restatements: int
 
@@ -96,49 +94,72 @@ class Ledger:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def take(self, account: str, reading: Reading, now: float) -> int:
+    def take(self, account: str, reading: Reading, now: float, *, anew: bool = False) -> int:
         """Let a reading replace what was known of its days.
 
-        A day that it says nothing of stays as it was known: AWS does not take back a whole day,
-        and an answer that does is not to be believed.
+        A day that it says nothing of has cost nothing if it lies between others with spend.
+        Elsewhere it is not known yet, or stays as it was known where the reading may not be
+        complete: AWS does not take back a whole day, and an answer that does is not to be believed.
+
+        Args:
+            account: its name.
+            reading: of a range of days.
+            now: epoch seconds.
+            anew: whether days differ since they were asked for otherwise, which restates none.
 
         Returns:
             How many days were restated: settled, and now different by a cent or more.
         """
         restated, doubted = 0, []
         known = self.known_days(account)
+        as_of = min(now, reading.as_of or now)
+        spent = [*reading.days, *known]
+        begun, last = min(spent, default=reading.end), max(reading.days, default=reading.first)
         for day in days_between(reading.first, reading.end):
-            costs = reading.days.get(day)
-            if costs:
-                restated += self._take_day(account, day, costs, known.get(day), now)
-            elif day in known:
+            costs = reading.days.get(day, {})
+            if day in known and not costs and not reading.version and self._has_spend(account, day):
                 doubted.append(day)
+            elif costs or day in known or begun < day < last:
+                was_settled = day in known and is_settled(day, known[day].read_at)
+                moved = self._take_day(account, day, costs, now, was_settled=was_settled)
+                is_restated = moved and was_settled and not anew
+                self._note_day(account, day, as_of, restated=is_restated)
+                restated += is_restated
         if doubted:
             log.warning(
                 "%s: nothing was told of %d days that had spend, from %s on; they are kept",
                 account, len(doubted), doubted[0],
             )  # fmt: skip
+        # what is kept is no delivery's any more
+        self._db.execute(
+            "DELETE FROM spend_versions WHERE account = ? AND first >= ? AND first < ?",
+            (account, month_of(reading.first).isoformat(), reading.end.isoformat()),
+        )
         if reading.version:
             self._db.execute(
-                "INSERT OR REPLACE INTO spend_versions VALUES (?, ?, ?)",
+                "INSERT INTO spend_versions VALUES (?, ?, ?)",
                 (account, reading.first.isoformat(), reading.version),
             )
         return restated
+
+    def _has_spend(self, account: str, day: date) -> bool:
+        return next(self.rows(account, day, day), None) is not None
 
     def _take_day(
         self,
         account: str,
         day: date,
         costs: Mapping[Series, Costs],
-        known: KnownDay | None,
         now: float,
+        *,
+        was_settled: bool,
     ) -> bool:
+        """Whether any amount of the day has changed by a cent or more."""
         old = {row.series: row for row in self.rows(account, day, day)}
         changed = {s for s, c in costs.items() if s not in old or old[s].costs != c}
         gone = old.keys() - costs.keys()
-        settled = known is not None and is_settled(day, known.read_at)
         moved = {s for s in changed | gone if _differ(costs.get(s), old.get(s))}
-        if settled and moved:
+        if was_settled:
             for series in moved & old.keys():
                 row = old[series]
                 self._insert("spend_superseded", account, row, now)
@@ -148,12 +169,14 @@ class Ledger:
             # a change below a cent is no news
             read_at = now if series in moved or series not in old else old[series].read_at
             self._insert("spend_costs", account, Row(day, series, costs[series], read_at))
+        return bool(moved)
+
+    def _note_day(self, account: str, day: date, as_of: float, *, restated: bool) -> None:
         self._db.execute(
-            "INSERT INTO spend_days VALUES (?, ?, ?, ?, 0) ON CONFLICT DO UPDATE"
+            "INSERT INTO spend_days VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE"
             " SET read_at = excluded.read_at, restatements = restatements + ?",
-            (account, day.isoformat(), now, now, int(settled and bool(moved))),
+            (account, day.isoformat(), as_of, int(restated)),
         )
-        return settled and bool(moved)
 
     def _insert(self, table: str, account: str, row: Row, *more: float) -> None:
         values = (
@@ -194,8 +217,7 @@ class Ledger:
     def known_days(self, account: str) -> dict[date, KnownDay]:
         """Every day that was ever read, in order."""
         found = self._db.execute(
-            "SELECT day, first_read_at, read_at, restatements FROM spend_days"
-            " WHERE account = ? ORDER BY day",
+            "SELECT day, read_at, restatements FROM spend_days WHERE account = ? ORDER BY day",
             (account,),
         )
         return {date.fromisoformat(day): KnownDay(*more) for day, *more in found}

@@ -75,14 +75,16 @@ class Reading:
         first: first UTC day of the range.
         end: the day after its last.
         days: costs by series of each day that has any.
-        version: tells this content from another of the same range; empty where the source cannot
-            tell without reading it all.
+        version: tells this content from another of the same range, which is complete: a day that
+            it says nothing of has cost nothing. Empty where the source cannot tell.
+        as_of: epoch seconds of what the source knew; None for when it is read.
     """
 
     first: date
     end: date
     days: Mapping[date, Mapping[Series, Costs]]
     version: str = ""
+    as_of: float | None = None
 
 
 class SourceError(Exception):

@@ -58,6 +58,16 @@ def folder(tmp_path):
     return Folder(tmp_path / "spend")
 
 
+def test_an_export_that_has_stopped_is_read_and_told(folder):
+    folder.clock -= 3 * 86_400
+    folder.month().write(cur_csv([ONE]))
+    source = FileSource(str(folder.path), TagsConfig(), no_client)
+    readings = source.read(MARCH, APRIL, ())
+    assert next(readings).as_of == pytest.approx(folder.clock)
+    with pytest.raises(SourceError, match=r"nothing new is there: 2024-03 was delivered at .* UTC"):
+        next(readings)
+
+
 def total(reading: Reading) -> Decimal:
     services = [
         costs.unblended

@@ -7,7 +7,16 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlguard_exporter.aws.join import When, agree, ambiguous, joined, merged, rest
+from mlguard_exporter.aws.join import (
+    When,
+    agree,
+    ambiguous,
+    essential,
+    joined,
+    merged,
+    rest,
+    turned,
+)
 from mlguard_exporter.spend import Costs
 
 NAMES = st.sampled_from(["", "a", "b", "c$d"])
@@ -36,6 +45,24 @@ def test_what_is_joined_is_what_grouping_by_all_three_would_have_given(lines):
         for pivot in ambiguous(left, right)
     }
     assert joined(left, right, asked) == grouped(lines, 0, 1, 2)
+
+
+@given(LINES)
+def test_amounts_of_nothing_are_all_that_is_left_out(lines):
+    left, right = essential(grouped(lines, 0, 1)), essential(grouped(lines, 0, 2))
+    assert all(any(costs) for pairs in left.values() for costs in pairs.values())
+    unclear = ambiguous(left, right)
+    asked = {
+        pivot: grouped([line for line in lines if line[1] == pivot], 1, 2) for pivot in unclear
+    }
+    assert essential(joined(left, right, asked)) == essential(grouped(lines, 0, 1, 2))
+    spent = [line for line in lines if line[4]]
+    assert unclear == ambiguous(grouped(spent, 0, 1), grouped(spent, 0, 2))
+
+
+@given(LINES)
+def test_pairs_are_the_same_from_both_sides(lines):
+    assert turned(grouped(lines, 0, 1)) == grouped(lines, 1, 0)
 
 
 @given(LINES)

@@ -23,9 +23,11 @@ def costs(text: str) -> Costs:
     return Costs(Decimal(text), Decimal(text), None)
 
 
-def reading(days: dict[int, dict[Series, str]], end: int = 20, version: str = "") -> Reading:
+def reading(
+    days: dict[int, dict[Series, str]], end: int = 20, version: str = "", as_of: float | None = None
+) -> Reading:
     found = {date(2026, 3, d): {s: costs(c) for s, c in of.items()} for d, of in days.items()}
-    return Reading(FIRST, date(2026, 3, end), found, version)
+    return Reading(FIRST, date(2026, 3, end), found, version, as_of)
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def test_a_day_is_restated_when_it_changes_after_it_was_settled(ledger):
     assert ledger.take("main", reading({1: {SHOP: "6"}}), at(6)) == 1
     assert ledger.take("main", reading({1: {BANK: "6"}}), at(7)) == 1
     known = ledger.known_days("main")[FIRST]
-    assert known == (at(2), at(7), 2)
+    assert known == (at(7), 2)
     before = [(row.series, row.costs, row.read_at) for row in ledger.superseded("main", 0)]
     assert before == [(SHOP, costs("5.009"), at(3)), (SHOP, costs("6"), at(6))]
     assert list(ledger.superseded("main", at(8))) == []
@@ -81,6 +83,45 @@ def test_a_day_is_not_taken_back_by_an_answer_without_it(ledger, caplog):
     assert ledger.take("main", reading({}), at(6)) == 0
     assert kept(ledger) == {(1, "shop"): "1", (2, "shop"): "2"}
     assert "nothing was told of 2 days that had spend, from 2026-03-01 on" in caplog.text
+
+
+def test_a_complete_reading_takes_back_what_it_does_not_tell(ledger, caplog):
+    ledger.take("main", reading({1: {SHOP: "1"}, 2: {SHOP: "2"}}, version="a"), at(4))
+    assert ledger.take("main", reading({1: {SHOP: "3"}}, version="b"), at(5)) == 2
+    assert kept(ledger) == {(1, "shop"): "3"}
+    assert [row.costs for row in ledger.superseded("main", 0)] == [costs("1"), costs("2")]
+    assert not caplog.records
+
+
+def test_a_day_between_days_with_spend_has_cost_nothing(ledger):
+    ledger.take("main", reading({3: {SHOP: "1"}, 6: {SHOP: "2"}}), at(8))
+    assert [day.day for day in ledger.known_days("main")] == [3, 4, 5, 6]
+    ledger.take("main", reading({3: {SHOP: "1"}, 6: {SHOP: "2"}, 8: {SHOP: "2"}}), at(9))
+    assert {day.day: at_ for day, (at_, _) in ledger.known_days("main").items()} == dict.fromkeys(
+        range(3, 9), at(9)
+    )
+    assert ledger.take("main", reading({4: {SHOP: "5"}, 8: {SHOP: "2"}}), at(10)) == 1
+
+
+def test_a_day_is_settled_by_when_its_source_knew_of_it(ledger):
+    ledger.take("main", reading({1: {SHOP: "1"}}, version="a", as_of=at(2)), at(4))
+    assert ledger.known_days("main")[FIRST].read_at == at(2)
+    assert ledger.take("main", reading({1: {SHOP: "9"}}, version="b", as_of=at(4)), at(4)) == 0
+    assert ledger.take("main", reading({1: {SHOP: "8"}}, version="c", as_of=at(9)), at(5)) == 1
+    assert ledger.known_days("main")[FIRST].read_at == at(5)
+
+
+def test_what_is_read_otherwise_is_not_restated_and_not_lost(ledger):
+    ledger.take("main", reading({1: {SHOP: "1"}}), at(4))
+    assert ledger.take("main", reading({1: {BANK: "1"}}), at(5), anew=True) == 0
+    assert ledger.known_days("main")[FIRST].restatements == 0
+    assert [row.series for row in ledger.superseded("main", 0)] == [SHOP]
+
+
+def test_a_delivery_that_another_source_has_replaced_is_read_again(ledger):
+    ledger.take("main", reading({1: {SHOP: "1"}}, version="a"), at(4))
+    ledger.take("main", reading({1: {SHOP: "2"}}), at(5))
+    assert ledger.versions("main") == set()
 
 
 def test_versions_are_those_of_the_latest_readings(ledger):

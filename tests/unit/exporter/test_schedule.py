@@ -49,17 +49,22 @@ def test_failures_are_tried_again_ever_more_rarely():
     assert waits == [15, 30, 60, 120, 240, 480, 720, 720]
 
 
-@given(st.integers(0, 4_000_000_000), st.sampled_from([6, 7, 12, 24, 48]))
-def test_no_interval_has_more_than_one_read_and_none_is_left_out(start, hours):
+@given(st.integers(0, 4_000_000_000), st.integers(6, 24))
+def test_each_day_begins_with_a_read_and_has_one_in_each_interval(start, hours):
     interval, now, reads = hours * 3600.0, float(start), []
-    for _ in range(5):
+    for _ in range(9):
         due = due_at(Attempts(attempted_at=reads[-1] if reads else None), interval, now)
         assert due >= now
         now = due
         reads.append(due)
         now += 1
-    gaps = [b - a for a, b in pairwise(reads[1:])]
-    assert gaps == [interval] * 3
+    since_midnight = [read % DAY - 900 for read in reads[1:]]
+    slots = [n * interval for n in range(4) if n * interval < DAY]
+    assert set(since_midnight) <= set(slots)
+    assert all(
+        b - a == (interval if after else DAY - slots[-1])
+        for (a, b), after in zip(pairwise(reads[1:]), since_midnight[1:], strict=True)
+    )
     assert 0 < reads[1] - reads[0] <= interval
 
 
@@ -75,6 +80,20 @@ def test_no_interval_has_more_than_one_read_and_none_is_left_out(start, hours):
 def test_this_month_and_the_one_before_are_read_and_more_at_first(now, anew, first, end):
     days = days_to_read(Attempts(), at(now), anew=anew)
     assert tuple(map(str, days)) == (first, end)
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "now", "first"),
+    [
+        ("2026-02-27 00:16", "2026-03-01 00:15", "2026-01-01"),
+        ("2026-01-10 00:16", "2026-03-20 00:15", "2025-12-01"),
+        ("2024-01-10 00:16", "2026-03-20 00:15", "2025-03-01"),  # AWS tells no more
+        ("2026-04-10 00:16", "2026-03-20 00:15", "2026-02-01"),  # the clock went back
+    ],
+)
+def test_what_an_outage_missed_is_read_after_it(succeeded, now, first):
+    days = days_to_read(Attempts(succeeded_at=at(succeeded)), at(now), anew=False)
+    assert str(days[0]) == first
 
 
 def test_history_is_read_until_aws_has_had_time():
