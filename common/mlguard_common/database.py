@@ -99,15 +99,13 @@ def open_to_read(path: Path) -> Database:
     if not path.exists():
         raise StoreError(f"{path} is not there; nothing has been kept yet, or look elsewhere")
     try:
-        return _open_to_read(path, "mode=ro")
-    except sqlite3.OperationalError as error:
-        # without its owner running and the right to write, SQLite cannot share it; it need not
-        if path.with_name(f"{path.name}-wal").exists():
-            raise StoreError(f"{path} cannot be read: {error}") from error
-    except sqlite3.Error as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
-    try:
-        return _open_to_read(path, "mode=ro&immutable=1")
+        try:
+            return _open_to_read(path, "mode=ro")
+        except sqlite3.OperationalError:
+            if path.with_name(f"{path.name}-wal").exists():
+                raise
+            # nobody has it open, and who may not write cannot share it: there is no need to
+            return _open_to_read(path, "mode=ro&immutable=1")
     except sqlite3.Error as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
 

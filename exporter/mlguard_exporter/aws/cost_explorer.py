@@ -17,6 +17,7 @@ from mlguard_exporter.aws.join import (
     ambiguous,
     essential,
     joined,
+    kept,
     merged,
     rest,
     turned,
@@ -117,12 +118,10 @@ class CostExplorer:
         for value in sorted(unclear - {""}):
             some = asking.tagged(self._tags[pivot], value)
             asked[value] = some.ask([_tag(self._tags[one]), _tag(self._tags[other])])
-            _check(agree(_of(left, value), merged(asked[value])))
+            _check(agree(merged(_of(left, value)), merged(asked[value])))
         if "" in unclear:
             # what carries no tag: all there is, less what does
-            tagged = {
-                when: {p: c for p, c in found.items() if p[0]} for when, found in left.items()
-            }
+            tagged = kept(left, lambda pair, _: pair[0] != "")
             asked[""] = rest(pairs.by(one, other), joined(tagged, right, asked))
         order = (pivot, one, other)
         places = [order.index(tag) for tag in range(3)]
@@ -259,13 +258,8 @@ def _is_usage(kind: str) -> bool:
 
 
 def _of(amounts: Amounts, value: str) -> Amounts:
-    """The same of one value of the first tag, with days that can be compared."""
-    return merged(
-        {
-            when: {pair: costs for pair, costs in pairs.items() if pair[0] == value}
-            for when, pairs in amounts.items()
-        }
-    )
+    """The same of one value of the first tag."""
+    return kept(amounts, lambda pair, _: pair[0] == value)
 
 
 def _others(pivot: int) -> tuple[int, int]:
@@ -275,15 +269,11 @@ def _others(pivot: int) -> tuple[int, int]:
 
 def _unclear(owners: Mapping[When, Mapping[Triple, Costs]], pivot: int) -> int:
     """How many values of a tag leave open, with each other tag alone, whose an amount is."""
-    one, other = _others(pivot)
-    found = set()
-    for triples in owners.values():
-        ones, others = defaultdict(set), defaultdict(set)
-        for triple in triples:
-            ones[triple[pivot]].add(triple[one])
-            others[triple[pivot]].add(triple[other])
-        found |= {value for value in ones if len(ones[value]) > 1 < len(others[value])}
-    return len(found - {""})
+    left, right = (
+        {when: {(t[pivot], t[tag]): c for t, c in of.items()} for when, of in owners.items()}
+        for tag in _others(pivot)
+    )
+    return len(ambiguous(left, right) - {""})
 
 
 def _check(consistent: bool) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlguard_exporter.spend import Costs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import date
 
 Pair = tuple[str, str]
@@ -40,12 +40,17 @@ Amounts = Mapping[When, Mapping[Pair, Costs]]
 """An answer: costs by day and by the values of two tags."""
 
 
-def essential(amounts: Amounts) -> Amounts:
-    """The same without amounts of nothing, which would only make a value go with more others."""
+def kept(amounts: Amounts, keep: Callable[[Pair, Costs], bool]) -> Amounts:
+    """Some of the amounts."""
     return {
-        when: {pair: costs for pair, costs in pairs.items() if any(costs)}
+        when: {pair: costs for pair, costs in pairs.items() if keep(pair, costs)}
         for when, pairs in amounts.items()
     }
+
+
+def essential(amounts: Amounts) -> Amounts:
+    """The same without amounts of nothing, which would only make a value go with more others."""
+    return kept(amounts, lambda _, costs: any(costs))
 
 
 def turned(amounts: Amounts) -> Amounts:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mlguard_common.database import Transact
     from mlguard_exporter.config import CostConfig, TagsConfig
+    from mlguard_exporter.reading import Attempts
 
 
 class SpendCollector:
@@ -62,15 +63,15 @@ def figures_of(db: Database, cost: CostConfig, now: float) -> Figures:
     if not cost.accounts:
         return Figures(utc_day(now), Families(), Families(), Families())
     ledger, today = Ledger(db), utc_day(now)
-    names = [account.name for account in cost.accounts]
+    tried = {account.name: remembered(db, account.name) for account in cost.accounts}
     books = [
-        open_book(ledger, name, cost.basis, now, begun_at=remembered(db, name).begun_at)
-        for name in names
+        open_book(ledger, name, cost.basis, now, begun_at=attempts.begun_at)
+        for name, attempts in tried.items()
     ]
     figures = make_figures(books, cost, today)
     for account in cost.accounts:
         name = account.name
-        _add_reading(figures.lasting, db, name)
+        _add_reading(figures.lasting, db, name, tried[name])
         if account.export is None:
             _add_tags(figures.lasting, db, name, cost.tags)
         restatements = sum(day.restatements for day in ledger.known_days(name).values())
@@ -78,8 +79,8 @@ def figures_of(db: Database, cost: CostConfig, now: float) -> Figures:
     return figures
 
 
-def _add_reading(families: Families, db: Database, name: str) -> None:
-    attempts, requests = remembered(db, name), count_requests(db, name)
+def _add_reading(families: Families, db: Database, name: str, attempts: Attempts) -> None:
+    requests = count_requests(db, name)
     if attempts.up is not None:
         families.add(metrics.UP, (name,), int(attempts.up))
     if attempts.succeeded_at is not None:

@@ -58,7 +58,7 @@ class Delivery:
     digest: str
 
 
-def find_export(store: Store) -> str:
+def _find_export(store: Store) -> str:
     """The export's folder: the root, or the one folder of the root that holds an export.
 
     Raises:
@@ -74,27 +74,30 @@ def find_export(store: Store) -> str:
             f"{', '.join(exports[:5])}; name the folder of one"
         )
     if not exports:
-        raise no_manifest(store, "")
+        raise _no_manifest(store, "")
     return exports[0]
 
 
-def no_manifest(store: Store, export: str) -> SourceError:
-    """What to say of an export without any manifest."""
+def _no_manifest(store: Store, export: str) -> SourceError:
     return SourceError(
         f"{store.where(export)}: no manifest was found, and files are read only if one names them; "
         "give the folder of an AWS Data Export, which holds data/ and metadata/"
     )
 
 
-def find_months(files: Iterable[Found]) -> list[Month]:
-    """The months of which manifests are there, in order.
+def find_months(store: Store) -> tuple[str, list[Month]]:
+    """The export's folder, and the months of which manifests are there, in order.
 
     Deliveries that keep the older ones write each manifest twice: into a folder of the delivery,
     and over that of the month, which is the newest. Where the latter is missing it is found by
     time.
+
+    Raises:
+        SourceError: there are none, or more than one export.
     """
+    export = _find_export(store)
     chosen: dict[date, tuple[tuple[bool, float, str], Found]] = {}
-    for file in files:
+    for file in store.files(f"{export}/metadata" if export else "metadata"):
         match = _MANIFEST.search(file.name)
         if match is None or not 1 <= int(match[2]) <= 12:
             continue
@@ -102,23 +105,26 @@ def find_months(files: Iterable[Found]) -> list[Month]:
         rank = (match["execution"] is None, file.modified, file.name)
         if first not in chosen or rank > chosen[first][0]:
             chosen[first] = (rank, file)
-    return [Month(first, _next(first), chosen[first][1]) for first in sorted(chosen)]
+    if not chosen:
+        raise _no_manifest(store, export)
+    return export, [Month(first, _next(first), chosen[first][1]) for first in sorted(chosen)]
 
 
-def is_late(months: Iterable[Month], now: float) -> bool:
-    """Whether the newest delivery is so old that another must have failed."""
-    return max(month.manifest.modified for month in months) < now - LATE_SECONDS
+def refuse_late(store: Store, months: Iterable[Month], now: float) -> None:
+    """Refuse an export whose newest delivery is so old that another must have failed.
 
-
-def nothing_new(store: Store, months: Iterable[Month]) -> SourceError:
-    """What to say of an export that has stopped."""
+    Raises:
+        SourceError: it has stopped.
+    """
     newest = max(months, key=lambda month: month.manifest.modified)
-    delivered = datetime.fromtimestamp(newest.manifest.modified, UTC)
-    return SourceError(
-        f"nothing new is there: {newest.first:%Y-%m} was delivered at {delivered:%Y-%m-%d %H:%M}"
-        f" UTC; look why AWS writes nothing new to {store.where('')}, in the AWS console of the"
-        " account that pays: Billing and Cost Management, Data Exports"
-    )
+    if newest.manifest.modified < now - LATE_SECONDS:
+        delivered = datetime.fromtimestamp(newest.manifest.modified, UTC)
+        raise SourceError(
+            f"nothing new is there: {newest.first:%Y-%m} was delivered at"
+            f" {delivered:%Y-%m-%d %H:%M} UTC; look why AWS writes nothing new to"
+            f" {store.where('')}, in the AWS console of the account that pays: Billing and Cost"
+            " Management, Data Exports"
+        )
 
 
 def find_data(store: Store, export: str, month: Month, now: float) -> Delivery:

@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlguard_exporter.files.errors import MonthError
 from mlguard_exporter.files.location import store_at
-from mlguard_exporter.files.manifest import (
-    find_data,
-    find_export,
-    find_months,
-    is_late,
-    no_manifest,
-    nothing_new,
-)
+from mlguard_exporter.files.manifest import find_data, find_months, refuse_late
 from mlguard_exporter.files.reading import read_month
 from mlguard_exporter.spend import SourceError
 
@@ -73,10 +66,7 @@ class FileSource:
                 wrong with one month alone is raised when the others have been given.
         """
         store, now = store_at(self._url, self._client), self._clock()
-        export = find_export(store)
-        months = find_months(store.files(f"{export}/metadata" if export else "metadata"))
-        if not months:
-            raise no_manifest(store, export)
+        export, months = find_months(store)
         wrong: list[MonthError] = []
         for month in months:
             if month.first >= end or month.end <= first:
@@ -94,8 +84,7 @@ class FileSource:
         if wrong:
             more = f" (and {len(wrong) - 1} more months)" if len(wrong) > 1 else ""
             raise SourceError(f"{wrong[0]}{more}") from wrong[0]
-        if is_late(months, now):
-            raise nothing_new(store, months)
+        refuse_late(store, months, now)
 
     def _version(self, month: Month, delivery: Delivery) -> str:
         """Tells what would be read, and how, from anything else."""

@@ -82,9 +82,11 @@ def begin(db: Database, account: str, configured: str, now: float) -> None:
 
 def succeed(db: Database, account: str, settings: str, now: float) -> None:
     """Note that an attempt has read everything."""
-    begun = "begun_at = CASE WHEN settings = ? THEN begun_at ELSE ? END"
-    _note(db, account, f"failures = 0, up = 1, {begun}", settings, now)
-    _note(db, account, "succeeded_at = ?, settings = ?", now, settings)
+    changes = (
+        "failures = 0, up = 1, succeeded_at = ?, settings = ?,"
+        " begun_at = CASE WHEN settings = ? THEN begun_at ELSE ? END"
+    )
+    _note(db, account, changes, now, settings, settings, now)
 
 
 def fail(db: Database, account: str) -> None:

@@ -5,13 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mlguard_exporter.files.location import store_at
-from mlguard_exporter.files.manifest import (
-    find_export,
-    find_months,
-    is_late,
-    no_manifest,
-    nothing_new,
-)
+from mlguard_exporter.files.manifest import find_months, refuse_late
 from mlguard_exporter.setup.report import Mark
 from mlguard_exporter.spend import SourceError
 
@@ -33,12 +27,8 @@ def check_export(url: str, client: Callable[[str], Any], now: datetime, report: 
     """
     try:
         store = store_at(url, client)
-        export = find_export(store)
-        months = find_months(store.files(f"{export}/metadata" if export else "metadata"))
-        if not months:
-            raise no_manifest(store, export)
-        if is_late(months, now.timestamp()):
-            raise nothing_new(store, months)
+        _, months = find_months(store)
+        refuse_late(store, months, now.timestamp())
     except (SourceError, OSError, ValueError) as error:
         report.failed("export", error)
         return

@@ -8,14 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlguard_exporter.figures.forecast import month_forecast
-from mlguard_exporter.spend.calendar import (
-    begins,
-    days_between,
-    is_settled,
-    month_after,
-    month_of,
-    utc_day,
-)
 
 DAYS = st.dates(date(2023, 1, 1), date(2032, 12, 31))
 AMOUNTS = st.decimals("0.01", "9999", places=2)
@@ -80,21 +72,3 @@ def test_a_day_that_costs_more_already_counts_as_it_is(today, amount, more):
 def test_nothing_is_forecast_of_nothing():
     assert month_forecast({}, [], (), date(2027, 5, 1)) is None
     assert month_forecast({date(2027, 5, 1): Decimal(1)}, [], (), date(2027, 5, 2)) is None
-
-
-@given(DAYS, st.integers(0, 40))
-def test_months_are_those_of_the_calendar(day, count):
-    first = day.replace(day=1)
-    assert month_of(day) == first
-    for _ in range(count):
-        first = (first - timedelta(days=1)).replace(day=1)
-    assert month_of(day, count) == first
-    assert month_after(day) == month(day)[-1] + timedelta(days=1)
-    assert days_between(day.replace(day=1), month_after(day)) == month(day)
-
-
-@given(DAYS, st.floats(0, 86_399.9))
-def test_a_moment_belongs_to_the_utc_day_that_it_lies_in(day, seconds):
-    assert utc_day(begins(day) + seconds) == day
-    assert not is_settled(day, begins(day) + 86_400 + seconds)
-    assert is_settled(day, begins(day) + 2 * 86_400 + seconds)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from mlguard_exporter.reading.attempts import Attempts
 from mlguard_exporter.reading.schedule import days_to_read, due_at, history_is_read
-from mlguard_exporter.spend.calendar import is_settled, month_after, month_of, utc_day
 
 DAY = 86_400.0
 
@@ -103,25 +102,3 @@ def test_history_is_read_until_aws_has_had_time():
     assert not history_is_read(tried, asked + DAY)
     assert history_is_read(tried, asked + 2 * DAY)
     assert history_is_read(tried, asked - 1)  # the clock went back
-
-
-@given(st.dates(date(1990, 1, 1), date(2090, 1, 1)))
-def test_months_follow_each_other(day):
-    assert month_of(day) == day.replace(day=1)
-    assert month_of(month_after(day), 1) == month_of(day)
-    assert month_of(day, 12) == day.replace(day=1, year=day.year - 1)
-
-
-def test_a_day_is_settled_when_it_is_read_two_days_after_it_began_whatever_the_time_zone(
-    monkeypatch,
-):
-    for zone in ("UTC", "America/New_York", "Pacific/Kiritimati", "Europe/Berlin"):
-        monkeypatch.setenv("TZ", zone)
-        import time
-
-        time.tzset()
-        assert utc_day(at("2026-03-29 00:00")) == date(2026, 3, 29)  # clocks change in Europe
-        assert not is_settled(date(2026, 3, 28), at("2026-03-29 23:59"))
-        assert is_settled(date(2026, 3, 28), at("2026-03-30 00:00"))
-    monkeypatch.delenv("TZ")
-    time.tzset()
