@@ -18,6 +18,8 @@ FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 900.0, 43_200.0
 DAY_SECONDS = 86_400.0
 FIRST_MONTHS = 3
 """Months before this one that are read at first; spikes need eight weeks of history."""
+CHANGING_DAYS = 14
+"""AWS may change a closed month for so long."""
 MOST_MONTHS = 12
 """Months before this one of which Cost Explorer tells single days."""
 HISTORY_SECONDS = 172_800.0
@@ -54,8 +56,8 @@ def days_to_read(attempts: Attempts, now: float, *, anew: bool) -> tuple[date, d
     today = utc_day(now)
     first = month_of(today, back=FIRST_MONTHS if anew else 1)
     if attempts.succeeded_at is not None:
-        missed = max(month_of(utc_day(attempts.succeeded_at), back=1), month_of(today, MOST_MONTHS))
-        first = min(first, missed)
+        missed = month_of(utc_day(attempts.succeeded_at) - timedelta(days=CHANGING_DAYS))
+        first = min(first, max(missed, month_of(today, back=MOST_MONTHS)))
     if attempts.history_first is not None:
         first = min(first, attempts.history_first)
     return first, today + timedelta(days=1)
