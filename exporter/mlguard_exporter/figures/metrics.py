@@ -36,7 +36,7 @@ MONTH_TO_DATE = Metric(
 MONTH_FORECAST = Metric(
     "mlguard_cost_month_forecast_usd",
     "gauge",
-    "What this UTC month will cost if its days go on as the last seven ordinary ones.",
+    "What this UTC month will cost if days to come are as the latest ordinary of their weekday.",
     _OWNER,
 )
 OTHER = Metric(
