@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config as BotoConfig
 from botocore.credentials import DeferredRefreshableCredentials
+from botocore.loaders import create_loader
 from botocore.session import Session
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _REGION, _CHINA = "us-east-1", "cn-northwest-1"
 """Where Cost Explorer is, whatever region an account works in."""
+_LOADER = create_loader()
+"""What botocore knows of AWS's services, read once for all sessions: it is most of one's cost."""
 _CONFIG = BotoConfig(
     retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=10,
@@ -23,6 +26,12 @@ _CONFIG = BotoConfig(
 )
 
 logging.getLogger("botocore").setLevel(logging.ERROR)  # it logs, with a traceback, what it raises
+
+
+def _unopened(profile: str | None) -> Session:
+    session = Session(profile=profile)
+    session.register_component("data_loader", _LOADER)
+    return session
 
 
 class Aws:
@@ -55,10 +64,10 @@ class Aws:
 
     def _open(self) -> boto3.Session:
         account = self._account
-        own = boto3.Session(profile_name=account.profile)
+        own = boto3.Session(botocore_session=_unopened(account.profile))
         if account.role_arn is None:
             return own
-        session = Session(profile=account.profile)
+        session = _unopened(account.profile)
         # as botocore's own session keeps them: it has no public way to add assumed credentials
         session._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
             refresh_using=lambda: self._assume(own), method="sts-assume-role"

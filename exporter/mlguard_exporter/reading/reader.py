@@ -34,8 +34,6 @@ TAGS_EVERY_SECONDS = 604_800.0
 """The tags' states are asked for once a week, as AWS may charge for that too."""
 INACTIVE_TAGS_EVERY_SECONDS = 72_000.0
 """While one is not active, with the first read of each day."""
-AGAIN_SECONDS = 60.0
-"""After a reload, between a read that failed and the next."""
 LONGEST_WAIT_SECONDS = 60.0
 """Between looks at the clock, which may be set meanwhile."""
 
@@ -131,10 +129,9 @@ class Reader:
         tried = await self._transact(lambda db: memory.remembered(db, name))
         anew = tried.settings != account.settings
         due = due_at(tried, self._cost.interval.seconds, now)
-        if tried.attempted_with != account.configured if tried.failures else anew:
+        is_changed = tried.attempted_with != account.configured
+        if impatient or is_changed if tried.failures else anew:
             due = now
-        elif impatient and tried.failures and tried.attempted_at is not None:
-            due = min(due, tried.attempted_at + AGAIN_SECONDS)
         if due > now:
             if is_first and tried.failures:
                 log.info(
