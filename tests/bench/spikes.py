@@ -32,6 +32,7 @@ An episode is told if there is an alarm on one of its first two days (a fast ram
 after its top); it counts once. Further alarms on a spike's own days, or in the week after a step
 or the top of a fast ramp or a beginning, count neither way. Every other alarm is false. Slow
 ramps, steps down, refunds, lulls, small beginnings and 25 % noise ought to cause none at all. A
+series begins at any hour of its first day. A
 monthly fee is 60 % of the level on each first day; alarms on it are false, the first one too.
 The rules compared have what ours has: seven days before a verdict, {MINIMUM_USD:.0f} USD at least.
 Precision is told / (told + false). Days: from an episode's first day to its first alarm."""
@@ -181,14 +182,15 @@ def beginning(rng: random.Random) -> Drawn:
     start = rng.randrange(7, 47)
     draw.missing = set(range(start))
     draw.episodes.append(Episode(start, start + 1, start + 6))
-    return draw.done()
+    return draw.scale(start, start + 1, rng.random()).done()
 
 
 def small_beginning(rng: random.Random) -> Drawn:
     draw = Draw(rng)
     draw.level = rng.uniform(5, 60)
-    draw.missing = set(range(rng.randrange(40)))
-    return draw.done()
+    start = rng.randrange(40)
+    draw.missing = set(range(start))
+    return draw.scale(start, start + 1, rng.random()).done()
 
 
 def noisy(rng: random.Random) -> Drawn:

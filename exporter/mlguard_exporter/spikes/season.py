@@ -65,7 +65,10 @@ class Season:
         alike = before > 0 and abs(math.log(amount / before)) < ALIKE
         if alike and (day - last).days < STALE_DAYS:
             self._ratios[weekday].clear()
+            _, ordinary = self._latest.get(weekday, (day, 0.0))
             self._take(day, amount)
+            if ordinary > 0:
+                self._rescale_others(day, ordinary)
 
     def rescale(self, ratio: float) -> None:
         """Take a new level into account: the latest figures as they would have been on it."""
@@ -97,12 +100,24 @@ class Season:
         if before > 0 and last < day:
             self._changes.append(abs(math.log(amount / before)))
 
+    def _rescale_others(self, day: date, ordinary: float) -> None:
+        """Relate the other weekdays' ratios to the mean that this one's new pattern makes."""
+        week = self._week(day)
+        total = sum(week.values())
+        ratio = (total - week[day.weekday()] + ordinary) / total
+        for other in set(range(7)) - {day.weekday()}:
+            self._ratios[other] = deque((r * ratio for r in self._ratios[other]), maxlen=WEEKS)
+
+    def _week(self, day: date) -> dict[int, float]:
+        """The latest figure of each weekday that has one of late."""
+        return {w: a for w, (d, a) in self._latest.items() if (day - d).days < STALE_DAYS}
+
     def _take(self, day: date, amount: float) -> None:
         begun = self._begun = self._begun or day
         weekday = day.weekday()
         self._odd.pop(weekday, None)
         self._latest[weekday] = (day, amount)
-        week = {w: a for w, (d, a) in self._latest.items() if (day - d).days < STALE_DAYS}
+        week = self._week(day)
         if (day - begun).days < 6 or len(week) < WEEKDAYS_NEEDED:
             return
         first = not any(self._ratios)

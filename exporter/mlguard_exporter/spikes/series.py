@@ -23,11 +23,13 @@ class Series:
     Args:
         judging: the settings.
         watched: whether it is known that there was no spend before; else it may only look new.
+        by_day: whether it began in the course of its first day, which then is part of one.
     """
 
-    def __init__(self, judging: Judging, *, watched: bool) -> None:
+    def __init__(self, judging: Judging, *, watched: bool, by_day: bool) -> None:
         self._judging = judging
         self._watched = watched
+        self._is_part = by_day
         self._level = Level(judging.window_days, judging.accept_days)
         self._season = Season()
         self._spent_days = 0
@@ -41,10 +43,15 @@ class Series:
         return self._judge_grown(day, amount)
 
     def _judge_young(self, day: date, amount: float) -> Verdict:
-        highest, known = self._highest, self._watched or self._spent_days > 0
-        self._highest = max(highest, amount)
-        self._learn(day, amount)
-        if known and amount > max(self._judging.new_usd, NEW_RATIO * highest):
+        highest, is_part = self._highest, self._is_part
+        is_known = self._watched or self._spent_days > 0
+        told = is_known and amount > max(self._judging.new_usd, NEW_RATIO * highest)
+        self._is_part = False
+        if told or not is_part:
+            self._highest = max(highest, amount)
+        if not is_part:
+            self._learn(day, amount)
+        if told:
             return Verdict(day, amount, highest, amount - highest, spike=True)
         return Verdict(day, amount, None, 0.0, spike=False)
 

@@ -42,8 +42,9 @@ def judge(
 
     - Young series: days until the seventh with spend have no level. One of them is a spike if it
       exceeds `new_usd` and five times the highest day before; so spend that begins with much is
-      told once, and what is started small is not. After 35 days without spend a series begins
-      again.
+      told once, and what is started small is not. A first day after silence is only part of one:
+      it teaches nothing, and unless it was told the next is judged as if it were the first. After
+      35 days without spend a series begins again.
     - Steps: three days in a row, off the level on one side by half of what makes a spike, are
       the new level from the fourth on; until then they may be told. To return within 14 days to a
       level that had lasted is no spike.
@@ -72,8 +73,9 @@ def judge(
             series = None
         if series is None and amount > 0:
             begin = min(known_from or day, ordered[0])
-            silent = spent is not None or (day - begin).days >= judging.min_days
-            series = Series(judging, watched=silent or known_from is None)
+            again = spent is not None or known_from is None
+            watched = again or (day - begin).days >= judging.min_days
+            series = Series(judging, watched=watched, by_day=again or day > begin)
         if series is None:
             verdicts[day] = Verdict(day, amount, None, 0.0, spike=False)
         else:

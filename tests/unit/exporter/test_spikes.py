@@ -135,6 +135,15 @@ def test_spend_that_begins_with_much_is_told_once():
     assert (begun.expected, begun.excess) == (0.0, begun.amount)
 
 
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.3, 0.9])
+def test_spend_that_begins_by_day_is_told_once(share):
+    days = {day: amount for day, amount in spend(80, weekend=0.45).items() if day >= at(21)}
+    days[at(21)] *= Decimal(share)
+    assert told(days) == [21 if days[at(21)] > 100 else 22]
+    assert judge(days)[at(30)].expected == pytest.approx(500, rel=0.15)
+    assert told(days | {at(40): days[at(40)] * 3})[-1] == 40
+
+
 def test_spend_that_begins_small_is_not_told_until_it_multiplies():
     days = {day: amount / 20 for day, amount in spend(60).items() if day >= at(20)}
     assert told(days) == []
@@ -172,10 +181,12 @@ def test_a_fee_at_the_start_of_the_month_is_told_once():
     assert told(days) == [fees[0], fees[2]]
 
 
-def test_a_weekday_with_a_new_pattern_is_told_twice():
-    days = spend(90)
-    days |= {at(i): days[at(i)] * 2 for i in range(42, 90, 7)}
-    assert told(days) == [42, 49]
+@pytest.mark.parametrize("times", [2, 4, 10, 50])
+@pytest.mark.parametrize("weeks", [4, 6, 12])
+def test_a_weekday_with_a_new_pattern_is_told_twice(times, weeks):
+    days, begun = spend(150), weeks * 7 + 2
+    days |= {at(i): days[at(i)] * times for i in range(begun, 150, 7)}
+    assert told(days) == [begun, begun + 7]
 
 
 def test_a_restated_day_is_judged_again():
