@@ -33,19 +33,22 @@ class Bills:
 
     def __init__(self, fake) -> None:
         self._fake = fake
-        self._amounts: dict[tuple[date, tuple[str, ...]], Decimal] = {}
+        self._amounts: dict[tuple[date, tuple[str, ...], str], Decimal] = {}
 
     def set(
-        self, owner: tuple[str, ...], amount: float, first: date, last: date | None = None
+        self,
+        owner: tuple[str, ...],
+        amount: float,
+        first: date,
+        last: date | None = None,
+        service: str = "Amazon SageMaker",
     ) -> None:
         """What an owner's days cost, from the first to the last."""
         for n in range(((last or first) - first).days + 1):
-            self._amounts[first + timedelta(days=n), owner] = Decimal(str(amount))
+            self._amounts[first + timedelta(days=n), owner, service] = Decimal(str(amount))
         self._fake.bills = [
-            Bill(
-                day, dict(zip(NAMES, owner, strict=False)), "Amazon SageMaker", "Usage", *[cost] * 3
-            )
-            for (day, owner), cost in self._amounts.items()
+            Bill(day, dict(zip(NAMES, owner, strict=False)), service, "Usage", *[cost] * 3)
+            for (day, owner, service), cost in self._amounts.items()
         ]
 
 
@@ -139,6 +142,58 @@ def test_spend_that_begins_is_told_unless_it_only_got_its_tags(bills, make):
     assert told(make()) == []
 
 
+def told_until(spending: Spending, last: date) -> list[tuple[str, str]]:
+    found = told(spending)
+    while spending.now.date() < last:
+        next_day(spending)
+        found += told(spending) + told(spending, "late_spike_excess_usd")
+    return found
+
+
+@pytest.mark.parametrize("hour", [2, 12, 22])
+def test_tags_that_come_into_use_by_day_are_not_told(bills, make, hour):
+    bills.set((), 400, FIRST, TODAY)
+    share = hour / 24
+    bills.set((), 400 * share, SETTLED)
+    bills.set(("shop", "tagged", "predict"), 400 * (1 - share), SETTLED)
+    bills.set((), 0, SETTLED + timedelta(days=1), date(2027, 7, 1))
+    bills.set(("shop", "tagged", "predict"), 400, SETTLED + timedelta(days=1), date(2027, 7, 1))
+    assert told_until(make(), TODAY + timedelta(days=10)) == []
+
+
+@pytest.mark.parametrize("successor", [("shop", "churn", "v2"), ("shop", "churn_v2", "predict")])
+def test_a_version_that_takes_over_by_day_is_not_told_and_what_comes_later_is(
+    bills, make, successor
+):
+    bills.set(CHURN, 300, FIRST, TODAY)
+    bills.set(CHURN, 130, SETTLED)
+    bills.set(successor, 170, SETTLED)
+    bills.set(CHURN, 0, SETTLED + timedelta(days=1), date(2027, 7, 1))
+    bills.set(successor, 300, SETTLED + timedelta(days=1), date(2027, 7, 1))
+    spending = make()
+    assert told_until(spending, TODAY + timedelta(days=10)) == []
+    later = ("shop", "ltv", "predict")
+    bills.set(later, 290, TODAY + timedelta(days=11), date(2027, 7, 1))
+    assert told_until(spending, TODAY + timedelta(days=16)) == [("endpoint", "shop/ltv/predict")]
+
+
+def test_spend_that_begins_by_day_is_told_once(bills, make):
+    begins = TODAY + timedelta(days=1)
+    bills.set(BATCH, 40, begins)
+    bills.set(BATCH, 200, begins + timedelta(days=1), date(2027, 7, 1))
+    spending = make()
+    assert told_until(spending, TODAY + timedelta(days=30)) == [("endpoint", "shop/churn/batch")]
+
+
+def test_an_endpoint_s_spike_does_not_hide_that_of_another_service(bills, make):
+    bills.set((), 100, FIRST, date(2027, 7, 1))
+    for owner in (CHURN, RANK, FRAUD, ()):
+        bills.set(owner, 20, FIRST, date(2027, 7, 1), service="Amazon S3")
+        bills.set(owner, 40, SETTLED, service="Amazon S3")
+    bills.set(FRAUD, 260, SETTLED)
+    assert told(make()) == [("endpoint", "bank/fraud/p"), ("service", "Amazon S3")]
+
+
 def test_a_step_is_told_for_three_days_and_is_the_new_level(bills, make):
     bills.set(CHURN, 300, TODAY, date(2027, 7, 1))
     spending = make()
@@ -165,7 +220,7 @@ def test_a_spike_that_aws_takes_back_ends_and_one_that_it_finds_is_told_late(bil
     assert spending.value("mlguard_cost_restated_days_total") == 2
     before = [
         (row.day, row.costs.unblended)
-        for row in spending.ledger.superseded("main", 0)
+        for row in spending.ledger.superseded("main")
         if row.series.kind is Kind.OWNER
     ]
     assert sorted(before) == [(SETTLED - timedelta(days=3), 60), (SETTLED, 250)]
@@ -194,6 +249,62 @@ def test_a_day_missed_in_an_outage_is_told_late(bills, make, fake_aws):
     next_day(spending)
     assert told(spending) == []
     assert told(spending, "late_spike_excess_usd") == [("endpoint", "shop/churn/predict")]
+
+
+def test_a_day_that_was_complete_before_it_settled_is_told_late_if_the_next_read_failed(
+    bills, make
+):
+    bills.set(CHURN, 300, TODAY)
+    spending = make()
+    next_day(spending)
+    spending.at(spending.now + timedelta(days=2)).tick()
+    assert told(spending) == []
+    assert told(spending, "late_spike_excess_usd") == [("endpoint", "shop/churn/predict")]
+    spending.restart()
+    spending.tick()
+    assert told(spending, "late_spike_excess_usd") == [("endpoint", "shop/churn/predict")]
+    next_day(spending)
+    assert told(spending, "late_spike_excess_usd") == []
+
+
+@pytest.mark.parametrize("hours", [1, 9, 23])
+def test_what_was_told_at_a_late_read_is_not_told_again_as_late(bills, make, hours):
+    bills.set(CHURN, 150, TODAY)
+    spending = make()
+    bills.set(CHURN, 300, TODAY)
+    spending.at(spending.now + timedelta(days=2, hours=hours)).tick()
+    assert told(spending) == [("endpoint", "shop/churn/predict")]
+    for _ in range(3):
+        spending.at(moment(spending.now.date() + timedelta(days=1))).tick()
+        assert told(spending) == []
+        assert told(spending, "late_spike_excess_usd") == []
+
+
+def test_other_settings_tell_nothing_late_of_days_that_did_not_change(bills, make):
+    bills.set(CHURN, 150, SETTLED - timedelta(days=3))
+    spending = make(spikes={"minimum_usd": 80.0})
+    next_day(spending)
+    spending.reload(spikes={"minimum_usd": 5.0})
+    spending.tick()
+    assert told(spending, "late_spike_excess_usd") == []
+    bills.set(CHURN, 400, SETTLED - timedelta(days=4))
+    next_day(spending)
+    assert told(spending, "late_spike_excess_usd") == [("endpoint", "shop/churn/predict")]
+    assert spending.value("mlguard_cost_late_spike_excess_usd", model="churn") == 300
+
+
+def test_a_late_spike_is_told_once_where_its_scope_changes(bills, make):
+    bills.set(BATCH, 30, FIRST, date(2027, 7, 1))
+    bills.set(CHURN, 30, FIRST, date(2027, 7, 1))
+    spending = make(spikes={"minimum_usd": 25.0})
+    day = SETTLED - timedelta(days=3)
+    bills.set(CHURN, 50, day)
+    bills.set(BATCH, 50, day)
+    next_day(spending)
+    assert told(spending, "late_spike_excess_usd") == [("model", "shop/churn")]
+    bills.set(BATCH, 80, day)
+    next_day(spending)
+    assert told(spending, "late_spike_excess_usd") == []
 
 
 def test_a_month_s_forecast_is_what_it_comes_to(bills, make):

@@ -8,7 +8,9 @@ from mlguard_common.samples import Families
 from mlguard_exporter.aws import REQUEST_USD, count_requests
 from mlguard_exporter.figures import metrics
 from mlguard_exporter.figures.book import open_book
-from mlguard_exporter.figures.publish import Figures, make_figures
+from mlguard_exporter.figures.publish import Figures, Spent, make_figures
+from mlguard_exporter.figures.told import note_told
+from mlguard_exporter.figures.verdicts import judge_all
 from mlguard_exporter.reading import remembered, tags
 from mlguard_exporter.spend.calendar import utc_day
 from mlguard_exporter.spend.ledger import Ledger
@@ -64,11 +66,8 @@ def figures_of(db: Database, cost: CostConfig, now: float) -> Figures:
         return Figures(utc_day(now), Families(), Families(), Families())
     ledger, today = Ledger(db), utc_day(now)
     tried = {account.name: remembered(db, account.name) for account in cost.accounts}
-    books = [
-        open_book(ledger, name, cost.basis, now, begun_at=attempts.begun_at)
-        for name, attempts in tried.items()
-    ]
-    figures = make_figures(books, cost, today)
+    spent = [_spent(db, name, cost, attempts, now) for name, attempts in tried.items()]
+    figures = make_figures(spent, cost, today)
     for account in cost.accounts:
         name = account.name
         _add_reading(figures.lasting, db, name, tried[name])
@@ -77,6 +76,15 @@ def figures_of(db: Database, cost: CostConfig, now: float) -> Figures:
         restatements = sum(day.restatements for day in ledger.known_days(name).values())
         figures.lasting.add(metrics.RESTATED_DAYS, (name,), restatements)
     return figures
+
+
+def _spent(db: Database, name: str, cost: CostConfig, attempts: Attempts, now: float) -> Spent:
+    book = open_book(Ledger(db), name, cost.basis, utc_day(now))
+    judged = judge_all(book, cost.spikes)
+    judged_as = None
+    if attempts.begun_at is not None:
+        judged_as = f"{attempts.begun_at} {cost.basis.value} {cost.spikes}"
+    return Spent(book, judged, note_told(db, name, judged, judged_as, now))
 
 
 def _add_reading(families: Families, db: Database, name: str, attempts: Attempts) -> None:

@@ -10,23 +10,39 @@ from typing import TYPE_CHECKING
 from mlguard_common.samples import Families
 from mlguard_exporter.figures import metrics
 from mlguard_exporter.figures.forecast import month_forecast
-from mlguard_exporter.figures.scopes import Scope, judge_all
+from mlguard_exporter.figures.subject import Scope
 from mlguard_exporter.spend import Kind
 from mlguard_exporter.spend.calendar import SETTLING_DAYS, begins, month_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import date
 
     from mlguard_exporter.config import CostConfig
     from mlguard_exporter.figures.book import Book
-    from mlguard_exporter.figures.scopes import Judged
+    from mlguard_exporter.figures.subject import Subject
+    from mlguard_exporter.figures.verdicts import Judged
     from mlguard_exporter.spend import Series
 
 SHOWN_DAYS = 35
 """An owner that has spent nothing for so long, and not in this month, is shown no more."""
 UNTAGGED_DAYS = 7
 _ZERO = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What figures are made of, of one account.
+
+    Attributes:
+        book: what is known of its spend.
+        judged: what was made of it.
+        late: the excess of subjects whose spike is told late.
+    """
+
+    book: Book
+    judged: Collection[Judged]
+    late: Mapping[Subject, float]
 
 
 @dataclass(frozen=True)
@@ -57,15 +73,15 @@ class Figures:
                 families.samples.setdefault(metric, []).extend(samples)
 
 
-def make_figures(books: Iterable[Book], cost: CostConfig, today: date) -> Figures:
+def make_figures(accounts: Iterable[Spent], cost: CostConfig, today: date) -> Figures:
     """Everything that follows from the spend of all accounts."""
     lasting, of_the_month, of_the_day = Families(), Families(), Families()
-    for book in books:
+    for spent in accounts:
+        book = spent.book
         _add_settled_day(of_the_day, book, today)
         _add_latest_day(lasting, book, today)
-        judged = judge_all(book, cost.spikes)
-        _add_month(of_the_month, book, judged, today)
-        _add_verdicts(lasting, book, judged)
+        _add_month(of_the_month, book, spent.judged, today)
+        _add_verdicts(lasting, spent)
         _add_untagged(lasting, book)
     for budget in cost.budgets:
         labels = (budget.project, budget.model or "", _label(budget.currency))
@@ -116,22 +132,22 @@ def _add_month(families: Families, book: Book, judged: Collection[Judged], today
             families.add(metrics.OTHER, _named(book, series), float(so_far))
 
 
-def _add_verdicts(families: Families, book: Book, judged: Iterable[Judged]) -> None:
-    settled = book.settled
+def _add_verdicts(families: Families, spent: Spent) -> None:
+    book, settled = spent.book, spent.book.settled
     if settled:
         families.add(metrics.JUDGED_DAY, (book.account,), begins(settled[-1]))
-    for one in judged:
+    for one in spent.judged:
         series = one.subject.series
         labels = (
             book.account, one.subject.scope.value, series.project, series.model, series.endpoint,
             series.name, _label(series.currency),
         )  # fmt: skip
-        families.add(metrics.SPIKE, labels, int(one.told))
+        families.add(metrics.SPIKE, labels, int(one.verdict.day in one.told))
         if one.verdict.expected is not None:
             families.add(metrics.EXPECTED, labels, one.verdict.expected)
             families.add(metrics.SPIKE_EXCESS, labels, one.verdict.excess)
-        if one.late_excess is not None:
-            families.add(metrics.LATE_SPIKE_EXCESS, labels, one.late_excess)
+        if one.subject in spent.late:
+            families.add(metrics.LATE_SPIKE_EXCESS, labels, spent.late[one.subject])
 
 
 def _add_untagged(families: Families, book: Book) -> None:

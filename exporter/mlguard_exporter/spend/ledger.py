@@ -203,14 +203,13 @@ class Ledger:
             ),
         )
 
-    def superseded(self, account: str, since: float) -> Iterator[Row]:
-        """Amounts as they were known until they were restated since a moment, the oldest first."""
+    def superseded(self, account: str) -> Iterator[Row]:
+        """Amounts as they were known until they were restated, the oldest first."""
         yield from map(
             _row,
             self._db.execute(
-                _SELECT + "spend_superseded WHERE account = ? AND superseded_at >= ?"
-                " ORDER BY superseded_at",
-                (account, since),
+                _SELECT + "spend_superseded WHERE account = ? ORDER BY superseded_at",
+                (account,),
             ),
         )
 

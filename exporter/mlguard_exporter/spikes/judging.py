@@ -58,6 +58,7 @@ class Verdict:
             history. A spike with which spend begins has the highest day before it, 0 for none.
         excess: the amount less what was expected; 0 where nothing was.
         spike: whether the day is worth telling somebody.
+        begins: whether it is the spike with which spend begins.
     """
 
     day: date
@@ -65,3 +66,4 @@ class Verdict:
     expected: float | None
     excess: float
     spike: bool
+    begins: bool = False

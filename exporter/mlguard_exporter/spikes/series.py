@@ -52,7 +52,7 @@ class Series:
         if not is_part:
             self._learn(day, amount)
         if told:
-            return Verdict(day, amount, highest, amount - highest, spike=True)
+            return Verdict(day, amount, highest, amount - highest, spike=True, begins=True)
         return Verdict(day, amount, None, 0.0, spike=False)
 
     def _judge_grown(self, day: date, amount: float) -> Verdict:
