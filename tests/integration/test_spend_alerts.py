@@ -75,11 +75,11 @@ def test_over_two_months_each_thing_is_told_once(fake_aws, tmp_path):
         ("MLGuardCostSpike", "warning", "endpoint", "bank"): [("06-11 00:35", 72)],
         # 2,600 of 2,500 once a Monday and a Tuesday are known on the new level
         ("MLGuardCostBudgetForecast", "warning", "project", "bank"): [
-            ("06-17 06:20", 190),
+            ("06-17 06:20", 238),
             ("07-01 06:20", 66),
         ],
         # on the 25th 2,530 are spent; the outage ends at 01:00, and the next try is at 04:20
-        ("MLGuardCostBudgetExceeded", "critical", "project", "bank"): [("06-25 04:20", 140)],
+        ("MLGuardCostBudgetExceeded", "critical", "project", "bank"): [("06-25 04:20", 212)],
         ("MLGuardCostStale", "warning"): [("06-21 02:50", 97)],
         ("MLGuardCostStale", "critical"): [("06-23 00:50", 51)],
     }

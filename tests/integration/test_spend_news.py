@@ -321,6 +321,26 @@ def test_a_month_s_forecast_is_what_it_comes_to(bills, make):
     assert spending.value("mlguard_cost_month_to_date_usd", **own) == comes_to
 
 
+def test_what_a_month_comes_to_is_shown_while_its_last_days_settle(bills, make):
+    own = {"project": "shop", "model": "churn"}
+    spending = make(today=date(2027, 5, 31))
+    assert spending.value("mlguard_cost_closing_month_usd", **own) is None
+    spending.at(datetime(2027, 6, 1, 0, 1, tzinfo=UTC))  # before the day's read
+    assert spending.value("mlguard_cost_closing_month_usd", **own) == 3100
+    assert spending.value("mlguard_cost_month_to_date_usd", **own) is None
+    spending.at(moment(date(2027, 6, 1))).tick()
+    assert spending.value("mlguard_cost_closing_month_usd", **own) == 3100
+    bills.set(CHURN, 400, date(2027, 5, 31))
+    next_day(spending)
+    assert spending.value("mlguard_cost_closing_month_usd", **own) == 3400
+    assert spending.value("mlguard_cost_month_to_date_usd", **own) == 200
+    next_day(spending)
+    spending.at(datetime(2027, 6, 3, 23, 59, tzinfo=UTC))
+    assert spending.value("mlguard_cost_closing_month_usd", **own) == 3400
+    spending.at(datetime(2027, 6, 4, tzinfo=UTC))
+    assert spending.value("mlguard_cost_closing_month_usd", **own) is None
+
+
 def test_a_spike_is_not_forecast_to_come_again(bills, make):
     bills.set(CHURN, 1000, SETTLED)
     spending = make()

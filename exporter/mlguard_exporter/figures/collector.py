@@ -63,7 +63,7 @@ class SpendCollector:
 def figures_of(db: Database, cost: CostConfig, now: float) -> Figures:
     """All figures of the accounts of a configuration, from what is kept."""
     if not cost.accounts:
-        return Figures(utc_day(now), Families(), Families(), Families())
+        return Figures(utc_day(now), Families(), Families(), Families(), {})
     ledger, today = Ledger(db), utc_day(now)
     tried = {account.name: remembered(db, account.name) for account in cost.accounts}
     spent = [_spent(db, name, cost, attempts, now) for name, attempts in tried.items()]

@@ -33,6 +33,12 @@ MONTH_TO_DATE = Metric(
     "Usage charges of this UTC month, as far as they are known.",
     _OWNER,
 )
+CLOSING_MONTH = Metric(
+    "mlguard_cost_closing_month_usd",
+    "gauge",
+    "Usage charges of the last UTC month, shown for three days while its last days settle.",
+    _OWNER,
+)
 MONTH_FORECAST = Metric(
     "mlguard_cost_month_forecast_usd",
     "gauge",
@@ -134,6 +140,7 @@ METRICS = (
     SETTLED_DAY_BY_SERVICE,
     LATEST_DAY,
     MONTH_TO_DATE,
+    CLOSING_MONTH,
     MONTH_FORECAST,
     OTHER,
     UNTAGGED_RATIO,

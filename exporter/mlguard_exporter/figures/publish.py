@@ -12,7 +12,7 @@ from mlguard_exporter.figures import metrics
 from mlguard_exporter.figures.forecast import month_forecast
 from mlguard_exporter.figures.subject import Scope
 from mlguard_exporter.spend import Kind
-from mlguard_exporter.spend.calendar import SETTLING_DAYS, begins, month_of
+from mlguard_exporter.spend.calendar import SETTLING_DAYS, begins, month_after, month_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -54,18 +54,23 @@ class Figures:
         lasting: figures that stay until there are new ones.
         of_the_month: figures that would be wrong in another month.
         of_the_day: figures that would be wrong on another day.
+        closing: what months come to, by their first day; shown at the begin of the next one.
     """
 
     day: date
     lasting: Families
     of_the_month: Families
     of_the_day: Families
+    closing: Mapping[date, Families]
 
     def collect(self, families: Families, today: date) -> None:
         """Add what is true today."""
         parts = [self.lasting]
-        if month_of(today) == month_of(self.day):
+        month = month_of(today)
+        if month == month_of(self.day):
             parts.append(self.of_the_month)
+        if (today - month).days <= SETTLING_DAYS and month_of(month, 1) in self.closing:
+            parts.append(self.closing[month_of(month, 1)])
         if today == self.day:
             parts.append(self.of_the_day)
         for part in parts:
@@ -76,10 +81,13 @@ class Figures:
 def make_figures(accounts: Iterable[Spent], cost: CostConfig, today: date) -> Figures:
     """Everything that follows from the spend of all accounts."""
     lasting, of_the_month, of_the_day = Families(), Families(), Families()
+    closing = {month: Families() for month in (month_of(today, 1), month_of(today))}
     for spent in accounts:
         book = spent.book
         _add_settled_day(of_the_day, book, today)
         _add_latest_day(lasting, book, today)
+        for month, families in closing.items():
+            _add_closing_month(families, book, month, today)
         _add_month(of_the_month, book, spent.judged, today)
         _add_verdicts(lasting, spent)
         _add_untagged(lasting, book)
@@ -87,7 +95,7 @@ def make_figures(accounts: Iterable[Spent], cost: CostConfig, today: date) -> Fi
         labels = (budget.project, budget.model or "", _label(budget.currency))
         lasting.add(metrics.BUDGET, labels, budget.amount)
     lasting.add(metrics.UNTAGGED_THRESHOLD, (), cost.untagged_threshold_ratio)
-    return Figures(today, lasting, of_the_month, of_the_day)
+    return Figures(today, lasting, of_the_month, of_the_day, closing)
 
 
 def _add_settled_day(families: Families, book: Book, today: date) -> None:
@@ -107,6 +115,15 @@ def _add_latest_day(families: Families, book: Book, today: date) -> None:
         for series in _shown(book, Kind.OWNER, today):
             amount = book.amounts[series].get(latest, _ZERO)
             families.add(metrics.LATEST_DAY, _owner(book, series), float(amount))
+
+
+def _add_closing_month(families: Families, book: Book, month: date, today: date) -> None:
+    end = month_after(month)
+    if any(month <= day < end for day in book.known):
+        for series in _shown(book, Kind.OWNER, today):
+            days = book.amounts[series].items()
+            spent = sum((amount for day, amount in days if month <= day < end), _ZERO)
+            families.add(metrics.CLOSING_MONTH, _owner(book, series), float(spent))
 
 
 def _add_month(families: Families, book: Book, judged: Collection[Judged], today: date) -> None:
