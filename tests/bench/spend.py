@@ -32,6 +32,8 @@ NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
 MONTH, DAYS = date(2027, 7, 1), 31
 BEFORE, WINDOW = 120, 70
 USD = Decimal("0.01")
+KNOWN_SOON = Decimal("0.8")
+"""The share of a day that AWS knows when the day has ended."""
 RUNS = (
     (1, None, False),
     (10, None, False),
@@ -53,6 +55,13 @@ def ordinary(rng: random.Random, level: float, day: date) -> float:
     return level * (0.45 if day.weekday() > 4 else 1) * rng.gauss(1, 0.08)
 
 
+def part_of(whole: Bill) -> Bill:
+    costs = (whole.unblended, whole.amortized, whole.net_unblended)
+    return Bill(
+        whole.day, whole.tags, whole.service, whole.record_type, *(KNOWN_SOON * c for c in costs)
+    )
+
+
 @contextmanager
 def reading(**cost: object) -> Iterator[tuple[FakeAws, Spending]]:
     """An exporter at an AWS of its own; its time is to be set."""
@@ -64,9 +73,11 @@ def reading(**cost: object) -> Iterator[tuple[FakeAws, Spending]]:
 
 
 def read_day(fake: FakeAws, spending: Spending, bills: dict[date, list[Bill]], today: date) -> None:
+    """Read what AWS knows just after midnight: nothing of today, and a part of yesterday."""
     back = WINDOW if fake.requests else BEFORE
-    days = (today - timedelta(days=n) for n in range(back, -1, -1))
+    days = (today - timedelta(days=n) for n in range(back, 1, -1))
     fake.bills = [each for day in days for each in bills.get(day, ())]
+    fake.bills += [part_of(each) for each in bills.get(today - timedelta(days=1), ())]
     spending.at(datetime(today.year, today.month, today.day, 0, 16, tzinfo=UTC)).tick()
 
 
@@ -153,9 +164,10 @@ def published_on(spending: Spending, today: date, owners: list[tuple[str, str, s
             )
         )
 
-    def of_shop(name: str) -> float:
-        found = spending.samples(f"mlguard_cost_{name}")
-        return sum(value for labels, value in found if labels.get("project") == "shop")
+    def of_shop(name: str) -> float | None:
+        samples = spending.samples(f"mlguard_cost_{name}")
+        found = [value for labels, value in samples if labels.get("project") == "shop"]
+        return sum(found) if found else None
 
     return Day(
         today,

@@ -31,17 +31,17 @@ class Day(NamedTuple):
         today: that day.
         judged: the settled day that models' figures are of.
         models: in the order of their colours.
-        spent: of the budget's month, so far.
-        forecast: for its end.
+        spent: of the budget's month, so far; None before a day of it is known.
+        forecast: for its end; the same.
         budget: of that month.
     """
 
     today: date
     judged: date
     models: list[Model]
-    spent: float
-    forecast: float
-    budget: float
+    spent: float | None
+    forecast: float | None
+    budget: float | None
 
 
 class Panel(NamedTuple):
