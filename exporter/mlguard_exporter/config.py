@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from mlguard_common.config import ConfigStruct, Duration, read_secret
@@ -12,6 +14,9 @@ from mlguard_exporter.spikes import Judging
 from mlguard_rules.notify import NotifyConfig, RulesConfig
 
 _NAME = 128
+_ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/\S+")
+_EXPORT = re.compile(r"s3://[^/]+(/.*)?|/.*")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _LEAST_INTERVAL, _DAY = 6 * 3600, 24 * 3600
 _MOST_REQUESTS = 100_000
 
@@ -61,9 +66,13 @@ class AccountConfig(ConfigStruct, frozen=True):
     def __post_init__(self) -> None:
         if not self.name.isprintable() or not 1 <= len(self.name) <= _NAME:
             raise ValueError(f"name: expected 1 to {_NAME} printable characters")
+        if self.profile == "":
+            raise ValueError("profile: expected the name of one")
+        if self.role_arn is not None and not _ROLE.fullmatch(self.role_arn):
+            raise ValueError("role_arn: expected arn:aws:iam::ACCOUNT:role/NAME")
         if self.external_id is not None and self.role_arn is None:
             raise ValueError("external_id: expected role_arn beside it")
-        if self.export is not None and not self.export.startswith(("s3://", "/")):
+        if self.export is not None and not _EXPORT.fullmatch(self.export):
             raise ValueError("export: expected s3://BUCKET/PREFIX or /FOLDER")
 
 
@@ -75,8 +84,13 @@ class TagsConfig(ConfigStruct, frozen=True):
     endpoint: str = "mlguard:endpoint"
 
     def __post_init__(self) -> None:
-        if "" in (tags := (self.project, self.model, self.endpoint)) or len(set(tags)) != len(tags):
+        if "" in self.names or len(set(self.names)) != len(self.names):
             raise ValueError("expected three different tags")
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """All three: of the project, the model and the endpoint."""
+        return self.project, self.model, self.endpoint
 
 
 class BudgetConfig(ConfigStruct, frozen=True):
@@ -92,6 +106,8 @@ class BudgetConfig(ConfigStruct, frozen=True):
             raise ValueError("amount: expected more than 0")
         if not self.project or self.model == "":
             raise ValueError("expected a project, and a model that is not empty or none")
+        if not _CURRENCY.fullmatch(self.currency):
+            raise ValueError("currency: expected a code of three capitals, such as USD")
 
 
 class CostConfig(ConfigStruct, frozen=True):

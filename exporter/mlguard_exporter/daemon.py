@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, TypeVar
 
 import mlguard
-from mlguard import paths
 from mlguard_common.config import ConfigError, with_fixed
 from mlguard_common.database import open_database, own
 from mlguard_common.log import set_up
@@ -20,7 +18,7 @@ from mlguard_exporter.figures import METRICS as SPEND_METRICS
 from mlguard_exporter.figures import SpendCollector
 from mlguard_exporter.reading import Reader
 from mlguard_exporter.relay import Credentials, relay_routes
-from mlguard_exporter.store import DATABASE, MIGRATIONS
+from mlguard_exporter.store import MIGRATIONS, database_path
 from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_rules.service import AlertApi, Alerting, Settings
 
@@ -87,9 +85,9 @@ class Daemon:
         self._read_config = read_config
         self._reloads = {"success": 0, "failure": 0}
         settings, self._credentials = _read(config)
-        folder = Path(config.data_dir or paths.data_dir())
-        self._lock = own(folder / DATABASE)
-        self._db = open_database(folder / DATABASE, *MIGRATIONS, shared=True)
+        path = database_path(config)
+        self._lock = own(path)
+        self._db = open_database(path, *MIGRATIONS, shared=True)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._alerting = Alerting(settings, self._db, self._transact, self._figures, clock)
         self._spend = SpendCollector(config.cost, self._transact, clock)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlguard import paths
 from mlguard_common.database import open_to_read
 from mlguard_exporter.spend.export import write_csv, write_openmetrics
 from mlguard_exporter.spend.ledger import Ledger
-from mlguard_exporter.store import DATABASE
+from mlguard_exporter.store import database_path
 
 if TYPE_CHECKING:
     from mlguard_exporter.config import Config
@@ -27,7 +25,7 @@ def run(config: Config, form: str) -> int:
     Raises:
         StoreError: there is none.
     """
-    db = open_to_read(Path(config.data_dir or paths.data_dir()) / DATABASE)
+    db = open_to_read(database_path(config))
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     try:

@@ -1,7 +1,7 @@
 """Cost Explorer, and the way into AWS."""
 
 from mlguard_exporter.aws.cost_explorer import CostExplorer
-from mlguard_exporter.aws.errors import AwsErrors, code, explain
+from mlguard_exporter.aws.errors import AwsErrors, code, explain, understanding
 from mlguard_exporter.aws.meter import REQUEST_USD, Meter, Requests, count_requests, sent_in_month
 from mlguard_exporter.aws.meter import migrations as request_migrations
 from mlguard_exporter.aws.session import Aws
@@ -22,4 +22,5 @@ __all__ = [
     "request_migrations",
     "sent_in_month",
     "tag_states",
+    "understanding",
 ]

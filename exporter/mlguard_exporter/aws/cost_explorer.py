@@ -57,7 +57,7 @@ class CostExplorer:
 
     def __init__(self, client: Callable[[], Any], tags: TagsConfig) -> None:
         self._client = client
-        self._tags = (tags.project, tags.model, tags.endpoint)
+        self._tags = tags.names
         self._pivot = _PIVOTS[0]
         self._bearable = 1
 

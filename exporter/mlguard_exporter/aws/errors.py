@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from decimal import InvalidOperation
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from mlguard_exporter.aws.error_texts import CODES, DENIALS, INVALID, RAISED, Known
+from mlguard_exporter.spend import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 POLICY = "exporter/iam-policy.json"
 """The least rights that the exporter needs, as a file of this project."""
@@ -15,6 +22,7 @@ POLICY = "exporter/iam-policy.json"
 AwsErrors = (BotoCoreError, ClientError, ResponseParserError)
 """What boto3 raises when AWS, or the way there, fails."""
 
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, InvalidOperation)
 _LONGEST = 200
 _SECRET = re.compile(r"\bA[KS]IA\w+|(?<![\w/+=:.-])[\w+=][\w/+=]{31,}")
 """An access key, or what is long enough to be another secret or a token."""
@@ -25,6 +33,18 @@ _DENIED = re.compile(
 _NOT_ENABLED = "not enabled for cost explorer"
 _FORBIDDEN = "explicit deny"
 _LINKED = "Linked account"
+
+
+@contextmanager
+def understanding() -> Iterator[None]:
+    """Turn what goes wrong while an answer is taken apart into a SourceError."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise SourceError(
+            "AWS's answer cannot be read, it may have been cut off; try again, and look whether a"
+            " proxy or something else answers instead"
+        ) from error
 
 
 def explain(error: Exception) -> str:

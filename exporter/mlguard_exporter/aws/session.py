@@ -18,11 +18,16 @@ _REGION, _CHINA = "us-east-1", "cn-northwest-1"
 """Where Cost Explorer is, whatever region an account works in."""
 _LOADER = create_loader()
 """What botocore knows of AWS's services, read once for all sessions: it is most of one's cost."""
-_CONFIG = BotoConfig(
+_PATIENT = BotoConfig(
     retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=10,
     read_timeout=60,
     user_agent_appid="mlguard-exporter",
+)
+_IMPATIENT = _PATIENT.merge(
+    BotoConfig(
+        retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20
+    )
 )
 
 logging.getLogger("botocore").setLevel(logging.ERROR)  # it logs, with a traceback, what it raises
@@ -43,10 +48,12 @@ class Aws:
 
     Args:
         account: how to get in.
+        patient: whether nobody waits for the answers.
     """
 
-    def __init__(self, account: AccountConfig) -> None:
+    def __init__(self, account: AccountConfig, *, patient: bool = True) -> None:
         self._account = account
+        self._config = _PATIENT if patient else _IMPATIENT
         self._session: boto3.Session | None = None
 
     def client(self, service: str) -> Any:
@@ -60,7 +67,7 @@ class Aws:
         region = self._session.region_name or _REGION
         if service == "ce":
             region = _CHINA if region.startswith("cn-") else _REGION
-        return self._session.client(service, region_name=region, config=_CONFIG)
+        return self._session.client(service, region_name=region, config=self._config)
 
     def _open(self) -> boto3.Session:
         account = self._account
@@ -77,7 +84,7 @@ class Aws:
     def _assume(self, own: boto3.Session) -> dict[str, str]:
         account = self._account
         external = {"ExternalId": account.external_id} if account.external_id else {}
-        sts = own.client("sts", region_name=own.region_name or _REGION, config=_CONFIG)
+        sts = own.client("sts", region_name=own.region_name or _REGION, config=self._config)
         answer = sts.assume_role(
             RoleArn=account.role_arn, RoleSessionName="mlguard-exporter", **external
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlguard_exporter.spend import SourceError
+from mlguard_exporter.aws.errors import understanding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,13 +25,8 @@ def tag_states(client: Any, tags: Sequence[str]) -> dict[str, str]:
         SourceError: the answer cannot be read.
     """
     answer = client.list_cost_allocation_tags(TagKeys=list(tags))
-    try:
+    with understanding():
         return {tag["TagKey"]: tag["Status"] for tag in answer["CostAllocationTags"]}
-    except (KeyError, TypeError) as error:
-        raise SourceError(
-            "AWS's answer cannot be read, it may have been cut off; try again, and look whether a"
-            " proxy or something else answers instead"
-        ) from error
 
 
 def active_tags(client: Any, tags: Sequence[str]) -> dict[str, bool]:

@@ -98,8 +98,7 @@ def _add_reading(families: Families, db: Database, name: str, attempts: Attempts
     families.add(metrics.API_SPEND, (name,), float(requests.sent * REQUEST_USD))
 
 
-def _add_tags(families: Families, db: Database, name: str, names: TagsConfig) -> None:
-    configured = (names.project, names.model, names.endpoint)
+def _add_tags(families: Families, db: Database, name: str, wanted: TagsConfig) -> None:
     for tag, active in tags(db, name).items():
-        if tag in configured:
+        if tag in wanted.names:
             families.add(metrics.TAG_ACTIVE, (name, tag), int(active))

@@ -11,7 +11,7 @@ from mlguard_common.samples import Families
 from mlguard_exporter.figures import metrics
 from mlguard_exporter.figures.forecast import month_forecast
 from mlguard_exporter.figures.subject import Scope
-from mlguard_exporter.spend import Kind
+from mlguard_exporter.spend import Kind, currency_label
 from mlguard_exporter.spend.calendar import SETTLING_DAYS, begins, month_after, month_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def make_figures(accounts: Iterable[Spent], cost: CostConfig, today: date) -> Fi
         _add_verdicts(lasting, spent)
         _add_untagged(lasting, book)
     for budget in cost.budgets:
-        labels = (budget.project, budget.model or "", _label(budget.currency))
+        labels = (budget.project, budget.model or "", currency_label(budget.currency))
         lasting.add(metrics.BUDGET, labels, budget.amount)
     lasting.add(metrics.UNTAGGED_THRESHOLD, (), cost.untagged_threshold_ratio)
     return Figures(today, lasting, of_the_month, of_the_day, closing)
@@ -157,7 +157,7 @@ def _add_verdicts(families: Families, spent: Spent) -> None:
         series = one.subject.series
         labels = (
             book.account, one.subject.scope.value, series.project, series.model, series.endpoint,
-            series.name, _label(series.currency),
+            series.name, currency_label(series.currency),
         )  # fmt: skip
         families.add(metrics.SPIKE, labels, int(one.verdict.day in one.told))
         if one.verdict.expected is not None:
@@ -179,7 +179,7 @@ def _add_untagged(families: Families, book: Book) -> None:
                 total += spent
                 untagged += _ZERO if series.project else spent
         if total > 0:
-            labels = (book.account, _label(currency))
+            labels = (book.account, currency_label(currency))
             families.add(metrics.UNTAGGED_RATIO, labels, float(untagged / total))
 
 
@@ -189,14 +189,9 @@ def _shown(book: Book, kind: Kind, today: date) -> list[Series]:
 
 
 def _owner(book: Book, series: Series) -> tuple[str, ...]:
-    return (
-        book.account, series.project, series.model, series.endpoint, _label(series.currency),
-    )  # fmt: skip
+    currency = currency_label(series.currency)
+    return book.account, series.project, series.model, series.endpoint, currency
 
 
 def _named(book: Book, series: Series) -> tuple[str, ...]:
-    return book.account, series.name, _label(series.currency)
-
-
-def _label(currency: str) -> str:
-    return "" if currency == "USD" else currency
+    return book.account, series.name, currency_label(series.currency)

@@ -87,4 +87,4 @@ def _refuse(error: OSError) -> None:
 
 
 def _told(where: str, error: OSError) -> str:
-    return f"{where} cannot be read: {error.strerror or error}"
+    return f"{where} cannot be read: {error.strerror or error}; see `export` in the configuration"

@@ -89,7 +89,7 @@ class FileSource:
     def _version(self, month: Month, delivery: Delivery) -> str:
         """Tells what would be read, and how, from anything else."""
         tags = self._tags
-        parts = [_RULES, tags.project, tags.model, tags.endpoint, delivery.digest]
+        parts = [_RULES, *tags.names, delivery.digest]
         for file in (month.manifest, *delivery.files):
             parts += [file.name, file.mark]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()

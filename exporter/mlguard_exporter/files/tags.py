@@ -91,7 +91,7 @@ def _ranks(tags: TagsConfig) -> Callable[[str], tuple[tuple[int, int], ...]]:
     """A reader of which of the three tags a key may be, and how far down the list it counts."""
     ways = [
         ((raw, raw(key)), (plain, plain(key)), (raw, alias), (plain, plain(alias)))
-        for key, alias in zip((tags.project, tags.model, tags.endpoint), _ALIASES, strict=True)
+        for key, alias in zip(tags.names, _ALIASES, strict=True)
     ]
 
     @lru_cache(_REMEMBERED)

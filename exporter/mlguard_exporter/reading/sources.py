@@ -45,7 +45,7 @@ def source_of(
         meter.watch(made)
         return made
 
-    names = (cost.tags.project, cost.tags.model, cost.tags.endpoint)
+    names = cost.tags.names
     return AccountSource(CostExplorer(client, cost.tags), lambda: active_tags(client(), names))
 
 

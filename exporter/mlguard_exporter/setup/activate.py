@@ -71,7 +71,7 @@ def _look(door: Door, config: Config, report: Report, activate: str) -> list[str
     tags = config.cost.tags
     try:
         report.note(f"as {shown(door.identity())}")
-        states = door.tag_states(names := (tags.project, tags.model, tags.endpoint))
+        states = door.tag_states(names := tags.names)
     except PROBLEMS as error:
         report.failed("tags", error)
         return []

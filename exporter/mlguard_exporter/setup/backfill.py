@@ -5,10 +5,8 @@ from __future__ import annotations
 import sqlite3
 import sys
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from mlguard import paths
 from mlguard_common.database import StoreError, open_database
 from mlguard_exporter.aws import ACTIVE
 from mlguard_exporter.reading import ask_for_history
@@ -17,9 +15,11 @@ from mlguard_exporter.setup.consent import agreed, need_consent
 from mlguard_exporter.setup.door import PROBLEMS, Door
 from mlguard_exporter.setup.report import Mark, Report
 from mlguard_exporter.spend.calendar import month_of
-from mlguard_exporter.store import DATABASE, MIGRATIONS
+from mlguard_exporter.store import MIGRATIONS, database_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlguard_exporter.config import AccountConfig, Config
 
 MOST_MONTHS = 12
@@ -79,7 +79,7 @@ def _may_begin(door: Door, config: Config, now: datetime, report: Report, activa
     tags = config.cost.tags
     try:
         report.note(f"as {shown(door.identity())}")
-        states = door.tag_states(names := (tags.project, tags.model, tags.endpoint))
+        states = door.tag_states(names := tags.names)
         earlier = door.backfills()
     except PROBLEMS as error:
         report.failed("backfill", error)
@@ -131,9 +131,7 @@ def _begin(
 
 def _note_for_daemon(config: Config, account: str, first: date, now: datetime) -> None:
     """Have the daemon read these days again; it may be running."""
-    db = open_database(
-        Path(config.data_dir or paths.data_dir()) / DATABASE, *MIGRATIONS, shared=True
-    )
+    db = open_database(database_path(config), *MIGRATIONS, shared=True)
     try:
         with db.atomic():
             ask_for_history(db, account, first, now.timestamp())

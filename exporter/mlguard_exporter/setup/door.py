@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mlguard_exporter.aws import ACTIVE, REQUEST_USD, Aws, AwsErrors, tag_states
+from mlguard_exporter.aws import ACTIVE, REQUEST_USD, Aws, AwsErrors, tag_states, understanding
 from mlguard_exporter.spend import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from mlguard_exporter.config import AccountConfig
 
@@ -53,7 +52,7 @@ class Door:
     """
 
     def __init__(self, account: AccountConfig) -> None:
-        self.aws = Aws(account)
+        self.aws = Aws(account, patient=False)
         self.sent = 0
         self._made: Any = None
 
@@ -75,7 +74,7 @@ class Door:
     def identity(self) -> Identity:
         """Who asks; free of charge."""
         answer = self.aws.client("sts").get_caller_identity()
-        with _reading():
+        with understanding():
             return Identity(str(answer["Arn"]), str(answer["Account"]))
 
     def spend_of(self, day: date) -> Amount:
@@ -85,7 +84,7 @@ class Door:
             Granularity="DAILY",
             Metrics=["UnblendedCost"],
         )
-        with _reading():
+        with understanding():
             (result,) = answer["ResultsByTime"]
             told = result["Total"]["UnblendedCost"]
             return Amount(Decimal(told["Amount"]), str(told["Unit"]))
@@ -100,7 +99,7 @@ class Door:
         found: set[str] = set()
         for _ in range(_MOST_PAGES):
             answer = self._ce.get_tags(TimePeriod=_period(first, end), **page)
-            with _reading():
+            with understanding():
                 found |= set(answer["Tags"]).intersection(wanted)
             if not answer.get("NextPageToken") or found.issuperset(wanted):
                 break
@@ -111,13 +110,13 @@ class Door:
         """Activate tags; why some were not."""
         entries = [{"TagKey": tag, "Status": ACTIVE} for tag in tags]
         answer = self._ce.update_cost_allocation_tags_status(CostAllocationTagsStatus=entries)
-        with _reading():
+        with understanding():
             return {e["TagKey"]: str(e.get("Message", "")) for e in answer.get("Errors", ())}
 
     def backfills(self) -> list[Backfill]:
         """Requests to split the past, the newest first."""
         answer = self._ce.list_cost_allocation_tag_backfill_history()
-        with _reading():
+        with understanding():
             found = [
                 Backfill(_moment(b["BackfillFrom"]).date(), _moment(b["RequestedAt"]),
                          b["BackfillStatus"])
@@ -128,17 +127,6 @@ class Door:
     def start_backfill(self, first: date) -> None:
         """Have the past split by the tags as they are now."""
         self._ce.start_cost_allocation_tag_backfill(BackfillFrom=f"{first}T00:00:00Z")
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
-        raise SourceError(
-            "AWS's answer cannot be read, it may have been cut off; try again, and look whether a"
-            " proxy or something else answers instead"
-        ) from error
 
 
 def _moment(text: str) -> datetime:

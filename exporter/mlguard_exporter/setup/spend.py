@@ -37,7 +37,7 @@ def check_spend(door: Door, tags: TagsConfig, today: date, report: Report, activ
         report: takes what is found.
         activate: the command that activates tags.
     """
-    check = _Check(door, (tags.project, tags.model, tags.endpoint), today, report, activate)
+    check = _Check(door, tags.names, today, report, activate)
     try:
         check.run()
     except _StopError:

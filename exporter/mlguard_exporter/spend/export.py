@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlguard_common.samples import label_pair
 from mlguard_exporter.spend.calendar import begins, is_settled
-from mlguard_exporter.spend.model import Kind
+from mlguard_exporter.spend.model import Kind, currency_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def _labels(account: str, row: Row) -> Iterator[str]:
         Kind.SERVICE: (("aws_service", series.name),),
         Kind.OTHER: (("charge", series.name),),
     }[series.kind]
-    currency = "" if series.currency == "USD" else series.currency
+    currency = currency_label(series.currency)
     for name, value in chain((("account", account),), named, (("currency", currency),)):
         if value:
             yield label_pair(name, value)

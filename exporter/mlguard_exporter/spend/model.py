@@ -34,6 +34,11 @@ class Basis(StrEnum):
     """As billed, after discounts."""
 
 
+def currency_label(currency: str) -> str:
+    """A currency as a label has it: empty for US dollars."""
+    return "" if currency == "USD" else currency
+
+
 class Series(NamedTuple):
     """What amounts belong to.
 
