@@ -51,5 +51,5 @@ def test_the_policy_allows_exactly_what_is_called():
 
 def test_what_changes_anything_stands_apart():
     statements = allowed()
-    assert statements["SetUpTagsOnce"] == CHANGING
-    assert not CHANGING & set().union(*(s for s in statements.values() if s != CHANGING))
+    assert statements.pop("SetUpTagsOnce") >= CHANGING
+    assert not CHANGING & set().union(*statements.values())
