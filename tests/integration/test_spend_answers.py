@@ -13,6 +13,8 @@ from support import aws
 from support.aws import ROLE, Bill
 from support.spending import Spending
 
+from mlguard_exporter.aws import Aws
+from mlguard_exporter.config import AccountConfig
 from mlguard_exporter.spend import Kind
 
 NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
@@ -329,3 +331,138 @@ def test_credentials_of_a_role_are_renewed(fake_aws, make, caplog):
     assert spending.value("mlguard_cost_settled_day_usd") == 20
     for secret in ("session-token-", "session-secret-", aws.SECRET_KEY):
         assert secret not in caplog.text
+
+
+def test_an_answer_that_gives_the_same_page_for_ever_is_given_up(fake_aws, make, caplog):
+    spending = make()
+    real = fake_aws.answer
+
+    def endless(operation, body):
+        body.pop("NextPageToken", None)
+        return real(operation, body) | {"NextPageToken": "again"}
+
+    fake_aws.answer = endless
+    fake_aws.bills = [bill("10", "p", "m", "e")]
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 0
+    assert not spending.samples("mlguard_cost_settled_day_usd")
+    assert fake_aws.count("GetCostAndUsage") == 2
+    assert "does not end: a page comes again" in caplog.text
+
+
+def ring(size: int) -> list[Bill]:
+    """Each value of each tag goes with two values of both others."""
+    return [
+        bill(f"{n + 1}.{a}{b}", f"p{n}", f"m{(n + a) % size}", f"e{(n + b) % size}")
+        for n in range(size)
+        for a in range(2)
+        for b in range(2)
+    ]
+
+
+def test_many_tags_that_leave_a_choice_are_asked_for_one_by_one_up_to_a_limit(
+    fake_aws, make, caplog
+):
+    spending, bills = make(), ring(5)
+    assert read(fake_aws, spending, *bills) == 1 + 3 + 5
+    assert owners(spending) == summed(bills)
+    spending.restart()
+    spending.at(NOW + timedelta(days=1))
+    fake_aws.clock = lambda: spending.now
+    assert read(fake_aws, spending, *bills) <= 1 + 3 + 5
+    assert owners(spending) == summed(bills)
+
+    spending.at(NOW + timedelta(days=2))
+    before = fake_aws.count("GetCostAndUsage")
+    fake_aws.bills = ring(21)
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 0
+    assert fake_aws.count("GetCostAndUsage") - before == 1 + 3
+    assert owners(spending) == summed(bills)
+    assert "21 values of the tag" in caplog.text
+    assert "give endpoints or models names of their own" in caplog.text
+
+
+def test_what_costs_nothing_leaves_no_choice(fake_aws, make):
+    spending = make()
+    free = [bill("0", p, "m", e) for p in "pq" for e in "ab"]
+    bills = [bill("10", "p", "m", "a"), bill("5", "q", "m", "b")]
+    assert read(fake_aws, spending, *free, *bills) <= 4
+    found = {key: amount for key, amount in owners(spending).items() if amount}
+    assert found == summed(bills)
+
+
+def test_a_file_of_credentials_that_is_renewed_is_used_at_the_next_try(
+    fake_aws, make, tmp_path, monkeypatch
+):
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+    def write(key: str) -> None:
+        file.write_text(
+            f"[default]\naws_access_key_id = {key}\naws_secret_access_key = {aws.SECRET_KEY}\n"
+        )
+
+    write("AKIAOLDANDGONE000000")
+    spending = make()
+    fake_aws.bills = [bill("10", "p", "m", "e")]
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 0
+    write(aws.ACCESS_KEY)
+    spending.at(NOW + timedelta(minutes=15)).tick()
+    assert spending.value("mlguard_cost_up") == 1
+    assert spending.value("mlguard_cost_settled_day_usd") == 10
+
+
+@pytest.mark.parametrize(
+    ("region", "asked"), [("eu-west-1", "us-east-1"), ("cn-north-1", "cn-northwest-1")]
+)
+@pytest.mark.usefixtures("fake_aws")
+def test_cost_explorer_is_asked_where_it_is(monkeypatch, region, asked):
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+    assert Aws(AccountConfig(name="main")).client("ce").meta.region_name == asked
+
+
+def test_an_outage_over_the_end_of_a_month_is_made_up_for(fake_aws, make):
+    spending = make()
+    days = [date(2027, 5, 1) + timedelta(days=n) for n in range(40)]
+    bills = [bill(f"{day.day}", "p", "m", "e", day=day) for day in days]
+    begin = datetime(2027, 5, 28, 6, tzinfo=UTC)
+    fake_aws.clock = lambda: spending.now
+    spending.at(begin)
+    read(fake_aws, spending, *(b for b in bills if b.day <= date(2027, 5, 27)))
+    fake_aws.denied = {"ce:GetCostAndUsage"}
+    for n in range(1, 10):
+        spending.at(begin + timedelta(days=n)).tick()
+    assert len(owners(spending)) == 27
+    fake_aws.denied = set()
+    spending.at(begin + timedelta(days=10, hours=12))
+    known = [b for b in bills if b.day <= date(2027, 6, 6)]
+    read(fake_aws, spending, *known)
+    assert owners(spending) == summed(known)
+
+
+def test_states_of_tags_outlast_a_failure_and_are_asked_for_daily_while_one_is_inactive(
+    fake_aws, make
+):
+    fake_aws.active_tags = {NAMES[0], NAMES[1]}
+    spending = make()
+    fake_aws.clock = lambda: spending.now
+    states = [1, 1, 0]
+
+    def shown() -> list[float | None]:
+        return [spending.value("mlguard_cost_tag_active", tag=name) for name in NAMES]
+
+    read(fake_aws, spending, bill("10", "p", "m"))
+    assert shown() == states
+    fake_aws.fail(3, aws.server_error, "ListCostAllocationTags")
+    spending.at(NOW + timedelta(days=1)).tick()
+    assert fake_aws.count("ListCostAllocationTags") == 4
+    assert shown() == states
+    fake_aws.active_tags = set(NAMES)
+    for n in range(2, 8):
+        spending.at(NOW + timedelta(days=n)).tick()
+        assert shown() == [1, 1, 1]
+    assert fake_aws.count("ListCostAllocationTags") == 5

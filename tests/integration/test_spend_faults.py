@@ -39,7 +39,7 @@ def days(first: date, end: date) -> list[date]:
 def quick(monkeypatch):
     """One attempt at each request, and three seconds for an answer."""
     once = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=3.0)
-    monkeypatch.setattr(session, "_CONFIG", session._CONFIG.merge(once))
+    monkeypatch.setattr(session, "_PATIENT", session._PATIENT.merge(once))
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def test_the_month_s_limit_is_never_passed_whatever_fails_and_restarts(
     fake_aws, tmp_path, monkeypatch, caplog, pages
 ):
     monkeypatch.setattr(
-        session, "_CONFIG", session._CONFIG.merge(Config(retries={"total_max_attempts": 2}))
+        session, "_PATIENT", session._PATIENT.merge(Config(retries={"total_max_attempts": 2}))
     )
     sent = Counter()
     with Spending(tmp_path, READ, max_requests_per_month=25, interval="6h") as spending:
