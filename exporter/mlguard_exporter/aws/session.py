@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 
 _REGION, _CHINA = "us-east-1", "cn-northwest-1"
 """Where Cost Explorer is, whatever region an account works in."""
-_LOADER = create_loader()
+_LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
 """What botocore knows of AWS's services, read once for all sessions: it is most of one's cost."""
+_PATHS = tuple(_LOADER.search_paths)
 _PATIENT = BotoConfig(
     retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=10,
@@ -35,6 +37,7 @@ logging.getLogger("botocore").setLevel(logging.ERROR)  # it logs, with a traceba
 
 def _unopened(profile: str | None) -> Session:
     session = Session(profile=profile)
+    _LOADER.search_paths[:] = _PATHS  # as boto3 adds its own each time
     session.register_component("data_loader", _LOADER)
     return session
 

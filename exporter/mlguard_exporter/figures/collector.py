@@ -11,7 +11,7 @@ from mlguard_exporter.figures.book import open_book
 from mlguard_exporter.figures.publish import Figures, Spent, make_figures
 from mlguard_exporter.figures.told import note_told
 from mlguard_exporter.figures.verdicts import judge_all
-from mlguard_exporter.reading import remembered, tags
+from mlguard_exporter.reading import remembered, settings_mark, tags
 from mlguard_exporter.spend.calendar import utc_day
 from mlguard_exporter.spend.ledger import Ledger
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from mlguard_common.database import Transact
-    from mlguard_exporter.config import CostConfig, TagsConfig
+    from mlguard_exporter.config import AccountConfig, CostConfig, TagsConfig
     from mlguard_exporter.reading import Attempts
 
 
@@ -66,7 +66,7 @@ def figures_of(db: Database, cost: CostConfig, now: float) -> Figures:
         return Figures(utc_day(now), Families(), Families(), Families(), {})
     ledger, today = Ledger(db), utc_day(now)
     tried = {account.name: remembered(db, account.name) for account in cost.accounts}
-    spent = [_spent(db, name, cost, attempts, now) for name, attempts in tried.items()]
+    spent = [_spent(db, each, cost, tried[each.name], now) for each in cost.accounts]
     figures = make_figures(spent, cost, today)
     for account in cost.accounts:
         name = account.name
@@ -78,13 +78,15 @@ def figures_of(db: Database, cost: CostConfig, now: float) -> Figures:
     return figures
 
 
-def _spent(db: Database, name: str, cost: CostConfig, attempts: Attempts, now: float) -> Spent:
-    book = open_book(Ledger(db), name, cost.basis, utc_day(now))
+def _spent(
+    db: Database, account: AccountConfig, cost: CostConfig, attempts: Attempts, now: float
+) -> Spent:
+    book = open_book(Ledger(db), account.name, cost.basis, utc_day(now))
     judged = judge_all(book, cost.spikes)
     judged_as = None
-    if attempts.begun_at is not None:
+    if attempts.settings == settings_mark(account, cost):
         judged_as = f"{attempts.begun_at} {cost.basis.value} {cost.spikes}"
-    return Spent(book, judged, note_told(db, name, judged, judged_as, now))
+    return Spent(book, judged, note_told(db, account.name, judged, judged_as, now))
 
 
 def _add_reading(families: Families, db: Database, name: str, attempts: Attempts) -> None:

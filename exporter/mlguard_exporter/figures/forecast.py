@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,6 @@ from mlguard_exporter.spend.calendar import days_between, month_after, month_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import date
 
     from mlguard_exporter.figures.book import Days
 
@@ -27,7 +26,7 @@ def month_forecast(
     Days that are settled count as they are. Any other costs what the latest settled day of the same
     weekday did, first days of a month and spikes left out, as fees and accidents do not come again;
     or what is known of it already, if that is more. Spend that is younger than a week goes on at
-    its mean.
+    its mean. Spend that has ended, as a day cost nothing that did a week ago, does not go on.
 
     Args:
         days: amounts by day; a settled day without one cost nothing.
@@ -51,9 +50,15 @@ def month_forecast(
     by_weekday = {day.weekday(): ordinary[day] for day in sorted(ordinary)}
     if (last - begun).days < 6:
         by_weekday = {}
+    has_ended = _has_ended(days, settled)
     total = _ZERO
     for day in days_between(month_of(today), month_after(today)):
         known = days.get(day, _ZERO)
-        likely = by_weekday.get(day.weekday(), mean)
+        likely = _ZERO if has_ended else by_weekday.get(day.weekday(), mean)
         total += known if day in settled else max(known, likely)
     return total
+
+
+def _has_ended(days: Days, settled: Collection[date]) -> bool:
+    last = max((day for day, amount in days.items() if amount), default=date.max)
+    return any(day > last and days.get(day - timedelta(weeks=1)) for day in settled)

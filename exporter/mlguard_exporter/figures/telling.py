@@ -4,113 +4,116 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import timedelta
-from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
+from mlguard_exporter.figures.moves import (
+    Amounts,
+    Purse,
+    falls_on,
+    from_elsewhere,
+    purse,
+    renamed_services,
+)
 from mlguard_exporter.figures.subject import Scope, Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
     from datetime import date
 
     from mlguard_exporter.spikes import Verdict
 
 Verdicts: TypeAlias = "Mapping[Subject, Mapping[date, Verdict]]"
-Purse = tuple[str, str]
-"""A currency and a project."""
-LEFT_DAYS = 3
-"""What has cost nothing for so long left before, and makes room for nothing."""
+YOUNG_DAYS = 7
+"""Days after its begin in which spend explains that what holds it has risen."""
 
 
-def told_by_day(verdicts: Verdicts) -> dict[date, set[Subject]]:
-    """The subjects whose spike is worth telling, of each day.
+def told_by_day(verdicts: Verdicts, first: date) -> dict[date, set[Subject]]:
+    """The subjects whose spike is worth telling, of each day that has any.
 
-    Those are told that told spikes of their parts do not make up by half. Spend that begins is not
-    told, where at least half as much leaves the rest of its project, as a new version takes over
-    or a tag is added, or leaves what carries no tag. While it is too young for a level it explains
-    the rise of what holds it. The parts of a service are not known: each told owner's excess
-    counts as the service's that is nearest to it in size.
+    Those are told that told spikes of their parts do not make up by half. Not told is what comes
+    from elsewhere, as `moves` tells. Spend that has begun explains for a week that what holds it
+    costs more, as far as by its first two days. The parts of a service are not known: each told
+    owner's excess counts as the service's that is nearest to it in size.
 
     Args:
-        verdicts: of all subjects on all days, as what began earlier counts.
-
-    Returns:
-        The days on which there is any.
+        verdicts: of all subjects.
+        first: the first day to tell of.
     """
     spikes_by_day: dict[date, dict[Subject, float]] = {}
     for subject, judged in verdicts.items():
         for day, verdict in judged.items():
-            if verdict.spike:
+            if verdict.spike and day >= first - timedelta(days=YOUNG_DAYS):
                 spikes_by_day.setdefault(day, {})[subject] = verdict.excess
     told: dict[date, set[Subject]] = {}
-    begun, moved = set[Subject](), set[Subject]()
-    for day, spikes in sorted(spikes_by_day.items(), key=itemgetter(0)):
-        grown = _young(day, verdicts, begun | moved)
-        finest = _finest(spikes, grown)
-        moving = _moved(day, verdicts, spikes)
-        moved |= moving
-        owners = finest - moving
-        begun |= {s for s in owners if verdicts[s][day].begins}
-        excesses = {s: spikes[s] for s in owners} | _young(day, verdicts, begun)
-        told[day] = owners | _unexplained_services(spikes, excesses)
+    begun: dict[Subject, date] = {}
+    new = set[Subject]()
+    for day in sorted(spikes_by_day):
+        spikes = spikes_by_day[day]
+        falls = falls_on(day, verdicts, Scope.ENDPOINT)
+        young = _young(day, verdicts, begun)
+        owners, moved = _finest(spikes, young, falls)
+        begins = {s for s in owners if verdicts[s][day].begins}
+        news = owners.keys() - from_elsewhere(owners, begins, falls, moved)
+        begun |= dict.fromkeys(begins, day)
+        new |= begins & news
+        excesses = {s: amount for s, amount in young.items() if s in new}
+        excesses |= {s: owners[s] for s in news}
+        services = _unexplained_services(spikes, excesses)
+        started = {s: spikes[s] for s in services if verdicts[s][day].begins}
+        if started:
+            services -= renamed_services(started, falls_on(day, verdicts, Scope.SERVICE))
+        told[day] = news | services
     return told
 
 
-def _young(day: date, verdicts: Verdicts, begun: Iterable[Subject]) -> dict[Subject, float]:
-    """What those cost that have begun and have no level yet."""
-    days = {s: verdicts[s][day] for s in begun if day in verdicts[s]}
-    return {s: verdict.amount for s, verdict in days.items() if verdict.expected is None}
+def _young(day: date, verdicts: Verdicts, begun: Mapping[Subject, date]) -> dict[Subject, float]:
+    """What spend costs that has begun lately, but no more than its first two days."""
+    found = {}
+    for subject, begin in begun.items():
+        judged = verdicts[subject]
+        if day in judged and (day - begin).days <= YOUNG_DAYS:
+            first_days = (begin, begin + timedelta(days=1))
+            most = max(judged[d].amount for d in first_days if d in judged)
+            found[subject] = min(judged[day].amount, most)
+    return found
 
 
-def _moved(day: date, verdicts: Verdicts, spikes: Mapping[Subject, float]) -> set[Subject]:
-    """Spend that begins as other spend leaves."""
-    begun = {s: excess for s, excess in spikes.items() if verdicts[s][day].begins}
-    finest = _finest(begun, {})
-    if not finest:
-        return set()
-    came, left = defaultdict[Purse, float](float), defaultdict[Purse, float](float)
-    for subject in finest:
-        came[_purse(subject)] += begun[subject]
-    for subject, judged in verdicts.items():
-        if subject.scope is Scope.ENDPOINT and day in judged and _spent_lately(day, judged):
-            left[_purse(subject)] += max(-judged[day].excess, 0.0)
-    moved = {purse for purse in came if left[purse] * 2 >= came[purse]}
-    for currency in {currency for currency, _ in came}:
-        rest = [p for p in came if p[0] == currency and p not in moved]
-        if left[currency, ""] * 2 >= sum(came[p] for p in rest):
-            moved.update(rest)
-    return {s for s in begun if s.scope is not Scope.SERVICE and _purse(s) in moved}
+def _finest(
+    spikes: Amounts, young: Amounts, falls: Amounts
+) -> tuple[dict[Subject, float], dict[Subject, float]]:
+    """The owners that spikes of their parts, or parts that are young, do not explain.
 
-
-def _purse(subject: Subject) -> Purse:
-    return subject.series.currency, subject.series.project
-
-
-def _spent_lately(day: date, judged: Mapping[date, Verdict]) -> bool:
-    days = (day - timedelta(days=n) for n in range(1, LEFT_DAYS + 1))
-    return any(judged[d].amount > 0 for d in days if d in judged)
-
-
-def _finest(spikes: Mapping[Subject, float], young: Mapping[Subject, float]) -> set[Subject]:
-    """The owners that spikes of their parts, or parts that are young, do not explain."""
-    told: set[Subject] = set()
-    parts: dict[Subject, dict[Subject, float]] = {}
+    Apart from them, what has only moved from other parts of the same project. The excess of what
+    it moved within, a model or the project, is what has come in addition.
+    """
+    told, moved = dict[Subject, float](), dict[Subject, float]()
+    parts: defaultdict[Subject, dict[Subject, float]] = defaultdict(dict)
     for scope in (Scope.ENDPOINT, Scope.MODEL, Scope.PROJECT):
-        found = {s: excess for s, excess in young.items() if s.scope is scope}
+        explaining = {s: amount for s, amount in young.items() if s.scope is scope}
+        rising: defaultdict[Purse, dict[Subject, float]] = defaultdict(dict)
         for subject in [s for s in spikes if s.scope is scope]:
-            explaining = parts.get(subject, {})
-            if sum(explaining[s] for s in _outermost(explaining)) * 2 < spikes[subject]:
-                told.add(subject)
-                found[subject] = spikes[subject]
-        for subject, excess in found.items():
+            explained = sum(parts[subject][s] for s in _outermost(parts[subject]))
+            if explained * 2 < spikes[subject]:
+                rising[purse(subject)][subject] = spikes[subject]
+        for key, group in rising.items():
+            left = sum(
+                amount
+                for fallen, amount in falls.items()
+                if purse(fallen) == key
+                and not any(each in group for each in (fallen, *fallen.holders()))
+            )
+            if left * 2 < sum(group.values()):
+                told |= group
+                explaining |= group
+            else:
+                moved |= group
+        for subject, excess in explaining.items():
             for holder in subject.holders():
-                parts.setdefault(holder, {})[subject] = excess
-    return told
+                parts[holder][subject] = excess
+    return told, moved
 
 
-def _unexplained_services(
-    spikes: Mapping[Subject, float], owners: Mapping[Subject, float]
-) -> set[Subject]:
+def _unexplained_services(spikes: Amounts, owners: Amounts) -> set[Subject]:
     """The services that the excesses of owners do not explain."""
     left = {s: excess for s, excess in spikes.items() if s.scope is Scope.SERVICE}
     for owner in sorted(_outermost(owners), key=lambda s: -owners[s]):
@@ -119,7 +122,7 @@ def _unexplained_services(
             key=lambda s: abs(left[s] - owners[owner]),
             default=None,
         )
-        if nearest is not None:
+        if nearest is not None and spikes[nearest] * 2 >= owners[owner]:
             left[nearest] -= owners[owner]
     return {s for s, rest in left.items() if rest * 2 > spikes[s]}
 

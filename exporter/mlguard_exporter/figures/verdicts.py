@@ -58,7 +58,7 @@ def judge_all(book: Book, judging: Judging) -> list[Judged]:
         if spent is not None and (last - spent).days <= judging.silence_days:
             found[subject] = judge(days, judging, known_from=book.first_known)
     recent = [day for day in settled if (last - day).days <= RECENT_DAYS]
-    told = told_by_day(found)
+    told = told_by_day(found, recent[0])
     return [
         Judged(
             subject, verdicts, verdicts[last],

@@ -103,6 +103,8 @@ class Season:
     def _rescale_others(self, day: date, ordinary: float) -> None:
         """Relate the other weekdays' ratios to the mean that this one's new pattern makes."""
         week = self._week(day)
+        if day.weekday() not in week:  # the first week was strange about it
+            return
         total = sum(week.values())
         ratio = (total - week[day.weekday()] + ordinary) / total
         for other in set(range(7)) - {day.weekday()}:

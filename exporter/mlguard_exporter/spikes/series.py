@@ -71,7 +71,7 @@ class Series:
         else:
             off = amount / expected - 1
             new_level = self._level.note(weekday, amount, off, share / 2)
-            self._learn(day, amount, odd=spike or off < -share, spike=spike)
+            self._learn(day, amount, odd=fired or off < -share, spike=spike)
             if new_level:
                 self._level.accept(day, level)
                 self._season.rescale(self._level.value(factors) / level)

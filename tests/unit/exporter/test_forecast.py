@@ -69,6 +69,20 @@ def test_a_day_that_costs_more_already_counts_as_it_is(today, amount, more):
     assert month_forecast(days, settled, (), today) == amount * len(month(today)) + more
 
 
+@given(DAYS, st.integers(3, 20), AMOUNTS)
+def test_spend_that_has_ended_does_not_go_on(today, ago, amount):
+    days = dict.fromkeys(back(today, 60)[:-ago], amount)
+    so_far = [day for day in days if (day.year, day.month) == (today.year, today.month)]
+    assert month_forecast(days, back(today, 60)[:-2], (), today) == amount * len(so_far)
+
+
+@given(DAYS, AMOUNTS)
+def test_spend_that_rests_on_weekends_goes_on(today, amount):
+    days = {day: amount for day in back(today, 60)[:-2] if day.weekday() < 5}
+    total = amount * sum(day.weekday() < 5 for day in month(today))
+    assert month_forecast(days, back(today, 60)[:-2], (), today) == total
+
+
 def test_nothing_is_forecast_of_nothing():
     assert month_forecast({}, [], (), date(2027, 5, 1)) is None
     assert month_forecast({date(2027, 5, 1): Decimal(1)}, [], (), date(2027, 5, 2)) is None

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlguard_exporter.spikes import Judging, Verdict, judge
@@ -247,6 +247,36 @@ amounts = st.one_of(
 mappings = st.lists(
     st.tuples(st.integers(0, 400), amounts), max_size=150, unique_by=lambda pair: pair[0]
 ).map(lambda pairs: {at(i): amount for i, amount in pairs})
+
+
+weeks = st.lists(
+    st.lists(st.sampled_from([None, None, 0, 1, 10, 100, 1000]), min_size=7, max_size=7),
+    min_size=3,
+    max_size=12,
+).map(
+    lambda weeks: {
+        at(7 * week + weekday): Decimal(amount)
+        for week, days in enumerate(weeks)
+        for weekday, amount in enumerate(days)
+        if amount is not None
+    }
+)
+
+
+@given(weeks)
+@example(
+    {at(7 * n): Decimal(100) for n in range(8)}
+    | {at(63): Decimal(1000), at(70): Decimal(1000)}
+    | {at(63 + n): Decimal(100) for n in (1, 2, 3)}
+)
+def test_jobs_on_few_weekdays_have_verdicts(days):
+    verdicts = judge(days, known_from=FIRST)
+    assert list(verdicts) == sorted(days)
+    for verdict in verdicts.values():
+        assert verdict.expected is None or verdict.expected >= 0
+        assert verdict.excess == pytest.approx(verdict.amount - (verdict.expected or 0)) or (
+            verdict.expected is None and verdict.excess == 0
+        )
 
 
 @given(mappings, st.randoms(use_true_random=False))
