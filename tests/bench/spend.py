@@ -23,7 +23,7 @@ from spend_picture import Day, Model, draw
 from support.aws import Bill, FakeAws
 from support.spending import Spending
 
-from mlguard_exporter.figures.collector import figures_of
+from mlguard_exporter.figures.collector import figures_of, judged_of, known_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +104,9 @@ def month_of(projects: int, page_size: int | None, crossed: bool) -> None:
             read_day(fake, spending, bills, day)
         requests = len(fake.requests) - first
         begin = time.thread_time()
-        figures = figures_of(spending.db, spending.cost, spending.now.timestamp())
+        cost, now = spending.cost, spending.now.timestamp()
+        known = known_of(spending.db, cost, now)
+        figures = figures_of(spending.db, cost, known, judged_of(known, cost), now)
         seconds = time.thread_time() - begin
         series = sum(
             len(samples)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from support.aws import Bill
+from support.aws import ROLE, Bill
 from support.spending import Spending
 
 from mlguard_exporter.reading import ask_for_history
@@ -291,6 +291,62 @@ def test_other_settings_tell_nothing_late_of_days_that_did_not_change(bills, mak
     next_day(spending)
     assert told(spending, "late_spike_excess_usd") == [("endpoint", "shop/churn/predict")]
     assert spending.value("mlguard_cost_late_spike_excess_usd", model="churn") == 300
+
+
+def test_an_outage_that_another_role_ends_is_made_up_for(bills, make, fake_aws):
+    spending = make()
+    bills.set(CHURN, 300, TODAY)
+    fake_aws.denied = {"ce:GetCostAndUsage"}
+    for _ in range(10):
+        spending.at(spending.now + timedelta(hours=12)).tick()
+    fake_aws.denied = set()
+    spending.reload(accounts=[{"name": "main", "role_arn": ROLE}])
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 1
+    assert told(spending, "late_spike_excess_usd") == [("endpoint", "shop/churn/predict")]
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_spike_that_gets_its_tags_later_is_not_told_again(bills, make, parts):
+    bills.set((), 600, SETTLED)
+    spending = make()
+    assert told(spending) == [("endpoint", "")]
+    next_day(spending)
+    owners = [("shop", f"m{n}", "predict") for n in range(parts)]
+    for owner in owners:
+        bills.set(owner, 4, FIRST, date(2027, 7, 1))
+        bills.set(owner, 580 / parts, SETTLED)
+    bills.set((), 20, SETTLED)
+    with spending.db.atomic():
+        ask_for_history(spending.db, "main", date(2026, 11, 1), spending.now.timestamp())
+    for _ in range(3):
+        next_day(spending)
+        assert told(spending) == []
+        assert told(spending, "late_spike_excess_usd") == []
+
+
+def test_a_small_spike_that_was_told_hides_no_large_one_that_is_found_later(bills, make):
+    bills.set(CHURN, 110, SETTLED)
+    bills.set(BATCH, 10, FIRST, date(2027, 7, 1))
+    bills.set(BATCH, 25, SETTLED)
+    spending = make()
+    assert told(spending) == [("endpoint", "shop/churn/batch")]
+    bills.set(CHURN, 5000, SETTLED)
+    next_day(spending)
+    assert told(spending, "late_spike_excess_usd") == [("endpoint", "shop/churn/predict")]
+    bills.set(BATCH, 400, SETTLED)  # far more than was told
+    next_day(spending)
+    assert told(spending, "late_spike_excess_usd") == [("endpoint", "shop/churn/batch")]
+
+
+def test_what_was_told_late_by_a_clock_that_was_wrong_is_not_shown_for_days(bills, make):
+    spending = make()
+    bills.set(CHURN, 400, SETTLED - timedelta(days=4))
+    spending.at(spending.now + timedelta(days=6)).tick()
+    assert told(spending, "late_spike_excess_usd") == [("endpoint", "shop/churn/predict")]
+    for n in range(1, 4):
+        spending.at(moment(TODAY + timedelta(days=n))).tick()
+        assert told(spending, "late_spike_excess_usd") == []
 
 
 def test_a_late_spike_is_told_once_where_its_scope_changes(bills, make):

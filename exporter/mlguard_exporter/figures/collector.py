@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlguard_common.samples import Families
 from mlguard_exporter.aws import REQUEST_USD, count_requests
@@ -16,12 +17,14 @@ from mlguard_exporter.spend.calendar import utc_day
 from mlguard_exporter.spend.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlite_utils import Database
 
     from mlguard_common.database import Transact
     from mlguard_exporter.config import AccountConfig, CostConfig, TagsConfig
+    from mlguard_exporter.figures.book import Book
+    from mlguard_exporter.figures.verdicts import Judged
     from mlguard_exporter.reading import Attempts
 
 
@@ -52,7 +55,10 @@ class SpendCollector:
     async def refresh(self) -> None:
         """Make the figures of what is known now."""
         cost, now = self._cost, self._clock()
-        self._figures = await self._transact(lambda db: figures_of(db, cost, now))
+        known = await self._transact(lambda db: known_of(db, cost, now))
+        # some seconds for a thousand endpoints, for which the database is free
+        judged = await asyncio.to_thread(judged_of, known, cost)
+        self._figures = await self._transact(lambda db: figures_of(db, cost, known, judged, now))
 
     def collect(self, families: Families) -> None:
         """Add them."""
@@ -60,33 +66,59 @@ class SpendCollector:
             self._figures.collect(families, utc_day(self._clock()))
 
 
-def figures_of(db: Database, cost: CostConfig, now: float) -> Figures:
-    """All figures of the accounts of a configuration, from what is kept."""
+class Known(NamedTuple):
+    """What is known of an account.
+
+    Attributes:
+        attempts: to read its spend.
+        book: that spend.
+        judged_as: a mark of how it is read and judged; None where it has not been read so yet.
+    """
+
+    attempts: Attempts
+    book: Book
+    judged_as: str | None
+
+
+def known_of(db: Database, cost: CostConfig, now: float) -> list[Known]:
+    """What figures are made of, of each account."""
+    return [_known(db, account, cost, now) for account in cost.accounts]
+
+
+def _known(db: Database, account: AccountConfig, cost: CostConfig, now: float) -> Known:
+    attempts = remembered(db, account.name)
+    is_read = attempts.settings == settings_mark(account, cost)
+    judged_as = f"{attempts.begun_at} {cost.basis.value} {cost.spikes}" if is_read else None
+    return Known(attempts, open_book(Ledger(db), account.name, cost.basis, utc_day(now)), judged_as)
+
+
+def judged_of(known: Sequence[Known], cost: CostConfig) -> list[list[Judged]]:
+    """The verdicts on that, in the same order."""
+    return [judge_all(each.book, cost.spikes) for each in known]
+
+
+def figures_of(
+    db: Database,
+    cost: CostConfig,
+    known: Sequence[Known],
+    judged: Sequence[list[Judged]],
+    now: float,
+) -> Figures:
+    """All figures of the accounts of a configuration; what is told of spikes is noted."""
     if not cost.accounts:
         return Figures(utc_day(now), Families(), Families(), Families(), {})
-    ledger, today = Ledger(db), utc_day(now)
-    tried = {account.name: remembered(db, account.name) for account in cost.accounts}
-    spent = [_spent(db, each, cost, tried[each.name], now) for each in cost.accounts]
-    figures = make_figures(spent, cost, today)
-    for account in cost.accounts:
-        name = account.name
-        _add_reading(figures.lasting, db, name, tried[name])
+    spent = [
+        Spent(each.book, verdicts, note_told(db, each.book.account, verdicts, each.judged_as, now))
+        for each, verdicts in zip(known, judged, strict=True)
+    ]
+    figures = make_figures(spent, cost, utc_day(now))
+    for account, each in zip(cost.accounts, known, strict=True):
+        _add_reading(figures.lasting, db, account.name, each.attempts)
         if account.export is None:
-            _add_tags(figures.lasting, db, name, cost.tags)
-        restatements = sum(day.restatements for day in ledger.known_days(name).values())
-        figures.lasting.add(metrics.RESTATED_DAYS, (name,), restatements)
+            _add_tags(figures.lasting, db, account.name, cost.tags)
+        restatements = sum(day.restatements for day in Ledger(db).known_days(account.name).values())
+        figures.lasting.add(metrics.RESTATED_DAYS, (account.name,), restatements)
     return figures
-
-
-def _spent(
-    db: Database, account: AccountConfig, cost: CostConfig, attempts: Attempts, now: float
-) -> Spent:
-    book = open_book(Ledger(db), account.name, cost.basis, utc_day(now))
-    judged = judge_all(book, cost.spikes)
-    judged_as = None
-    if attempts.settings == settings_mark(account, cost):
-        judged_as = f"{attempts.begun_at} {cost.basis.value} {cost.spikes}"
-    return Spent(book, judged, note_told(db, account.name, judged, judged_as, now))
 
 
 def _add_reading(families: Families, db: Database, name: str, attempts: Attempts) -> None:

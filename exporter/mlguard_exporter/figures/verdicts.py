@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 RECENT_DAYS = 14
 """Days before the judged day of which a spike is still worth telling."""
 _ZERO = Decimal(0)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,10 @@ def judge_all(book: Book, judging: Judging) -> list[Judged]:
         days = _added(book, parts, settled)
         spent = max((d for d, amount in days.items() if amount), default=None)
         if spent is not None and (last - spent).days <= judging.silence_days:
-            found[subject] = judge(days, judging, known_from=book.first_known)
+            try:
+                found[subject] = judge(days, judging, known_from=book.first_known)
+            except Exception:  # whatever is wrong with one costs no other its figures
+                log.exception("%s: %s is not judged", book.account, subject)
     recent = [day for day in settled if (last - day).days <= RECENT_DAYS]
     told = told_by_day(found, recent[0])
     return [
