@@ -46,6 +46,17 @@ class Bills:
         """What an owner's days cost, from the first to the last."""
         for n in range(((last or first) - first).days + 1):
             self._amounts[first + timedelta(days=n), owner, service] = Decimal(str(amount))
+        self._tell()
+
+    def rename(self, owner: tuple[str, ...], new: tuple[str, ...]) -> None:
+        """Let all that an owner ever cost be another's."""
+        self._amounts = {
+            (day, new if each == owner else each, service): cost
+            for (day, each, service), cost in self._amounts.items()
+        }
+        self._tell()
+
+    def _tell(self) -> None:
         self._fake.bills = [
             Bill(day, dict(zip(NAMES, owner, strict=False)), service, "Usage", *[cost] * 3)
             for (day, owner, service), cost in self._amounts.items()
@@ -317,6 +328,20 @@ def test_a_spike_that_gets_its_tags_later_is_not_told_again(bills, make, parts):
         bills.set(owner, 4, FIRST, date(2027, 7, 1))
         bills.set(owner, 580 / parts, SETTLED)
     bills.set((), 20, SETTLED)
+    with spending.db.atomic():
+        ask_for_history(spending.db, "main", date(2026, 11, 1), spending.now.timestamp())
+    for _ in range(3):
+        next_day(spending)
+        assert told(spending) == []
+        assert told(spending, "late_spike_excess_usd") == []
+
+
+def test_a_spike_whose_project_gets_another_name_is_not_told_again(bills, make):
+    bills.set(CHURN, 400, SETTLED)
+    spending = make()
+    assert told(spending) == [("endpoint", "shop/churn/predict")]
+    next_day(spending)
+    bills.rename(CHURN, ("store", "churn", "predict"))
     with spending.db.atomic():
         ask_for_history(spending.db, "main", date(2026, 11, 1), spending.now.timestamp())
     for _ in range(3):

@@ -23,7 +23,9 @@ BEFORE_DAYS = 14
 NEW_LOW = 0.9
 """A fall is to less than so much of the lowest that it cost before, of what was expected."""
 ALIKE = 0.8
-"""What is renamed costs at least so much of what it did, and no more than by as much."""
+"""What has moved costs at least so much of what it did, and no more than by as much."""
+DEARER, CHEAPER = 2.0, 1.5
+"""What succeeds something may cost so many times as much, or be so many times cheaper."""
 
 
 def purse(subject: Subject) -> Purse:
@@ -58,13 +60,43 @@ def _days_before(day: date, first: int, count: int) -> list[date]:
     return [day - timedelta(days=n) for n in range(first, first + count)]
 
 
+def moved_within(rises: Amounts, begins: Collection[Subject], falls: Amounts) -> set[Subject]:
+    """What has only moved within one project.
+
+    First to the same model's endpoints; then to what begins, where sizes are those of a successor;
+    last to what there was already, where they are alike.
+
+    Args:
+        rises: by how much endpoints, or models, cost more.
+        begins: those whose spend begins.
+        falls: by how much endpoints of the project cost less, other than those that rise.
+    """
+    moved = set[Subject]()
+    left: defaultdict[str, float] = defaultdict(float)
+    for subject, fall in falls.items():
+        left[subject.series.model] += fall
+    for model in {subject.series.model for subject in rises}:
+        group = {s: rise for s, rise in rises.items() if s.series.model == model}
+        came = sum(group.values())
+        if _succeeds(came, left[model]):
+            moved |= group.keys()
+            left[model] = max(left[model] - came, 0.0)
+    remaining = sum(left.values())
+    for fits, group in (
+        (_succeeds, {s: rises[s] for s in rises if s not in moved and s in begins}),
+        (_is_alike, {s: rises[s] for s in rises if s not in moved and s not in begins}),
+    ):
+        came = sum(group.values())
+        if fits(came, remaining):
+            moved |= group.keys()
+            remaining = max(remaining - came, 0.0)
+    return moved
+
+
 def from_elsewhere(
     rising: Amounts, begins: Collection[Subject], falls: Amounts, moved: Amounts
 ) -> set[Subject]:
-    """The owners whose spend another project had before, or that carried no tag.
-
-    Either at least half as much has left what carries no tag, as tags come into use; or about as
-    much has left other projects, and is of new names, or carries no tag any more.
+    """The owners whose spend another project had before, or that carried no tag, or does not now.
 
     Args:
         rising: by how much owners cost more.
@@ -75,30 +107,46 @@ def from_elsewhere(
     found = set[Subject]()
     for currency in {subject.series.currency for subject in rising}:
         rises = {s: excess for s, excess in rising.items() if s.series.currency == currency}
-        left = _by_purse(falls)
-        for key, amount in _by_purse(moved).items():
-            left[key] = max(left[key] - amount, 0.0)
+        left: defaultdict[Purse, float] = defaultdict(float)
+        for subject, fall in falls.items():
+            left[purse(subject)] += fall
+        for subject, amount in moved.items():
+            left[purse(subject)] = max(left[purse(subject)] - amount, 0.0)
         tagged = {s for s in rises if s.series.project}
-        if tagged and left[currency, ""] * 2 >= sum(rises[s] for s in tagged):
+        if _succeeds(sum(rises[s] for s in tagged), left[currency, ""]):
             found |= tagged
             continue
-        renamed = {s: rises[s] for s in rises if s in begins or not s.series.project}
+        found.update(s for s in tagged & set(begins) if _is_renamed(s, rises[s], falls))
         others = {key for key in left if key[0] == currency} - {purse(s) for s in rises}
-        if _is_alike(sum(renamed.values()), sum(left[key] for key in others)):
-            found.update(renamed)
+        untagged = rises.keys() - tagged
+        if _is_alike(sum(rises[s] for s in untagged), sum(left[key] for key in others)):
+            found |= untagged
     return found
 
 
-def renamed_services(begun: Amounts, falls: Amounts) -> set[Subject]:
-    """The services with which spend begins, where AWS has only given them new names."""
-    return set(begun) if _is_alike(sum(begun.values()), sum(falls.values())) else set()
+def _is_renamed(begun: Subject, rise: float, falls: Amounts) -> bool:
+    """Whether another project's model and endpoint of these names have cost about as much."""
+    return any(
+        _is_alike(rise, fall)
+        and fallen.series._replace(project=begun.series.project) == begun.series
+        for fallen, fall in falls.items()
+    )
 
 
-def _by_purse(amounts: Amounts) -> defaultdict[Purse, float]:
-    found: defaultdict[Purse, float] = defaultdict(float)
-    for subject, amount in amounts.items():
-        found[purse(subject)] += amount
-    return found
+def services_moved(rises: Amounts, falls: Amounts, owners_left: float) -> bool:
+    """Whether spend on services has only moved among them, as by a new name of AWS's.
+
+    Args:
+        rises: by how much services cost more that no owner explains.
+        falls: by how much others cost less.
+        owners_left: by how much owners cost less that has not moved: then services do as well.
+    """
+    left = sum(falls.values())
+    return owners_left * 2 < left and _is_alike(sum(rises.values()), left)
+
+
+def _succeeds(came: float, left: float) -> bool:
+    return 0 < came <= DEARER * left and left <= CHEAPER * came
 
 
 def _is_alike(came: float, left: float) -> bool:

@@ -11,8 +11,9 @@ from mlguard_exporter.figures.moves import (
     Purse,
     falls_on,
     from_elsewhere,
+    moved_within,
     purse,
-    renamed_services,
+    services_moved,
 )
 from mlguard_exporter.figures.subject import Scope, Subject
 
@@ -51,18 +52,21 @@ def told_by_day(verdicts: Verdicts, first: date) -> dict[date, set[Subject]]:
         spikes = spikes_by_day[day]
         falls = falls_on(day, verdicts, Scope.ENDPOINT)
         young = _young(day, verdicts, begun)
-        owners, moved = _finest(spikes, young, falls)
-        begins = {s for s in owners if verdicts[s][day].begins}
+        begins = {s for s in spikes if verdicts[s][day].begins}
+        owners, moved = _finest(spikes, begins, young, falls)
         news = owners.keys() - from_elsewhere(owners, begins, falls, moved)
-        begun |= dict.fromkeys(begins, day)
+        for subject in begins & owners.keys():
+            begun[subject] = day
         new |= begins & news
         excesses = {s: amount for s, amount in young.items() if s in new}
         excesses |= {s: owners[s] for s in news}
         services = _unexplained_services(spikes, excesses)
-        started = {s: spikes[s] for s in services if verdicts[s][day].begins}
-        if started:
-            services -= renamed_services(started, falls_on(day, verdicts, Scope.SERVICE))
-        told[day] = news | services
+        owners_left = max(sum(falls.values()) - sum(moved.values()), 0.0)
+        if services and services_moved(
+            services, falls_on(day, verdicts, Scope.SERVICE), owners_left
+        ):
+            services = {}
+        told[day] = news | services.keys()
     return told
 
 
@@ -79,7 +83,7 @@ def _young(day: date, verdicts: Verdicts, begun: Mapping[Subject, date]) -> dict
 
 
 def _finest(
-    spikes: Amounts, young: Amounts, falls: Amounts
+    spikes: Amounts, begins: Collection[Subject], young: Amounts, falls: Amounts
 ) -> tuple[dict[Subject, float], dict[Subject, float]]:
     """The owners that spikes of their parts, or parts that are young, do not explain.
 
@@ -96,24 +100,23 @@ def _finest(
             if explained * 2 < spikes[subject]:
                 rising[purse(subject)][subject] = spikes[subject]
         for key, group in rising.items():
-            left = sum(
-                amount
+            others = {
+                fallen: amount
                 for fallen, amount in falls.items()
                 if purse(fallen) == key
                 and not any(each in group for each in (fallen, *fallen.holders()))
-            )
-            if left * 2 < sum(group.values()):
-                told |= group
-                explaining |= group
-            else:
-                moved |= group
+            }
+            within = moved_within(group, begins, others)
+            moved |= {s: group[s] for s in within}
+            told |= {s: group[s] for s in group.keys() - within}
+            explaining |= {s: group[s] for s in group.keys() - within}
         for subject, excess in explaining.items():
             for holder in subject.holders():
                 parts[holder][subject] = excess
     return told, moved
 
 
-def _unexplained_services(spikes: Amounts, owners: Amounts) -> set[Subject]:
+def _unexplained_services(spikes: Amounts, owners: Amounts) -> dict[Subject, float]:
     """The services that the excesses of owners do not explain."""
     left = {s: excess for s, excess in spikes.items() if s.scope is Scope.SERVICE}
     for owner in sorted(_outermost(owners), key=lambda s: -owners[s]):
@@ -124,7 +127,7 @@ def _unexplained_services(spikes: Amounts, owners: Amounts) -> set[Subject]:
         )
         if nearest is not None and spikes[nearest] * 2 >= owners[owner]:
             left[nearest] -= owners[owner]
-    return {s for s, rest in left.items() if rest * 2 > spikes[s]}
+    return {s: spikes[s] for s, rest in left.items() if rest * 2 > spikes[s]}
 
 
 def _outermost(subjects: Collection[Subject]) -> list[Subject]:

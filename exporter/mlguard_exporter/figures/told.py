@@ -63,8 +63,8 @@ def note_told(
 
     Late is a spike of a day before the judged one that was not told before: the day was restated,
     or was never the judged one, as reading failed meanwhile. What was told that day of the same, of
-    what holds it or is held by it, or of what carried no tag then, counts as the same if it makes
-    up half of the excess.
+    what holds it or is held by it, or of what carried no tag or other tags then, counts as the same
+    if it makes up half of the excess.
 
     Args:
         db: with the migrations applied, in a transaction.
@@ -82,7 +82,7 @@ def note_told(
         return {}
     last = judged[0].verdict.day
     memory = _remembered(db, account)
-    before = _ToldBefore(memory)
+    before = _ToldBefore(memory, judged)
     until = _judged_until(db, account, judged_as)
     noted: Memory = {}
     for one in judged:
@@ -111,23 +111,27 @@ def note_told(
 class _ToldBefore:
     """Sums of what was told of a day."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, judged: Sequence[Judged]) -> None:
+        spent = {
+            (one.subject, day) for one in judged for day, v in one.verdicts.items() if v.amount
+        }
         self._told = {key: told.excess for key, told in memory.items()}
         self._held = defaultdict[tuple[Subject, date], float](float)
-        self._untagged = defaultdict[tuple[str, date], float](float)
+        self._retagged = defaultdict[tuple[str, date], float](float)
         for (subject, day), excess in self._told.items():
             for each in (subject, *subject.holders()):
                 self._held[each, day] += excess
-            if subject.scope is not Scope.SERVICE and not subject.series.project:
-                self._untagged[subject.series.currency, day] += excess
+            is_gone = (subject, day) not in spent
+            if subject.scope is not Scope.SERVICE and (is_gone or not subject.series.project):
+                self._retagged[subject.series.currency, day] += excess
 
     def of(self, subject: Subject, day: date) -> float:
-        """Of it, of what it holds and is held by, and of what carried no tag."""
+        """Of it, of what it holds and is held by, and of what carried no tag or other ones."""
         if subject.scope is Scope.SERVICE:
             return self._held[subject, day]
         holders = sum(self._told.get((holder, day), 0.0) for holder in subject.holders())
-        untagged = self._untagged[subject.series.currency, day] if subject.series.project else 0.0
-        return self._held[subject, day] + holders + untagged
+        retagged = self._retagged[subject.series.currency, day] if subject.series.project else 0.0
+        return self._held[subject, day] + holders + retagged
 
 
 def _judged_until(db: Database, account: str, judged_as: str | None) -> date | None:

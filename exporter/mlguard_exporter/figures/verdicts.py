@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from mlguard_exporter.figures.book import HISTORY_DAYS, Book
 from mlguard_exporter.figures.subject import Scope, Subject
 from mlguard_exporter.figures.telling import told_by_day
 from mlguard_exporter.spend import Kind, Series
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from mlguard_exporter.figures.book import Book, Days
+    from mlguard_exporter.figures.book import Days
     from mlguard_exporter.spikes import Judging, Verdict
 
 RECENT_DAYS = 14
 """Days before the judged day of which a spike is still worth telling."""
+LEFT_DAYS = 42
+"""What has spent nothing for so long explains no more what came when it left."""
 _ZERO = Decimal(0)
 
 log = logging.getLogger(__name__)
@@ -55,10 +58,14 @@ def judge_all(book: Book, judging: Judging) -> list[Judged]:
     last = settled[-1]
     subjects = _subjects(book)
     found: dict[Subject, dict[date, Verdict]] = {}
+    shown = set()
     for subject, parts in subjects.items():
         days = _added(book, parts, settled)
         spent = max((d for d, amount in days.items() if amount), default=None)
-        if spent is not None and (last - spent).days <= judging.silence_days:
+        silent_days = HISTORY_DAYS if spent is None else (last - spent).days
+        if silent_days <= judging.silence_days:
+            shown.add(subject)
+        if silent_days <= max(judging.silence_days, LEFT_DAYS):
             try:
                 found[subject] = judge(days, judging, known_from=book.first_known)
             except Exception:  # whatever is wrong with one costs no other its figures
@@ -71,6 +78,7 @@ def judge_all(book: Book, judging: Judging) -> list[Judged]:
             frozenset(day for day in recent if subject in told.get(day, ())),
         )
         for subject, verdicts in found.items()
+        if subject in shown
     ]  # fmt: skip
 
 

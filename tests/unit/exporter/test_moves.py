@@ -148,6 +148,37 @@ def test_what_happens_elsewhere_at_the_same_time_is_told():
     assert later.add(NEW, 290, 0).told() == [(0, "shop/ltv/predict")]
 
 
+@pytest.mark.parametrize("day", [0, 1, 2])
+@pytest.mark.parametrize("scale", [1, 3])
+def test_what_ends_hides_no_spike_of_another_size(day, scale):
+    retired = World(CHURN, ()).add(("shop", "old", "predict"), 100 * scale, last=-1)
+    assert retired.add(CHURN, 600, day, day).told() == [(day, "shop/churn/v1")]
+    untagged = World(CHURN, RANK).add((), 1000 * scale, last=-1).add((), 700 * scale, 0)
+    assert untagged.add(CHURN, 120, day, day).told() == [(day, "shop/churn/v1")]
+    elsewhere = World(CHURN, ()).add(("bank", "old", "predict"), 300, last=-1)
+    assert elsewhere.add(("new", "x", "predict"), 330, day).told() == [(day, "new/x/predict")]
+
+
+def test_a_spike_beside_a_rollout_is_told_alone():
+    world = World(CHURN, RANK, ()).add(("shop", "rec", "1"), 300, last=-1)
+    world.add(("shop", "rec", "2"), 300, 0).add(CHURN, 350, 0, 0)
+    assert world.told() == [(0, "shop/churn/v1")]
+
+
+def test_spend_that_moves_to_another_service_is_not_told():
+    world = World(()).add(RANK, 300, service="Amazon Bedrock")
+    world.add(CHURN, 300, last=-1).add(CHURN, 300, 0, service="Amazon Bedrock")
+    assert world.told() == []
+    world.add(CHURN, 600, 5, 5, service="Amazon Bedrock")
+    assert world.told() == [(5, "shop/churn/v1")]
+
+
+@pytest.mark.parametrize("silence_days", [2, 5, 10])
+def test_a_rollout_is_not_told_once_the_old_version_is_forgotten(silence_days):
+    world = World(RANK, ()).add(CHURN, 300, last=-1).add(V2, 300, 0)
+    assert world.told(silence_days=silence_days) == []
+
+
 def test_a_successor_that_costs_more_is_told_of_what_both_are_part_of():
     world = World(RANK).add((), 5000).add(CHURN, 300, last=-1).add(V2, 590, 0)
     assert world.told() == [(n, "shop/churn") for n in range(3)]
