@@ -63,8 +63,8 @@ def _days_before(day: date, first: int, count: int) -> list[date]:
 def moved_within(rises: Amounts, begins: Collection[Subject], falls: Amounts) -> set[Subject]:
     """What has only moved within one project.
 
-    First to the same model's endpoints; then to what begins, where sizes are those of a successor;
-    last to what there was already, where they are alike.
+    First to the same model's endpoints, then to others: to what begins, if it may be a successor by
+    its size, and to what there was already, if it is alike.
 
     Args:
         rises: by how much endpoints, or models, cost more.
@@ -81,15 +81,21 @@ def moved_within(rises: Amounts, begins: Collection[Subject], falls: Amounts) ->
         if _succeeds(came, left[model]):
             moved |= group.keys()
             left[model] = max(left[model] - came, 0.0)
-    remaining = sum(left.values())
+    rest = {s: rise for s, rise in rises.items() if s not in moved}
+    return moved | _of_like_size(rest, begins, sum(left.values()))
+
+
+def _of_like_size(rises: Amounts, begins: Collection[Subject], left: float) -> set[Subject]:
+    """Those of them that begin, and those that do not, if they cost about what has left."""
+    moved = set[Subject]()
     for fits, group in (
-        (_succeeds, {s: rises[s] for s in rises if s not in moved and s in begins}),
-        (_is_alike, {s: rises[s] for s in rises if s not in moved and s not in begins}),
+        (_succeeds, {s: rise for s, rise in rises.items() if s in begins}),
+        (_is_alike, {s: rise for s, rise in rises.items() if s not in begins}),
     ):
         came = sum(group.values())
-        if fits(came, remaining):
+        if fits(came, left):
             moved |= group.keys()
-            remaining = max(remaining - came, 0.0)
+            left = max(left - came, 0.0)
     return moved
 
 
@@ -112,14 +118,12 @@ def from_elsewhere(
             left[purse(subject)] += fall
         for subject, amount in moved.items():
             left[purse(subject)] = max(left[purse(subject)] - amount, 0.0)
-        tagged = {s for s in rises if s.series.project}
-        if _succeeds(sum(rises[s] for s in tagged), left[currency, ""]):
-            found |= tagged
-            continue
-        found.update(s for s in tagged & set(begins) if _is_renamed(s, rises[s], falls))
+        tagged = {s: rise for s, rise in rises.items() if s.series.project}
+        found |= _of_like_size(tagged, begins, left[currency, ""])
+        found.update(s for s in tagged if s in begins and _is_renamed(s, rises[s], falls))
         others = {key for key in left if key[0] == currency} - {purse(s) for s in rises}
-        untagged = rises.keys() - tagged
-        if _is_alike(sum(rises[s] for s in untagged), sum(left[key] for key in others)):
+        untagged = rises.keys() - tagged.keys()
+        if _succeeds(sum(rises[s] for s in untagged), sum(left[key] for key in others)):
             found |= untagged
     return found
 
