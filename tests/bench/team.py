@@ -30,8 +30,8 @@ UNTAGGED = ("", "", "")
 
 TERMS = f"""\
 {TRIALS} teams: {PROJECTS} projects of {ENDPOINTS} endpoints of 30 to 500 USD a day, three services,
-noise of {NOISE:.0%}, weekends x {WEEKEND}, 100 USD a day without tags. On one day something happens,
-at any hour.
+noise of {NOISE:.0%}, weekends x {WEEKEND}, 100 USD a day without tags. On one day, at any hour,
+something happens.
 told: a spike of twice the amount on that day, of its endpoint, its model or its project.
 others: what else is told of owners in the two weeks around it, by team."""
 
