@@ -334,6 +334,11 @@ def test_answers_that_are_none(command, fake, operation, fault):
     assert "try again" in run.out.lower()
 
 
+def test_something_else_that_answers(command, fake):
+    fake.fail(5, lambda handler: handler.answer(200, b"<html>hello", "text/html"))
+    assert "1. Is something else listening there?\n" in command("check").out
+
+
 def test_figures_that_are_not_there_yet(command, fake):
     fake.fail(5, aws.DATA_UNAVAILABLE, "GetCostAndUsage")
     run = command("check")

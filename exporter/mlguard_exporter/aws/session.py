@@ -28,7 +28,7 @@ _PATIENT = BotoConfig(
 )
 _IMPATIENT = _PATIENT.merge(
     BotoConfig(
-        retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=5, read_timeout=20
+        retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=20
     )
 )
 

@@ -50,7 +50,8 @@ class Report:
         uncertain = code(error) in _UNCERTAIN
         self.found(mark or (Mark.UNKNOWN if uncertain else Mark.MISSING), subject, what)
         if advice:
-            self.to_do(f"{advice[0].upper()}{advice[1:]}.")
+            end = "" if advice.endswith("?") else "."
+            self.to_do(f"{advice[0].upper()}{advice[1:]}{end}")
 
     def note(self, text: str) -> None:
         """Tell more of this part."""
