@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from support.aws import ROLE, Bill
-from support.spending import Spending
+from support.spending import Spending, superseded
 
 from mlguard_exporter.reading import ask_for_history
 from mlguard_exporter.spend import Kind
@@ -90,6 +90,12 @@ def next_day(spending: Spending, days: int = 1) -> None:
     for _ in range(days):
         spending.at(spending.now + timedelta(days=1)).tick()
         assert spending.value("mlguard_cost_up") == 1
+
+
+def read_all_again(spending: Spending) -> None:
+    """Have it read what it has read already, as a backfill does."""
+    with spending.db.atomic():
+        ask_for_history(spending.db, "main", date(2026, 11, 1), spending.now.timestamp())
 
 
 def told(spending: Spending, name: str = "spike") -> list[tuple[str, str]]:
@@ -231,7 +237,7 @@ def test_a_spike_that_aws_takes_back_ends_and_one_that_it_finds_is_told_late(bil
     assert spending.value("mlguard_cost_restated_days_total") == 2
     before = [
         (row.day, row.costs.unblended)
-        for row in spending.ledger.superseded("main")
+        for row in superseded(spending.db)
         if row.series.kind is Kind.OWNER
     ]
     assert sorted(before) == [(SETTLED - timedelta(days=3), 60), (SETTLED, 250)]
@@ -328,8 +334,7 @@ def test_a_spike_that_gets_its_tags_later_is_not_told_again(bills, make, parts):
         bills.set(owner, 4, FIRST, date(2027, 7, 1))
         bills.set(owner, 580 / parts, SETTLED)
     bills.set((), 20, SETTLED)
-    with spending.db.atomic():
-        ask_for_history(spending.db, "main", date(2026, 11, 1), spending.now.timestamp())
+    read_all_again(spending)
     for _ in range(3):
         next_day(spending)
         assert told(spending) == []
@@ -342,8 +347,7 @@ def test_a_spike_whose_project_gets_another_name_is_not_told_again(bills, make):
     assert told(spending) == [("endpoint", "shop/churn/predict")]
     next_day(spending)
     bills.rename(CHURN, ("store", "churn", "predict"))
-    with spending.db.atomic():
-        ask_for_history(spending.db, "main", date(2026, 11, 1), spending.now.timestamp())
+    read_all_again(spending)
     for _ in range(3):
         next_day(spending)
         assert told(spending) == []
@@ -485,8 +489,7 @@ def test_an_account_that_is_taken_off_is_shown_no_more_and_kept(make):
 
 def test_history_that_was_asked_for_is_read_for_two_days(make, fake_aws):
     spending = make()
-    with spending.db.atomic():
-        ask_for_history(spending.db, "main", date(2026, 11, 1), spending.now.timestamp())
+    read_all_again(spending)
     firsts = []
     for _ in range(4):
         next_day(spending)

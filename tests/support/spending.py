@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
 import yaml
@@ -14,7 +15,8 @@ from mlguard_common.samples import Families
 from mlguard_exporter.config import Config, CostConfig
 from mlguard_exporter.figures import SpendCollector
 from mlguard_exporter.reading import Reader
-from mlguard_exporter.spend.ledger import Ledger
+from mlguard_exporter.spend import Costs, Kind, Series
+from mlguard_exporter.spend.ledger import Ledger, Row
 from mlguard_exporter.store import DATABASE, MIGRATIONS
 
 if TYPE_CHECKING:
@@ -119,3 +121,21 @@ class Spending:
     async def _transact(self, job: Callable[[Database], T]) -> T:
         with self.db.atomic():
             return job(self.db)
+
+
+def superseded(db: Database, account: str = "main") -> list[Row]:
+    """Amounts as they were known until they were restated, the oldest first."""
+    found = db.execute(
+        "SELECT day, kind, project, model, endpoint, name, currency, unblended, amortized,"
+        " net_unblended, read_at FROM spend_superseded WHERE account = ? ORDER BY superseded_at",
+        (account,),
+    )
+    return [
+        Row(
+            date.fromisoformat(day),
+            Series(Kind(kind), *names),
+            Costs(*(c and Decimal(c) for c in (unblended, amortized, net_unblended))),
+            read_at,
+        )
+        for day, kind, *names, unblended, amortized, net_unblended, read_at in found
+    ]

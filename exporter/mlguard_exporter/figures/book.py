@@ -31,12 +31,14 @@ class Book:
         known: days of which anything is known, in order.
         first_known: the first of all that were ever known, None for none.
         amounts: of each series by day.
+        restatements: times that a settled day of all that were ever known has changed.
     """
 
     account: str
     known: Mapping[date, KnownDay] = field(default_factory=dict)
     first_known: date | None = None
     amounts: Mapping[Series, Days] = field(default_factory=dict)
+    restatements: int = 0
 
     @property
     def settled(self) -> list[date]:
@@ -69,4 +71,5 @@ def open_book(ledger: Ledger, account: str, basis: Basis, today: date) -> Book:
         {day: at for day, at in known.items() if first <= day <= today},
         next(iter(known), None),
         amounts,
+        sum(day.restatements for day in known.values()),
     )

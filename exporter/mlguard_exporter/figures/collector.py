@@ -116,8 +116,7 @@ def figures_of(
         _add_reading(figures.lasting, db, account.name, each.attempts)
         if account.export is None:
             _add_tags(figures.lasting, db, account.name, cost.tags)
-        restatements = sum(day.restatements for day in Ledger(db).known_days(account.name).values())
-        figures.lasting.add(metrics.RESTATED_DAYS, (account.name,), restatements)
+        figures.lasting.add(metrics.RESTATED_DAYS, (account.name,), each.book.restatements)
     return figures
 
 

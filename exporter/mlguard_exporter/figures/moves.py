@@ -110,14 +110,14 @@ def from_elsewhere(
         falls: by how much endpoints cost less.
         moved: what of that has gone to others of the same project.
     """
+    left: defaultdict[Purse, float] = defaultdict(float)
+    for subject, fall in falls.items():
+        left[purse(subject)] += fall
+    for subject, amount in moved.items():
+        left[purse(subject)] = max(left[purse(subject)] - amount, 0.0)
     found = set[Subject]()
     for currency in {subject.series.currency for subject in rising}:
         rises = {s: excess for s, excess in rising.items() if s.series.currency == currency}
-        left: defaultdict[Purse, float] = defaultdict(float)
-        for subject, fall in falls.items():
-            left[purse(subject)] += fall
-        for subject, amount in moved.items():
-            left[purse(subject)] = max(left[purse(subject)] - amount, 0.0)
         tagged = {s: rise for s, rise in rises.items() if s.series.project}
         found |= _of_like_size(tagged, begins, left[currency, ""])
         found.update(s for s in tagged if s in begins and _is_renamed(s, rises[s], falls))

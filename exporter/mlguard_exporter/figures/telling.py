@@ -108,8 +108,9 @@ def _finest(
             }
             within = moved_within(group, begins, others)
             moved |= {s: group[s] for s in within}
-            told |= {s: group[s] for s in group.keys() - within}
-            explaining |= {s: group[s] for s in group.keys() - within}
+            stays = {s: group[s] for s in group.keys() - within}
+            told |= stays
+            explaining |= stays
         for subject, excess in explaining.items():
             for holder in subject.holders():
                 parts[holder][subject] = excess

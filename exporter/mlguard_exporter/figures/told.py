@@ -112,16 +112,15 @@ class _ToldBefore:
     """Sums of what was told of a day."""
 
     def __init__(self, memory: Memory, judged: Sequence[Judged]) -> None:
-        spent = {
-            (one.subject, day) for one in judged for day, v in one.verdicts.items() if v.amount
-        }
+        verdicts = {one.subject: one.verdicts for one in judged}
         self._told = {key: told.excess for key, told in memory.items()}
         self._held = defaultdict[tuple[Subject, date], float](float)
         self._retagged = defaultdict[tuple[str, date], float](float)
         for (subject, day), excess in self._told.items():
             for each in (subject, *subject.holders()):
                 self._held[each, day] += excess
-            is_gone = (subject, day) not in spent
+            verdict = verdicts.get(subject, {}).get(day)
+            is_gone = verdict is None or not verdict.amount
             if subject.scope is not Scope.SERVICE and (is_gone or not subject.series.project):
                 self._retagged[subject.series.currency, day] += excess
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from mlguard_exporter.figures.book import HISTORY_DAYS, Book
+from mlguard_exporter.figures.moves import LEAVING_DAYS
 from mlguard_exporter.figures.subject import Scope, Subject
-from mlguard_exporter.figures.telling import told_by_day
+from mlguard_exporter.figures.telling import YOUNG_DAYS, told_by_day
 from mlguard_exporter.spend import Kind, Series
 from mlguard_exporter.spikes import judge
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
-    from mlguard_exporter.figures.book import Days
+    from mlguard_exporter.figures.book import Book, Days
     from mlguard_exporter.spikes import Judging, Verdict
 
 RECENT_DAYS = 14
 """Days before the judged day of which a spike is still worth telling."""
-LEFT_DAYS = 42
-"""What has spent nothing for so long explains no more what came when it left."""
+_LEFT_DAYS = RECENT_DAYS + YOUNG_DAYS + LEAVING_DAYS
+"""What has spent nothing for longer left before any day that is still told of."""
 _ZERO = Decimal(0)
 
 log = logging.getLogger(__name__)
@@ -62,10 +62,12 @@ def judge_all(book: Book, judging: Judging) -> list[Judged]:
     for subject, parts in subjects.items():
         days = _added(book, parts, settled)
         spent = max((d for d, amount in days.items() if amount), default=None)
-        silent_days = HISTORY_DAYS if spent is None else (last - spent).days
+        if spent is None:
+            continue
+        silent_days = (last - spent).days
         if silent_days <= judging.silence_days:
             shown.add(subject)
-        if silent_days <= max(judging.silence_days, LEFT_DAYS):
+        if silent_days <= max(judging.silence_days, _LEFT_DAYS):
             try:
                 found[subject] = judge(days, judging, known_from=book.first_known)
             except Exception:  # whatever is wrong with one costs no other its figures

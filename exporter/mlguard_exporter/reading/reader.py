@@ -130,7 +130,8 @@ class Reader:
         anew = tried.settings != account.settings
         due = due_at(tried, self._cost.interval.seconds, now)
         is_changed = tried.attempted_with != account.configured
-        if impatient or is_changed if tried.failures else anew:
+        reads_now = (impatient or is_changed) if tried.failures else anew
+        if reads_now:
             due = now
         if due > now:
             if is_first and tried.failures:

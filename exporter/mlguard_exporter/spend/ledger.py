@@ -203,16 +203,6 @@ class Ledger:
             ),
         )
 
-    def superseded(self, account: str) -> Iterator[Row]:
-        """Amounts as they were known until they were restated, the oldest first."""
-        yield from map(
-            _row,
-            self._db.execute(
-                _SELECT + "spend_superseded WHERE account = ? ORDER BY superseded_at",
-                (account,),
-            ),
-        )
-
     def known_days(self, account: str) -> dict[date, KnownDay]:
         """Every day that was ever read, in order."""
         found = self._db.execute(

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from sqlite_utils import Database
+from support.spending import superseded
 
 from mlguard_exporter.spend import Costs, Kind, Reading, Series
 from mlguard_exporter.spend.ledger import Ledger, migrations
@@ -31,11 +32,16 @@ def reading(
 
 
 @pytest.fixture
-def ledger(tmp_path):
-    db = Database(sqlite3.connect(tmp_path / "x.db", isolation_level=None))
-    migrations.apply(db)
-    yield Ledger(db)
-    db.conn.close()
+def db(tmp_path):
+    made = Database(sqlite3.connect(tmp_path / "x.db", isolation_level=None))
+    migrations.apply(made)
+    yield made
+    made.conn.close()
+
+
+@pytest.fixture
+def ledger(db):
+    return Ledger(db)
 
 
 def kept(ledger, account="main"):
@@ -61,7 +67,7 @@ def test_a_reading_replaces_its_days_and_no_others(ledger):
     assert ledger.accounts() == ["main", "other"]
 
 
-def test_a_day_is_restated_when_it_changes_after_it_was_settled(ledger):
+def test_a_day_is_restated_when_it_changes_after_it_was_settled(ledger, db):
     assert ledger.take("main", reading({1: {SHOP: "1"}}), at(2)) == 0
     assert ledger.take("main", reading({1: {SHOP: "5"}}), at(3)) == 0  # was not settled on the 2nd
     assert ledger.take("main", reading({1: {SHOP: "5"}}), at(4)) == 0  # the same
@@ -70,7 +76,7 @@ def test_a_day_is_restated_when_it_changes_after_it_was_settled(ledger):
     assert ledger.take("main", reading({1: {BANK: "6"}}), at(7)) == 1
     known = ledger.known_days("main")[FIRST]
     assert known == (at(7), 2)
-    before = [(row.series, row.costs, row.read_at) for row in ledger.superseded("main")]
+    before = [(row.series, row.costs, row.read_at) for row in superseded(db)]
     assert before == [(SHOP, costs("5.009"), at(3)), (SHOP, costs("6"), at(6))]
     (row,) = ledger.rows("main", FIRST, FIRST)
     assert (row.series, row.read_at) == (BANK, at(7))
@@ -84,11 +90,11 @@ def test_a_day_is_not_taken_back_by_an_answer_without_it(ledger, caplog):
     assert "nothing was told of 2 days that had spend, from 2026-03-01 on" in caplog.text
 
 
-def test_a_complete_reading_takes_back_what_it_does_not_tell(ledger, caplog):
+def test_a_complete_reading_takes_back_what_it_does_not_tell(ledger, db, caplog):
     ledger.take("main", reading({1: {SHOP: "1"}, 2: {SHOP: "2"}}, version="a"), at(4))
     assert ledger.take("main", reading({1: {SHOP: "3"}}, version="b"), at(5)) == 2
     assert kept(ledger) == {(1, "shop"): "3"}
-    assert [row.costs for row in ledger.superseded("main")] == [costs("1"), costs("2")]
+    assert [row.costs for row in superseded(db)] == [costs("1"), costs("2")]
     assert not caplog.records
 
 
@@ -110,11 +116,11 @@ def test_a_day_is_settled_by_when_its_source_knew_of_it(ledger):
     assert ledger.known_days("main")[FIRST].read_at == at(5)
 
 
-def test_what_is_read_otherwise_is_not_restated_and_not_lost(ledger):
+def test_what_is_read_otherwise_is_not_restated_and_not_lost(ledger, db):
     ledger.take("main", reading({1: {SHOP: "1"}}), at(4))
     assert ledger.take("main", reading({1: {BANK: "1"}}), at(5), anew=True) == 0
     assert ledger.known_days("main")[FIRST].restatements == 0
-    assert [row.series for row in ledger.superseded("main")] == [SHOP]
+    assert [row.series for row in superseded(db)] == [SHOP]
 
 
 def test_a_delivery_that_another_source_has_replaced_is_read_again(ledger):
