@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import random
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "exporter"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mlguard_exporter.figures.book import Book
+from support.books import Owner, book_of
+
 from mlguard_exporter.figures.verdicts import judge_all
 from mlguard_exporter.spend import Kind, Series
-from mlguard_exporter.spend.ledger import KnownDay
 from mlguard_exporter.spikes import Judging
 
 SEED, TRIALS, DAYS, T = 20271001, 60, 112, 100
@@ -25,7 +25,6 @@ FIRST = date(2027, 1, 4)
 PROJECTS, ENDPOINTS = 5, 6
 SERVICES = ("Amazon SageMaker", "Amazon Bedrock", "Amazon EC2")
 NOISE, WEEKEND = 0.1, 0.45
-Owner = tuple[str, str, str]
 UNTAGGED = ("", "", "")
 
 TERMS = f"""\
@@ -81,17 +80,14 @@ class Team:
 
     def told(self) -> list[tuple[int, Series]]:
         """Days, and what is told of them, but for services."""
-        series: dict[Series, dict[date, Decimal]] = {}
-        for owner, amounts in self.amounts.items():
-            for one in (Series(Kind.OWNER, *owner), Series(Kind.SERVICE, name=self.service[owner])):
-                days = series.setdefault(one, {})
-                for n, amount in enumerate(amounts):
-                    day = FIRST + timedelta(days=n)
-                    if amount:
-                        days[day] = days.get(day, Decimal(0)) + Decimal(f"{amount:.4f}")
-        read_at = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
-        known = {FIRST + timedelta(days=n): KnownDay(read_at, 0) for n in range(DAYS)}
-        judged = judge_all(Book("main", known, FIRST, series), Judging())
+        days = [FIRST + timedelta(days=n) for n in range(DAYS)]
+        costs = {
+            (owner, self.service[owner], day): Decimal(f"{amount:.4f}")
+            for owner, amounts in self.amounts.items()
+            for day, amount in zip(days, amounts, strict=True)
+            if amount
+        }
+        judged = judge_all(book_of(costs, days), Judging())
         return [
             ((day - FIRST).days, one.subject.series)
             for one in judged

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, date, datetime, timedelta
+from collections import defaultdict
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from support.books import Owner, book_of
 
-from mlguard_exporter.figures.book import Book
 from mlguard_exporter.figures.verdicts import judge_all
-from mlguard_exporter.spend import Kind, Series
-from mlguard_exporter.spend.ledger import KnownDay
 from mlguard_exporter.spikes import Judging
 
 BEFORE, AFTER = 100, 12
@@ -24,29 +23,24 @@ class World:
     """Spend by day, counted from T, of owners and services."""
 
     def __init__(self, *ordinary: tuple[str, ...]) -> None:
-        self.amounts: dict[Series, dict[date, Decimal]] = {}
+        self.costs: defaultdict[tuple[Owner, str, date], Decimal] = defaultdict(Decimal)
         self.add(("other", "fraud", "predict"), 60)
         for owner in ordinary:
             self.add(owner, 80)
 
     def add(self, owner, amount, first=-BEFORE, last=AFTER, service="Amazon SageMaker") -> World:
         """Let an owner cost more from one day to another, each time an amount or what makes it."""
-        owned = Series(Kind.OWNER, *owner, *[""] * (3 - len(owner)))
+        named = (*owner, "", "", "")[:3]
         for n in range(first, last + 1):
             cost = Decimal(f"{amount(n) if callable(amount) else amount:.2f}")
-            for series in (owned, Series(Kind.SERVICE, name=service)):
-                days = self.amounts.setdefault(series, {})
-                day = T + timedelta(days=n)
-                days[day] = days.get(day, Decimal(0)) + cost
+            self.costs[named, service, T + timedelta(days=n)] += cost
         return self
 
     def told(self, **judging) -> list[tuple[int, str]]:
         """Days and names of all that is told in the two weeks."""
-        read_at = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
         days = [FIRST + timedelta(days=n) for n in range(BEFORE + AFTER + 1)]
-        book = Book("main", dict.fromkeys(days, KnownDay(read_at, 0)), FIRST, self.amounts)
         found = []
-        for one in judge_all(book, Judging(**judging)):
+        for one in judge_all(book_of(self.costs, days), Judging(**judging)):
             series = one.subject.series
             name = series.name or f"{series.project}/{series.model}/{series.endpoint}"
             found += [((day - T).days, name.rstrip("/")) for day in one.told]
