@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Protocol, TypeVar
 
 from sqlite_utils import Database
+
+from mlguard_common.errors import MLGuardError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,15 +36,49 @@ class TransactAndWait(Protocol):
         """Run it; its result."""
 
 
-class StoreError(Exception):
+class DatabaseThread:
+    """Owns a database, and the one thread that uses it while the event loop goes on.
+
+    Attributes:
+        db: the database; used elsewhere only before the first job.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
+
+    async def run(self, job: Callable[[], T]) -> T:
+        """Run a job in the thread, after all that were given before."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, job)
+
+    async def transact(self, job: Callable[[Database], T]) -> T:
+        """Run a job on the database, in one transaction.
+
+        Raises:
+            sqlite3.Error: the database refused.
+        """
+
+        def atomic() -> T:
+            with self.db.atomic():
+                return job(self.db)
+
+        return await self.run(atomic)
+
+    def close(self) -> None:
+        """Close the database once all jobs are done."""
+        self._executor.shutdown()
+        self.db.conn.close()
+
+
+class StoreError(MLGuardError):
     """The database cannot be used; the text says why and what to do."""
 
 
-def own(path: Path) -> IO[str]:
-    """Own a database that other processes may open too; it is owned until the result is closed.
+def acquire_lock(path: Path) -> IO[str]:
+    """Lock a database that other processes may open too; it is locked until the result is closed.
 
     Raises:
-        StoreError: another process owns it, or its folder cannot be written.
+        StoreError: another process has it locked, or its folder cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import msgspec
 
 from mlguard_common.config import ConfigStruct, Duration, read_secret
 from mlguard_common.log import LogConfig
-from mlguard_common.web import split_listen
+from mlguard_common.web import HttpConfig, split_listen
 from mlguard_exporter.spend import Basis
 from mlguard_exporter.spikes import Judging
 from mlguard_rules.notify import NotifyConfig, RulesConfig
@@ -146,6 +146,7 @@ class Config(ConfigStruct, frozen=True):
     relay: RelayConfig = RelayConfig()
     rules: RulesConfig = RulesConfig()
     notify: NotifyConfig = NotifyConfig()
+    http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
 
     def __post_init__(self) -> None:

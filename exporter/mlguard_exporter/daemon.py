@@ -4,44 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from time import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import mlguard
-from mlguard_common.config import ConfigError, with_fixed
-from mlguard_common.database import open_database, own
-from mlguard_common.log import set_up
-from mlguard_common.samples import Families, Metric, exposition
+from mlguard_common.daemon import Lifecycle, lifecycle_metrics
+from mlguard_common.database import DatabaseThread, acquire_lock, open_database
 from mlguard_common.web import HttpServer, routes, split_listen
 from mlguard_exporter.figures import METRICS as SPEND_METRICS
 from mlguard_exporter.figures import SpendCollector
 from mlguard_exporter.reading import Reader
-from mlguard_exporter.relay import Credentials, relay_routes
+from mlguard_exporter.relay import RELAY_PATHS, Credentials, relay_routes
 from mlguard_exporter.store import MIGRATIONS, database_path
 from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_rules.service import AlertApi, Alerting, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from sqlite_utils import Database
+    from prometheus_client.metrics_core import Metric
 
     from mlguard_exporter.config import Config
 
-BUILD_INFO = Metric(
-    "mlguard_build_info", "gauge", "The running version; always 1.", ("version", "component")
-)
-RELOADS = Metric(
-    "mlguard_exporter_config_reloads_total",
-    "counter",
-    "Reloads of the configuration.",
-    ("outcome",),
-)
-METRICS = (*SPEND_METRICS, *ALERTING_METRICS, RELOADS, BUILD_INFO)
-"""Every metric of the exporter, in the order of exposition."""
+METRICS = (*SPEND_METRICS, *ALERTING_METRICS, *lifecycle_metrics("exporter"))
+"""Every metric of the exporter."""
 
-_FIXED = ("listen", "data_dir")
+_IMMUTABLE = ("listen", "data_dir")
 """Keys that change only with a restart."""
 
 _INDEX = """ML Guard exporter
@@ -54,8 +42,6 @@ _INDEX = """ML Guard exporter
 /api/v1/alertmanager   POST: Alertmanager's webhook
 /api/v2/alerts         POST: alerts, as to an Alertmanager
 """
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -81,25 +67,27 @@ class Daemon:
         read_config: Callable[[], Config],
         clock: Callable[[], float] = time,
     ) -> None:
-        self._config = config
-        self._read_config = read_config
-        self._reloads = {"success": 0, "failure": 0}
+        self._lifecycle = Lifecycle(
+            "exporter", mlguard.__version__, config, read_config, self._use, _IMMUTABLE
+        )
         settings, self._credentials = _read(config)
         path = database_path(config)
-        self._lock = own(path)
-        self._db = open_database(path, *MIGRATIONS, shared=True)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._alerting = Alerting(settings, self._db, self._transact, self._figures, clock)
-        self._spend = SpendCollector(config.cost, self._transact, clock)
-        self._reader = Reader(config.cost, self._transact, clock, self._spend.refresh)
+        self._lock = acquire_lock(path)
+        self._database = DatabaseThread(open_database(path, *MIGRATIONS, shared=True))
+        transact = self._database.transact
+        self._alerting = Alerting(settings, self._database.db, transact, self._collect, clock)
+        self._spend = SpendCollector(config.cost, transact, clock)
+        self._reader = Reader(config.cost, transact, clock, self._spend.refresh)
+        self.collectors = (self._spend, self._alerting, self._lifecycle)
         self._http = HttpServer(
             [
                 *routes(self),
                 *AlertApi(self._alerting, clock).routes(),
                 *relay_routes(self._alerting, lambda: self._credentials, clock),
-            ]
+            ],
+            lambda: self._lifecycle.access,
+            exempt=RELAY_PATHS,
         )
-        self._stopping = False
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Serve until told to stop.
@@ -110,7 +98,7 @@ class Daemon:
         Raises:
             BindError: the address cannot be listened on.
         """
-        host, port = split_listen(self._config.listen)
+        host, port = split_listen(self._lifecycle.config.listen)
         try:
             port = await self._http.listen_tcp(host, port)
             log.info("alerts and figures on http://%s:%d", host, port)
@@ -118,7 +106,7 @@ class Daemon:
             reading = asyncio.create_task(self._reader.run())
             stopped = asyncio.create_task(stop.wait())
             await asyncio.wait([alerting, reading, stopped], return_when=asyncio.FIRST_COMPLETED)
-            self._stopping = True
+            self._lifecycle.draining = True
             await self._http.close()  # first, so that nothing is taken that would not be kept
             for task in (stopped, reading, alerting):
                 task.cancel()
@@ -130,60 +118,29 @@ class Daemon:
             return not faults
         finally:
             await self._http.close()
-            self._thread.shutdown()
-            self._db.conn.close()
+            self._database.close()
             self._lock.close()
 
-    async def _transact(self, job: Callable[[Database], T]) -> T:
-        def atomic() -> T:
-            with self._db.atomic():
-                return job(self._db)
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, atomic)
-
-    def _figures(self) -> Families:
-        families = Families()
-        self._alerting.collect(families)
-        self.collect(families)
-        return families
-
-    def collect(self, families: Families) -> None:
-        """Add the figures of spend, and the exporter's of itself."""
-        self._spend.collect(families)
-        for outcome, n in self._reloads.items():
-            families.add(RELOADS, (outcome,), n)
-        families.add(BUILD_INFO, (mlguard.__version__, "exporter"), 1)
-
-    def exposition(self) -> bytes:
-        """The figures."""
-        return exposition((self._alerting, self), METRICS)
+    def _collect(self) -> Iterator[Metric]:
+        for collector in self.collectors:
+            yield from collector.collect()
 
     def not_ready(self) -> str | None:
         """Why the exporter is not ready, None where it is."""
-        return "stopping" if self._stopping else None
+        return "stopping" if self._lifecycle.draining else None
 
     def reload(self) -> str | None:
         """Use the changed configuration; what is wrong with it, None where it is in use."""
-        try:
-            config, kept = with_fixed(self._read_config(), self._config, _FIXED)
-            settings, credentials = _read(config)
-        except ConfigError as error:
-            self._reloads["failure"] += 1
-            log.error("configuration not changed: %s", error)  # noqa: TRY400
-            return str(error)
-        if kept:
-            log.warning("changed only after a restart: %s", ", ".join(kept))
-        set_up(config.log)
-        self._config, self._credentials = config, credentials
+        return self._lifecycle.reload()
+
+    def _use(self, config: Config) -> None:
+        settings, self._credentials = _read(config)
         self._alerting.use(settings)
         self._spend.use(config.cost)
         self._reader.use(config.cost)
-        self._reloads["success"] += 1
-        log.info("configuration reloaded")
-        return None
 
 
 def _read(config: Config) -> tuple[Settings, Credentials]:
     token, password = config.relay.secrets()
     settings = Settings.configured(config.rules, config.notify, ("cost",))
-    return settings, Credentials(token, config.relay.username, password)
+    return settings, Credentials(token, config.relay.username, password, config.http.access())

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlguard_common.command import run_command, serve
+from mlguard_common.command import run_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +82,7 @@ def _read_config(flags: argparse.Namespace) -> Config:
 def _run_daemon(flags: argparse.Namespace) -> int:
     config = _read_config(flags)
 
+    from mlguard_common.daemon import serve  # noqa: PLC0415
     from mlguard_common.log import set_up  # noqa: PLC0415
     from mlguard_exporter.daemon import Daemon  # noqa: PLC0415
 

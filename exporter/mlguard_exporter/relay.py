@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from aiohttp import web
 
-from mlguard_common.web import is_from_here
 from mlguard_rules.alert import Alert
 from mlguard_rules.service import BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from mlguard_common.web import Access
     from mlguard_rules.promql import Labels
     from mlguard_rules.service import Alerting
 
@@ -59,9 +59,13 @@ class Credentials:
         token: for a bearer, None where there is none.
         username: for basic authentication.
         password: the same, None where there is none.
+        access: what decides where there is neither.
     """
 
-    def __init__(self, token: str | None, username: str, password: str | None) -> None:
+    def __init__(
+        self, token: str | None, username: str, password: str | None, access: Access
+    ) -> None:
+        self._access = access
         self._allowed = []
         if token is not None:
             self._allowed.append(f"Bearer {token}".encode())
@@ -70,12 +74,13 @@ class Credentials:
             self._allowed.append(f"Basic {pair}".encode())
 
     def check(self, request: web.Request) -> None:
-        """Let who has them pass; where there are none, this machine alone.
+        """Let who has them pass; where none are configured, whom the rules of access let pass.
 
         Raises:
             HTTPUnauthorized: the request has others, or none.
-            HTTPForbidden: it comes from another machine, and there are none that it could have.
+            HTTPForbidden: its origin is foreign, or there is nothing that it could have.
         """
+        self._access.check_origin(request)
         if self._allowed:
             given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
             # every one is compared, so that the time taken tells nothing
@@ -84,8 +89,11 @@ class Credentials:
                     text="wrong token or password\n", headers={"WWW-Authenticate": "Bearer"}
                 )
             return
-        if not is_from_here(request):
-            raise web.HTTPForbidden(text="set relay.token or relay.password to take alerts\n")
+        self._access.check(request)
+
+
+RELAY_PATHS = ("/api/v1/alertmanager", "/api/v2/alerts")
+"""That check their requests themselves, as Alertmanager sends no X-API-Key."""
 
 
 def relay_routes(
@@ -118,7 +126,8 @@ def relay_routes(
             raise _try_again() from error
         return web.json_response({})
 
-    return [web.post("/api/v1/alertmanager", webhook), web.post("/api/v2/alerts", post)]
+    hooked, posted = RELAY_PATHS
+    return [web.post(hooked, webhook), web.post(posted, post)]
 
 
 def _try_again() -> web.HTTPServiceUnavailable:

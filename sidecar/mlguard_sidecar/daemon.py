@@ -9,23 +9,23 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
+import mlguard
 from mlguard import paths
-from mlguard_common.config import ConfigError, with_fixed
-from mlguard_common.log import set_up
-from mlguard_common.samples import Families, exposition
+from mlguard_common.daemon import Lifecycle
 from mlguard_common.web import HttpServer, routes, split_listen
-from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_rules.service import AlertApi, Alerting, Settings
 from mlguard_sidecar.config import HTTP_SOCKET
 from mlguard_sidecar.engine import Engine
-from mlguard_sidecar.exposition import METRICS, Models, metrics
+from mlguard_sidecar.exposition import Models
 from mlguard_sidecar.keeper import Keeper
 from mlguard_sidecar.plans import Plans
 from mlguard_sidecar.server import Connection, Hub, bind_socket, serve_socket
 from mlguard_sidecar.store import Retention, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from prometheus_client.metrics_core import Metric
 
     from mlguard_sidecar.config import Config
     from mlguard_sidecar.engine import Plan
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _DRAIN_SECONDS = 5.0
 _LAST_READ_SECONDS = 0.2
 _RETRY_SECONDS = 0.2
-_FIXED = ("listen", "socket", "data_dir", "pane", "retention")
+_IMMUTABLE = ("listen", "socket", "data_dir", "pane", "retention")
 """Keys that change only with a restart."""
 
 log = logging.getLogger(__name__)
@@ -74,14 +74,15 @@ class Daemon:
         clock: Callable[[], float] = time,
     ) -> None:
         self.index = _INDEX
-        self._config = config
-        self._read_config = read_config
+        self._lifecycle = Lifecycle(
+            "sidecar", mlguard.__version__, config, read_config, self._use, _IMMUTABLE
+        )
         self._plans = Plans(config)
         self._engine = Engine(
             plan_of=self._plan_of,
             clock=clock,
             keep_seconds=config.retention.days.seconds,
-            model_limit=lambda: self._config.limits.models,
+            model_limit=lambda: self._lifecycle.config.limits.models,
         )
         keep = config.retention
         settings = _alert_settings(config)
@@ -102,15 +103,18 @@ class Daemon:
         self._models = Models(lambda: self._engine.views, self._judging_of, clock)
         self._judged = Models(lambda: self._engine.views, self._judging_in_full, clock)
         self._alerting = Alerting(settings, db, self._keeper.transact, self._figures, clock)
-        self._http = HttpServer([*routes(self), *AlertApi(self._alerting, clock).routes()])
+        self.collectors = (self._models, self._own, self._alerting, self._lifecycle)
+        self._http = HttpServer(
+            [*routes(self), *AlertApi(self._alerting, clock).routes()],
+            lambda: self._lifecycle.access,
+        )
         self._hub = Hub(
             self._engine,
             self._own,
-            lambda: self._config.limits.connections,
+            lambda: self._lifecycle.config.limits.connections,
             self._keeper.wake.set,
         )
         self._judging: asyncio.Task[None] | None = None
-        self._draining = False
 
     def _plan_of(self, key: ModelKey) -> Plan:
         return self._plans.plan_of(key)
@@ -122,12 +126,10 @@ class Daemon:
         """For the rules, which need the windows also where /metrics leaves them out."""
         return replace(self._plans.judging_of(key), fleet=False)
 
-    def _figures(self) -> Families:
+    def _figures(self) -> Iterator[Metric]:
         """What the rules read."""
-        families = Families()
         for collector in (self._judged, self._own, self._alerting):
-            collector.collect(families)
-        return families
+            yield from collector.collect()
 
     def _acknowledge(self, sequences: Mapping[str, int]) -> None:
         self._hub.acknowledge(sequences)
@@ -141,9 +143,9 @@ class Daemon:
         Raises:
             BindError: an address cannot be listened on.
         """
-        path = Path(self._config.socket.path or paths.socket_to_serve())
-        mode = self._config.socket.mode.bits
-        host, port = split_listen(self._config.listen)
+        path = Path(self._lifecycle.config.socket.path or paths.socket_to_serve())
+        mode = self._lifecycle.config.socket.mode.bits
+        host, port = split_listen(self._lifecycle.config.listen)
         made: list[Path] = []
         try:
             await self._keeper.refresh()
@@ -186,7 +188,7 @@ class Daemon:
                 raise result
 
     async def _drain(self, server: asyncio.Server) -> bool:
-        self._draining = True
+        self._lifecycle.draining = True
         log.info("stopping: committing what came in")
         server.close()
         # what clients had sent before is in the kernel's buffers: it is taken, nothing after it
@@ -206,13 +208,9 @@ class Daemon:
         log.info("stopped")
         return stored
 
-    def exposition(self) -> bytes:
-        """The figures."""
-        return exposition((self._models, self._own, self._alerting), (*METRICS, *ALERTING_METRICS))
-
     def not_ready(self) -> str | None:
         """Why the sidecar is not ready, None where it is."""
-        if self._draining:
+        if self._lifecycle.draining:
             return "stopping"
         if self._keeper.failing:
             return "the database refuses commits; what comes in waits in memory"
@@ -220,25 +218,16 @@ class Daemon:
 
     def reload(self) -> str | None:
         """Use the changed configuration; what is wrong with it, None where it is in use."""
-        try:
-            config, kept = with_fixed(self._read_config(), self._config, _FIXED)
-            plans = Plans(config)
-            settings = _alert_settings(config)
-        except ConfigError as error:
-            self._own.count(metrics.RELOADS, "failure")
-            log.error("configuration not changed: %s", error)  # noqa: TRY400
-            return str(error)
-        if kept:
-            log.warning("changed only after a restart: %s", ", ".join(kept))
-        set_up(config.log)
-        self._config, self._plans = config, plans
+        return self._lifecycle.reload()
+
+    def _use(self, config: Config) -> None:
+        plans = Plans(config)
+        settings = _alert_settings(config)
+        self._plans = plans
         self._engine.replan()
         self._alerting.use(settings)
         self._keeper.wake.set()
         self._keeper.replanned.set()
-        self._own.count(metrics.RELOADS, "success")
-        log.info("configuration reloaded")
-        return None
 
 
 def _tell_of_a_fault(judging: asyncio.Task[None]) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from mlguard_common.command import run_command, serve
+from mlguard_common.command import run_command
 
 # one event loop and one thread for the database: threads for linear algebra would only cost memory
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -36,6 +36,7 @@ def _run(flags: argparse.Namespace) -> int:
     import msgspec  # noqa: PLC0415 - so that a missing extra is told in one line
 
     from mlguard_common.config import load_config, with_changes  # noqa: PLC0415
+    from mlguard_common.daemon import serve  # noqa: PLC0415
     from mlguard_common.log import set_up  # noqa: PLC0415
     from mlguard_sidecar.config import Config  # noqa: PLC0415
     from mlguard_sidecar.daemon import Daemon  # noqa: PLC0415

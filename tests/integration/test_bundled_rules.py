@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,11 @@ import yaml
 from support.offline import NOW, Offline
 
 from mlguard_common.config import Duration
-from mlguard_common.samples import Families
+from mlguard_common.daemon import lifecycle_metrics
 from mlguard_exporter.figures import METRICS as SPEND_METRICS
 from mlguard_rules.alerting import Engine, State
 from mlguard_rules.rulefile import load_rules
-from mlguard_rules.service.snapshot import FamiliesSnapshot
+from mlguard_rules.service.snapshot import snapshot_of
 from mlguard_sidecar.config import Config, WindowsConfig
 from mlguard_sidecar.drift import psi, psi_critical, smoothed_ratios
 from mlguard_sidecar.exposition import METRICS, Models, Own
@@ -35,7 +36,8 @@ ELSEWHERE = {
 }
 """Labels of the metrics of the embedded engine."""
 
-KNOWN = {m.name: set(m.labels) for m in (*METRICS, *SPEND_METRICS)} | ELSEWHERE
+SHOWN = (*METRICS, *SPEND_METRICS, *lifecycle_metrics("sidecar"))
+KNOWN = {m.name: set(m.labels) for m in SHOWN} | ELSEWHERE
 TARGET = {"job", "instance", "pod"}
 
 
@@ -233,10 +235,8 @@ def test_over_a_sidecar_s_own_figures_only_what_breaks_fires_and_within_the_hour
             offline.engine.take_events([odd], "socket")
         offline.commit()
         offline.refresh()
-        families = Families()
-        models.collect(families)
-        own.collect(families)
-        engine.evaluate(offline.now, FamiliesSnapshot(families))
+        families = chain(models.collect(), own.collect())
+        engine.evaluate(offline.now, snapshot_of(families))
         for alert in engine.alerts:
             if alert.state is State.FIRING:
                 labels = dict(alert.labels)

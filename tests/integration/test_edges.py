@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from mlguard_common.web import moment
+from mlguard_common.web import rfc3339
 
 MIB = 1 << 20
 
@@ -194,7 +194,7 @@ def test_go_s_zero_time_is_none(make_exporter):
 
 @pytest.mark.parametrize("seconds", [-1e300, 1e300, float("nan"), 253_402_300_800.0, 0.0])
 def test_every_number_can_be_told_as_a_time(seconds):
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT00:00:00.000\+00:00", moment(seconds))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT00:00:00.000\+00:00", rfc3339(seconds))
 
 
 DEAD = """import sys

@@ -9,10 +9,9 @@ from pathlib import Path
 from support.aws import Bill
 from support.spending import Spending
 
-from mlguard_common.samples import Families
 from mlguard_rules.alerting import Engine, State
 from mlguard_rules.rulefile import load_rules
-from mlguard_rules.service.snapshot import FamiliesSnapshot
+from mlguard_rules.service.snapshot import snapshot_of
 
 RULES = Path(__file__).resolve().parents[2] / "rules/mlguard_rules/bundled/cost.rules.yml"
 NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
@@ -52,9 +51,7 @@ def test_over_two_months_each_thing_is_told_once(fake_aws, tmp_path):
             is_out = OUTAGE[0] <= spending.now < OUTAGE[1]
             fake_aws.denied = {"ce:GetCostAndUsage"} if is_out else set()
             spending.tick()
-            families = Families()
-            spending.collect(families)
-            engine.evaluate(spending.now.timestamp(), FamiliesSnapshot(families))
+            engine.evaluate(spending.now.timestamp(), snapshot_of(spending.collect()))
             for alert in engine.alerts:
                 if alert.state is State.FIRING:
                     labels = dict(alert.labels)

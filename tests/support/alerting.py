@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlguard_common.database import open_database
-from mlguard_common.samples import Families, Metric
+from mlguard_common.metrics import Families, MetricDefinition
 from mlguard_rules.notify import NotifyConfig, RulesConfig
 from mlguard_rules.notify.config import ReceiverConfig, RouteConfig
 from mlguard_rules.service import Alerting, Settings, migrations
@@ -13,7 +13,7 @@ from mlguard_rules.service import Alerting, Settings, migrations
 if TYPE_CHECKING:
     from pathlib import Path
 
-COUNT = Metric("mlguard_inferences_total", "counter", "", ("model", "project"))
+COUNT = MetricDefinition("mlguard_inferences_total", "counter", "", ("model", "project"))
 NOW = 1_800_000_000.0
 
 BUSY = """\
@@ -71,7 +71,7 @@ class Offline:
             job(self.db)
 
     def figures(self) -> Families:
-        families = Families()
+        families = Families((COUNT,))
         for model, value in self.values.items():
             families.add(COUNT, (model, "p"), value)
         return families
@@ -90,11 +90,9 @@ class Offline:
 
     def outcomes(self) -> dict[tuple[str, ...], float]:
         """How often what became of messages, by receiver and outcome."""
-        families = Families()
-        self.alerting.collect(families)
         return {
-            tuple(sample.labels): sample.value
-            for metric, samples in families.samples.items()
-            if metric.name == "mlguard_notifications_total"
-            for sample in samples
+            tuple(sample.labels.values()): sample.value
+            for family in self.alerting.collect()
+            for sample in family.samples
+            if sample.name == "mlguard_notifications_total"
         }

@@ -6,10 +6,10 @@ import asyncio
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from mlguard_common.samples import exposition
+from mlguard_common.exposition import text_format
 from mlguard_sidecar.config import BaselineConfig, Config
 from mlguard_sidecar.engine import Engine
-from mlguard_sidecar.exposition import METRICS, Models
+from mlguard_sidecar.exposition import Models
 from mlguard_sidecar.keeper import Keeper
 from mlguard_sidecar.plans import Plans
 from mlguard_sidecar.store import Retention, open_store
@@ -72,7 +72,8 @@ class Offline:
     def page(self, *collectors) -> str:
         """The exposition of all models, and of more collectors."""
         models = Models(lambda: self.engine.views, self.plans.judging_of, lambda: self.now)
-        return exposition([models, *collectors], METRICS).decode()
+        collectors = (models, *collectors)
+        return "".join(text_format(f) for each in collectors for f in each.collect())
 
     def figures(self) -> dict:
         """Value by name without prefix and the sorted label values, but for the model's."""

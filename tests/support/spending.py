@@ -11,7 +11,6 @@ import yaml
 
 from mlguard_common.config import load_config
 from mlguard_common.database import open_database
-from mlguard_common.samples import Families
 from mlguard_exporter.config import Config, CostConfig
 from mlguard_exporter.figures import SpendCollector
 from mlguard_exporter.reading import Reader
@@ -84,19 +83,17 @@ class Spending:
         self._collector.use(self.cost)
         self._reader.use(self.cost)
 
-    def collect(self, families: Families) -> None:
-        """Add what would be shown now."""
-        self._collector.collect(families)
+    def collect(self):
+        """Yield what would be shown now."""
+        return self._collector.collect()
 
     def samples(self, name: str) -> list[tuple[Labels, float]]:
         """Samples of a metric as they would be shown now, empty labels left out."""
-        families = Families()
-        self.collect(families)
         return [
-            ({k: v for k, v in zip(metric.labels, labels, strict=True) if v}, value)
-            for metric, found in families.samples.items()
-            if metric.name == name
-            for _, labels, value in found
+            ({k: v for k, v in sample.labels.items() if v}, sample.value)
+            for family in self.collect()
+            for sample in family.samples
+            if sample.name == name
         ]
 
     def value(self, name: str, **labels: str) -> float | None:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from mlguard import Guard
+from mlguard_common.daemon import lifecycle_metrics
 from mlguard_exporter.config import Config as ExporterConfig
 from mlguard_exporter.daemon import METRICS as EXPORTER_METRICS
 from mlguard_exporter.figures import METRICS as SPEND_METRICS
@@ -95,18 +96,20 @@ def test_the_configuration_reference_has_every_key_with_its_default(text, expect
 
 @pytest.mark.parametrize(
     ("heading", "metrics"),
-    [("name", METRICS), ("alerting", ALERTING_METRICS)],
+    [("name", (*METRICS, *lifecycle_metrics("sidecar"))), ("alerting", ALERTING_METRICS)],
     ids=["models", "alerting"],
 )
 def test_the_reference_has_every_metric_with_its_type_labels_and_meaning(heading, metrics):
     model = ("project", "model", "model_endpoint")
 
     def labels(metric) -> str:
-        if metric.labels is None:
+        if metric.name.startswith("ALERTS"):
             return "those of the alert"
         return ", ".join(f"`{label}`" for label in metric.labels if label not in model)
 
-    assert cells(REFERENCE, heading) == {m.name: [m.type, labels(m), m.help] for m in metrics}
+    assert cells(REFERENCE, heading) == {
+        m.name: [m.type, labels(m), m.documentation] for m in metrics
+    }
 
 
 def test_the_exporter_s_reference_has_every_metric_of_spend():
@@ -114,7 +117,7 @@ def test_the_exporter_s_reference_has_every_metric_of_spend():
         return ", ".join(f"`{label}`" for label in metric.labels)
 
     documented = cells(EXPORTER, "spend")
-    assert documented == {m.name: [m.type, labels(m), m.help] for m in SPEND_METRICS}
+    assert documented == {m.name: [m.type, labels(m), m.documentation] for m in SPEND_METRICS}
 
 
 def test_the_sdk_s_parameters_are_documented_with_their_defaults():
@@ -135,7 +138,8 @@ def test_the_reference_has_every_reason():
 @pytest.mark.parametrize("text", [README, REFERENCE, EXPORTER])
 def test_metrics_that_are_named_exist(text):
     history = {name for name, _ in HISTORY_METRICS.values()}
-    names = {m.name for m in (*METRICS, *EXPORTER_METRICS)} | history
+    shown = (*METRICS, *EXPORTER_METRICS, *lifecycle_metrics("sidecar"))
+    names = {m.name for m in shown} | history
     packages = {path.name for path in ROOT.glob("*/mlguard_*")}
     for found in re.findall(r"\bmlguard_[a-z0-9_]+\b", text):
         assert found in names | packages, found

@@ -11,7 +11,6 @@ import pytest
 from support.offline import KEY, NOW, Offline
 
 from mlguard_common.config import Duration
-from mlguard_common.samples import Families
 from mlguard_sidecar.baseline import Method
 from mlguard_sidecar.config import (
     BaselineConfig,
@@ -134,9 +133,8 @@ def test_received_does_not_go_back_while_commits_fail_and_recover(bench):
     seen = []
 
     def look() -> None:
-        families = Families()
-        bench.keeper.own.collect(families)
-        seen.append(sum(s.value for s in families.samples[metrics.RECEIVED]))
+        found = [sample for family in bench.keeper.own.collect() for sample in family.samples]
+        seen.append(sum(s.value for s in found if s.name == metrics.RECEIVED.name))
 
     async def look_meanwhile() -> None:
         commit_task = asyncio.create_task(bench.keeper.commit())

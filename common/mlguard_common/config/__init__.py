@@ -3,9 +3,9 @@
 from mlguard_common.config.load import (
     ConfigError,
     ConfigStruct,
+    keep_immutable,
     load_config,
     with_changes,
-    with_fixed,
 )
 from mlguard_common.config.secret import read_secret
 from mlguard_common.config.units import Bytes, Duration, Mode
@@ -16,8 +16,8 @@ __all__ = [
     "ConfigStruct",
     "Duration",
     "Mode",
+    "keep_immutable",
     "load_config",
     "read_secret",
     "with_changes",
-    "with_fixed",
 ]

@@ -12,13 +12,14 @@ import msgspec
 import yaml
 
 from mlguard_common.config.units import parse
+from mlguard_common.errors import MLGuardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_SECRET = re.compile(r"(notify|relay)\b")
+_SECRET = re.compile(r"(notify|relay|http)\b")
 """Keys below which nothing of the file is told, as any of it may be a secret in the wrong place."""
 
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
@@ -29,9 +30,10 @@ class ConfigStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 T = TypeVar("T", bound=msgspec.Struct)
+S = TypeVar("S")
 
 
-class ConfigError(Exception):
+class ConfigError(MLGuardError):
     """The configuration cannot be used: one line with file, key, found and expected."""
 
 
@@ -74,20 +76,21 @@ def load_config(path: Path, kind: type[T], environ: Mapping[str, str] = os.envir
         raise ConfigError(f"{path}: {_explain(error, kind, raw, filled)}") from error
 
 
-def with_changes(config: T, **changes: object) -> T:
+def with_changes(config: S, **changes: object) -> S:
     """A configuration with some of its keys changed.
 
     Raises:
         ConfigError: the whole would not be a configuration any more.
     """
     try:
-        return msgspec.structs.replace(config, **changes)
+        changed: S = msgspec.structs.replace(config, **changes)  # type: ignore[type-var]
+        return changed
     except ValueError as error:
         raise ConfigError(str(error)) from error
 
 
-def with_fixed(config: T, running: T, names: Iterable[str]) -> tuple[T, list[str]]:
-    """A configuration that is read anew, with some keys as they run, and those that differ.
+def keep_immutable(config: S, running: S, names: Iterable[str]) -> tuple[S, list[str]]:
+    """Return a configuration with some keys as they run, and which of these differ.
 
     Raises:
         ConfigError: the whole would not be a configuration any more.

@@ -1,13 +1,29 @@
-"""The paths of figures and health."""
+"""The paths that every daemon answers: index, metrics, health, reload."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import asyncio
+import gzip
+from time import perf_counter
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import CollectorRegistry
 
-from mlguard_common.samples import CONTENT_TYPE
-from mlguard_common.web.origin import is_from_here
+from mlguard_common.exposition import (
+    TEXT_CONTENT_TYPE,
+    accepts_only_openmetrics,
+    text_format,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlguard_common.metrics import Collector
+
+_SLICE_SECONDS = 0.01
+"""How long rendering goes on before other tasks have a turn."""
 
 
 class Host(Protocol):
@@ -19,24 +35,35 @@ class Host(Protocol):
 
     index: str
 
-    def exposition(self) -> bytes:
-        """The figures, in the text format."""
+    @property
+    def collectors(self) -> Sequence[Collector]:
+        """Whose metrics are shown, in their order."""
 
     def not_ready(self) -> str | None:
-        """Why the daemon is not ready, None where it is."""
+        """Return why the daemon is not ready, None where it is."""
 
     def reload(self) -> str | None:
         """Use the changed configuration; what is wrong with it, None where it is in use."""
 
 
 def routes(host: Host) -> list[web.RouteDef]:
-    """The paths of figures and health."""
+    """Return the paths of metrics and health."""
 
     async def index(_: web.Request) -> web.Response:
         return web.Response(text=host.index)
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=host.exposition(), headers={"Content-Type": CONTENT_TYPE})
+    async def metrics(request: web.Request) -> web.Response:
+        headers = {"Content-Type": TEXT_CONTENT_TYPE, "Vary": "Accept, Accept-Encoding"}
+        if accepts_only_openmetrics(",".join(request.headers.getall("Accept", []))):
+            body = _openmetrics(host.collectors)
+            headers["Content-Type"] = openmetrics.CONTENT_TYPE_LATEST
+        else:
+            body = await _text(host.collectors)
+        if "gzip" in request.headers.get("Accept-Encoding", "").lower():
+            # in a thread, as zlib lets the event loop go on meanwhile
+            body = await asyncio.to_thread(gzip.compress, body, 5)
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=body, headers=headers)
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -47,9 +74,7 @@ def routes(host: Host) -> list[web.RouteDef]:
             return web.Response(status=503, text=f"{reason}\n")
         return web.Response(text="ready\n")
 
-    async def reload(request: web.Request) -> web.Response:
-        if not is_from_here(request):
-            return web.Response(status=403, text="reloaded from this machine alone\n")
+    async def reload(_: web.Request) -> web.Response:
         error = host.reload()
         if error:
             return web.Response(status=400, text=f"{error}\n")
@@ -62,3 +87,24 @@ def routes(host: Host) -> list[web.RouteDef]:
         web.get("/readyz", readyz),
         web.post("/-/reload", reload),
     ]
+
+
+async def _text(collectors: Sequence[Collector]) -> bytes:
+    """Render every family, with turns for other tasks in between."""
+    parts = []
+    begin = perf_counter()
+    for collector in collectors:
+        for family in collector.collect():
+            parts.append(text_format(family))
+            if perf_counter() - begin > _SLICE_SECONDS:
+                await asyncio.sleep(0)
+                begin = perf_counter()
+    return "".join(parts).encode()
+
+
+def _openmetrics(collectors: Sequence[Collector]) -> bytes:
+    registry = CollectorRegistry(auto_describe=False)
+    for collector in collectors:
+        registry.register(collector)
+    rendered: bytes = openmetrics.generate_latest(registry)
+    return rendered

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from mlguard_common.errors import MLGuardError
+from mlguard_common.web.access import EXEMPT_PATHS, Access, access_middleware
+
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    from aiohttp.typedefs import Handler
 
 _MAX_BODY_BYTES = 8 << 20
 
 
-class BindError(Exception):
+class BindError(MLGuardError):
     """An address cannot be listened on; the text says which and why."""
 
 
@@ -60,11 +63,19 @@ class HttpServer:
 
     Args:
         routes: paths and their handlers.
+        access: who may ask, looked up for each request.
+        exempt: paths that check their requests themselves, beside `EXEMPT_PATHS`.
     """
 
-    def __init__(self, routes: Iterable[web.RouteDef]) -> None:
+    def __init__(
+        self,
+        routes: Iterable[web.RouteDef],
+        access: Callable[[], Access] = Access,
+        exempt: Iterable[str] = (),
+    ) -> None:
+        checked = access_middleware(access, exempt=EXEMPT_PATHS.union(exempt))
         app = web.Application(
-            client_max_size=_MAX_BODY_BYTES, middlewares=[_forget_refused, _refuse_large]
+            client_max_size=_MAX_BODY_BYTES, middlewares=[_forget_refused, checked, _refuse_large]
         )
         app.add_routes(routes)
         # what is left of a refused body is read and dropped, and must not grow on the way

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlguard_common.samples import Families
+from mlguard_common.metrics import Families
 from mlguard_exporter.aws import REQUEST_USD, count_requests
 from mlguard_exporter.figures import metrics
 from mlguard_exporter.figures.book import open_book
@@ -17,8 +17,9 @@ from mlguard_exporter.spend.calendar import utc_day
 from mlguard_exporter.spend.ledger import Ledger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from prometheus_client.metrics_core import Metric
     from sqlite_utils import Database
 
     from mlguard_common.database import Transact
@@ -60,10 +61,10 @@ class SpendCollector:
         judged = await asyncio.to_thread(judged_of, known, cost)
         self._figures = await self._transact(lambda db: figures_of(db, cost, known, judged, now))
 
-    def collect(self, families: Families) -> None:
-        """Add them."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield them."""
         if self._figures is not None:
-            self._figures.collect(families, utc_day(self._clock()))
+            yield from self._figures.families(utc_day(self._clock()))
 
 
 class Known(NamedTuple):
@@ -106,7 +107,13 @@ def figures_of(
 ) -> Figures:
     """All figures of the accounts of a configuration; what is told of spikes is noted."""
     if not cost.accounts:
-        return Figures(utc_day(now), Families(), Families(), Families(), {})
+        return Figures(
+            utc_day(now),
+            Families(metrics.METRICS),
+            Families(metrics.METRICS),
+            Families(metrics.METRICS),
+            {},
+        )
     spent = [
         Spent(each.book, verdicts, note_told(db, each.book.account, verdicts, each.judged_as, now))
         for each, verdicts in zip(known, judged, strict=True)

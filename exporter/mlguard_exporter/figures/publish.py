@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from mlguard_common.samples import Families
+from mlguard_common.metrics import Families
 from mlguard_exporter.figures import metrics
 from mlguard_exporter.figures.forecast import month_forecast
 from mlguard_exporter.figures.subject import Scope
@@ -63,8 +63,8 @@ class Figures:
     of_the_day: Families
     closing: Mapping[date, Families]
 
-    def collect(self, families: Families, today: date) -> None:
-        """Add what is true today."""
+    def families(self, today: date) -> Families:
+        """Return what is true today."""
         parts = [self.lasting]
         month = month_of(today)
         if month == month_of(self.day):
@@ -73,15 +73,20 @@ class Figures:
             parts.append(self.closing[month_of(month, 1)])
         if today == self.day:
             parts.append(self.of_the_day)
+        found = Families(metrics.METRICS)
         for part in parts:
-            for metric, samples in part.samples.items():
-                families.samples.setdefault(metric, []).extend(samples)
+            found.extend(part)
+        return found
 
 
 def make_figures(accounts: Iterable[Spent], cost: CostConfig, today: date) -> Figures:
     """Everything that follows from the spend of all accounts."""
-    lasting, of_the_month, of_the_day = Families(), Families(), Families()
-    closing = {month: Families() for month in (month_of(today, 1), month_of(today))}
+    lasting, of_the_month, of_the_day = (
+        Families(metrics.METRICS),
+        Families(metrics.METRICS),
+        Families(metrics.METRICS),
+    )
+    closing = {month: Families(metrics.METRICS) for month in (month_of(today, 1), month_of(today))}
     for spent in accounts:
         book = spent.book
         _add_settled_day(of_the_day, book, today)

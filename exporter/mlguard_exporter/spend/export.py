@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from mlguard_common.samples import label_pair
+from mlguard_common.exposition import label_pair
 from mlguard_exporter.spend.calendar import begins, is_settled
 from mlguard_exporter.spend.model import Kind, currency_label
 

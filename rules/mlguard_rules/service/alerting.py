@@ -8,6 +8,7 @@ import logging
 import sqlite3
 from typing import TYPE_CHECKING
 
+from mlguard_common.metrics import Families
 from mlguard_rules.alert import Alert
 from mlguard_rules.notify import (
     RESOLVE_SECONDS,
@@ -28,11 +29,11 @@ from mlguard_rules.service.outbox import Outbox
 from mlguard_rules.service.silences import Silences
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from prometheus_client.metrics_core import Metric
     from sqlite_utils import Database
 
-    from mlguard_common.samples import Families
     from mlguard_rules.alerting import ActiveAlert
     from mlguard_rules.notify import Silence, Step
     from mlguard_rules.service.ledger import Transact
@@ -68,7 +69,7 @@ class Alerting:
         settings: Settings,
         db: Database,
         transact: Transact,
-        figures: Callable[[], Families],
+        figures: Callable[[], Iterable[Metric]],
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -322,8 +323,10 @@ class Alerting:
             if alert.ends_at is None and alert.labels not in own
         ]
 
-    def collect(self, families: Families) -> None:
-        """Add the alerts, and the figures of rules and messages."""
-        self._judge.collect(families)
-        self.outbox.collect(families)
+    def collect(self) -> Iterator[Metric]:
+        """Yield the alerts, and the figures of rules and messages."""
+        yield from self._judge.collect()
+        yield from self.outbox.collect()
+        families = Families((m.SAVE_ERRORS,))
         families.add(m.SAVE_ERRORS, (), self._save_errors)
+        yield from families

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from mlguard_common.config import ConfigError
-from mlguard_common.web import moment
+from mlguard_common.web import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,10 +100,10 @@ def _told(alert: Alert) -> dict[str, Any]:
     told: dict[str, Any] = {
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
-        "startsAt": moment(alert.starts_at),
+        "startsAt": rfc3339(alert.starts_at),
     }
     if alert.ends_at is not None:
-        told["endsAt"] = moment(alert.ends_at)
+        told["endsAt"] = rfc3339(alert.ends_at)
     if alert.source:
         told["generatorURL"] = alert.source
     return told

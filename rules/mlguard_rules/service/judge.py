@@ -6,14 +6,16 @@ import logging
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from mlguard_common.metrics import Families
 from mlguard_rules.alerting import ActiveAlert, Engine, State
 from mlguard_rules.service import metrics as m
-from mlguard_rules.service.snapshot import FamiliesSnapshot
+from mlguard_rules.service.snapshot import snapshot_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
-    from mlguard_common.samples import Families
+    from prometheus_client.metrics_core import Metric
+
     from mlguard_rules.alert import Alert
     from mlguard_rules.service.ledger import Ledger
     from mlguard_rules.service.settings import Settings
@@ -30,7 +32,9 @@ class Judge:
         figures: what rules read.
     """
 
-    def __init__(self, settings: Settings, ledger: Ledger, figures: Callable[[], Families]) -> None:
+    def __init__(
+        self, settings: Settings, ledger: Ledger, figures: Callable[[], Iterable[Metric]]
+    ) -> None:
         self._ledger = ledger
         self._figures = figures
         last = dict(ledger.take("time", float)).get("evaluated")
@@ -51,7 +55,7 @@ class Judge:
             return
         begin = perf_counter()
         try:
-            tick = self._engine.evaluate(now, FamiliesSnapshot(self._figures()))
+            tick = self._engine.evaluate(now, snapshot_of(self._figures()))
         except Exception:
             self._engine.failures += 1
             log.exception("rules cannot be evaluated")
@@ -80,20 +84,18 @@ class Judge:
         firing = {alert.labels for alert in told if alert.ends_at is None}
         return [alert for alert in told if alert.ends_at is None or alert.labels not in firing]
 
-    def collect(self, families: Families) -> None:
-        """Add the alerts and the figures of their rules."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield the alerts and the figures of their rules."""
+        families = Families(m.METRICS)
         families.declare(m.ALERTS)
         families.declare(m.ALERTS_FOR_STATE)
         for alert in self.active:
             labels = dict(alert.labels) | {"engine": "embedded"}
             told = labels | {"alertstate": alert.state.value}
-            families.add(m.ALERTS, _in_turn(told), 1)
-            families.add(m.ALERTS_FOR_STATE, _in_turn(labels), int(alert.active_at))
+            families.add_labelled(m.ALERTS, told, 1)
+            families.add_labelled(m.ALERTS_FOR_STATE, labels, int(alert.active_at))
         families.add(m.RULES, (), self._rules)
         families.add(m.EVALUATIONS, (), self._evaluations)
         families.add(m.EVALUATION_SECONDS, (), self._seconds)
         families.add(m.EVALUATION_FAILURES, (), self._engine.failures)
-
-
-def _in_turn(labels: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(text for pair in sorted(labels.items()) for text in pair)
+        yield from families

@@ -10,14 +10,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from mlguard_common.metrics import Families
 from mlguard_rules.courier import carry
 from mlguard_rules.notify import Delivery, Letter
 from mlguard_rules.service import metrics as m
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from mlguard_common.samples import Families
+    from prometheus_client.metrics_core import Metric
+
     from mlguard_rules.notify import Message
     from mlguard_rules.service.ledger import Ledger
 
@@ -151,8 +153,9 @@ class Outbox:
         """Count an attempt that did not go by letter."""
         self._counts[receiver, outcome] += 1
 
-    def collect(self, families: Families) -> None:
-        """Add what became of the messages to each receiver."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield what became of the messages to each receiver."""
+        families = Families(m.METRICS)
         families.declare(m.NOTIFICATIONS)
         families.declare(m.NOTIFICATIONS_PENDING)
         names = [*self._deliveries, *self.counted]
@@ -162,3 +165,4 @@ class Outbox:
             families.add(m.NOTIFICATIONS, labels, n)
         for name, delivery in self._deliveries.items():
             families.add(m.NOTIFICATIONS_PENDING, (name,), delivery.waiting)
+        yield from families

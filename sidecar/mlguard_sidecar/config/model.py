@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from mlguard_common.config import Bytes, ConfigStruct, Duration, Mode
 from mlguard_common.log import LogConfig
-from mlguard_common.web import split_listen
+from mlguard_common.web import HttpConfig, split_listen
 from mlguard_rules.notify import NotifyConfig, RulesConfig
 from mlguard_sidecar.baseline import Method
 from mlguard_sidecar.histogram import Kind
@@ -151,6 +151,7 @@ class Config(ConfigStruct, frozen=True):
     models: list[ModelConfig] = msgspec.field(default_factory=list)
     rules: RulesConfig = RulesConfig()
     notify: NotifyConfig = NotifyConfig()
+    http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
 
     def __post_init__(self) -> None:

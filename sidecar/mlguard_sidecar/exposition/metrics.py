@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from mlguard_common.samples import Metric
+from typing import Literal
 
+from mlguard_common.metrics import MetricDefinition
+
+_Type = Literal["counter", "gauge", "histogram"]
 _MODEL = ("project", "model", "model_endpoint")
 
 
-def _model(name: str, kind: str, text: str, *labels: str) -> Metric:
-    return Metric(f"mlguard_{name}", kind, text, (*_MODEL, *labels))
+def _model(name: str, kind: _Type, text: str, *labels: str) -> MetricDefinition:
+    return MetricDefinition(f"mlguard_{name}", kind, text, (*_MODEL, *labels))
 
 
-def _own(name: str, kind: str, text: str, *labels: str) -> Metric:
-    return Metric(f"mlguard_{name}", kind, text, labels)
+def _own(name: str, kind: _Type, text: str, *labels: str) -> MetricDefinition:
+    return MetricDefinition(f"mlguard_{name}", kind, text, labels)
 
 
 INFERENCES = _model("inferences_total", "counter", "Inferences counted.")
@@ -262,10 +265,7 @@ CONNECTIONS_REFUSED = _own(
 REPLIES_DROPPED = _own(
     "sidecar_replies_dropped_total", "counter", "Error replies that a client did not read."
 )
-RELOADS = _own(
-    "sidecar_config_reloads_total", "counter", "Reloads of the configuration.", "outcome"
+METRICS: tuple[MetricDefinition, ...] = tuple(
+    v for v in list(globals().values()) if isinstance(v, MetricDefinition)
 )
-BUILD_INFO = _own("build_info", "gauge", "The running version; always 1.", "version", "component")
-
-METRICS: tuple[Metric, ...] = tuple(v for v in list(globals().values()) if isinstance(v, Metric))
 """Every metric of the sidecar, in the order of exposition."""

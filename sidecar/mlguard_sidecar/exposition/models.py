@@ -6,17 +6,18 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlguard_common.metrics import Families
 from mlguard_sidecar.drift import Drift, judge, smoothed_ratios
 from mlguard_sidecar.exposition import metrics as m
 from mlguard_sidecar.histogram import LATENCY_BUCKETS_SECONDS, OTHER, Kind, Role, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
+    from prometheus_client.metrics_core import Metric
 
-    from mlguard_common.samples import Families
     from mlguard_sidecar.baseline import ColumnBaseline
     from mlguard_sidecar.engine import ModelView, Window
     from mlguard_sidecar.histogram import Column, Pane
@@ -69,8 +70,9 @@ class Models:
         self._judging_of = judging_of
         self._clock = clock
 
-    def collect(self, families: Families) -> None:
-        """Add every figure of every model."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield every figure of every model."""
+        families = Families(m.METRICS)
         now = self._clock()
         for key, view in self._views().items():
             judging = self._judging_of(key)
@@ -82,6 +84,7 @@ class Models:
             _baseline(families, view, judging)
             for name, limit in judging.thresholds.items():
                 families.add(m.THRESHOLDS[name], key, limit)
+        yield from families
 
 
 def _totals(families: Families, view: ModelView) -> None:

@@ -7,14 +7,16 @@ from collections import Counter
 from itertools import accumulate, product
 from typing import TYPE_CHECKING
 
-import mlguard
+from mlguard_common.metrics import Families
 from mlguard_sidecar.exposition import metrics as m
 from mlguard_sidecar.wire import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from mlguard_common.samples import Families, Metric
+    from prometheus_client.metrics_core import Metric
+
+    from mlguard_common.metrics import MetricDefinition
     from mlguard_sidecar.engine import Tally
 
 SOURCES = ("socket",)
@@ -49,17 +51,15 @@ class Own:
         self._pending = pending
         self._commits = [0] * (len(_COMMIT_BUCKETS) + 1)
         self._commit_seconds = 0.0
-        self._counts: Counter[tuple[Metric, tuple[str, ...]]] = Counter(
+        self._counts: Counter[tuple[MetricDefinition, tuple[str, ...]]] = Counter(
             {
                 (m.STORE_ERRORS, ()): 0,
                 (m.CONNECTIONS_REFUSED, ()): 0,
                 (m.REPLIES_DROPPED, ()): 0,
-                (m.RELOADS, ("success",)): 0,
-                (m.RELOADS, ("failure",)): 0,
             }
         )
 
-    def count(self, metric: Metric, *labels: str) -> None:
+    def count(self, metric: MetricDefinition, *labels: str) -> None:
         """Count one more."""
         self._counts[metric, labels] += 1
 
@@ -68,8 +68,9 @@ class Own:
         self._commits[bisect_left(_COMMIT_BUCKETS, seconds)] += 1
         self._commit_seconds += seconds
 
-    def collect(self, families: Families) -> None:
-        """Add every figure."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield every figure."""
+        families = Families(m.METRICS)
         pending = self._pending()
         received = Counter(pending)
         for name in ("events_committed", "events_rejected"):
@@ -91,4 +92,4 @@ class Own:
         families.add(m.CONNECTIONS, (), self.connections)
         for (metric, labels), n in self._counts.items():
             families.add(metric, labels, n)
-        families.add(m.BUILD_INFO, (mlguard.__version__, "sidecar"), 1)
+        yield from families

@@ -1,0 +1,90 @@
+"""The text format that Prometheus reads, and which format a client gets."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from prometheus_client.openmetrics.exposition import escape_label_name, escape_metric_name
+from prometheus_client.utils import floatToGoString
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics_core import Metric
+    from prometheus_client.samples import Sample
+
+TEXT_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_TYPES = {
+    "info": "gauge",
+    "stateset": "gauge",
+    "gaugehistogram": "histogram",
+    "unknown": "untyped",
+}
+"""OpenMetrics types that this format lacks, and what stands for them."""
+
+_SUFFIXES = {"counter": "_total", "info": "_info"}
+"""What a family's name has in this format and lacks in OpenMetrics."""
+
+_escaped_name = lru_cache(maxsize=1024)(escape_metric_name)
+_escaped_label = lru_cache(maxsize=1024)(escape_label_name)
+
+
+def text_format(metric: Metric) -> str:
+    """Return the lines of one family in the text format 0.0.4.
+
+    These are the bytes of prometheus_client's `generate_latest`, to which a property test holds
+    them, made ten times as fast: a daemon renders on the thread that takes events.
+    """
+    name = metric.name
+    lines = [
+        _head(
+            name + _SUFFIXES.get(metric.type, ""),
+            _TYPES.get(metric.type, metric.type),
+            metric.documentation,
+        )
+    ]
+    # samples that only OpenMetrics has in a family stand behind it, as gauges
+    apart: dict[str, list[str]] = {}
+    special = {name + suffix: suffix for suffix in ("_created", "_gsum", "_gcount")}
+    for sample in metric.samples:
+        if sample[0] in special:
+            apart.setdefault(special[sample[0]], []).append(_line(sample))
+        else:
+            lines.append(_line(sample))
+    for suffix, more in sorted(apart.items()):
+        lines += [_head(name + suffix, "gauge", metric.documentation), *more]
+    return "".join(lines)
+
+
+def _head(name: str, kind: str, documentation: str) -> str:
+    name = _escaped_name(name)
+    text = documentation.replace("\\", r"\\").replace("\n", r"\n")
+    return f"# HELP {name} {text}\n# TYPE {name} {kind}\n"
+
+
+def _line(sample: Sample) -> str:
+    name, labels, value, timestamp, _, _ = sample
+    pairs = ",".join(map(_pair, sorted(labels.items())))
+    block = f"{{{pairs}}}" if pairs else ""
+    when = "" if timestamp is None else f" {int(float(timestamp) * 1000):d}"
+    return f"{_escaped_name(name)}{block} {floatToGoString(value)}{when}\n"
+
+
+@lru_cache(maxsize=32_768)  # the same labels return in many series, and with every scrape
+def _pair(pair: tuple[str, str]) -> str:
+    return label_pair(*pair)
+
+
+def label_pair(name: str, value: str) -> str:
+    """Return a label as the text format has it."""
+    escaped = value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    return f'{_escaped_label(name)}="{escaped}"'
+
+
+def accepts_only_openmetrics(accept: str) -> bool:
+    """Return whether a client that sends this Accept header takes OpenMetrics and no text.
+
+    Prometheus itself accepts both, and gets the text format.
+    """
+    kinds = [part.split(";")[0].strip().lower() for part in accept.split(",") if part.strip()]
+    return bool(kinds) and set(kinds) == {"application/openmetrics-text"}

@@ -1,0 +1,116 @@
+"""Who may ask for what, over HTTP."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp.typedefs import Handler, Middleware
+
+EXEMPT_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
+"""Open to everybody, as probes and scrapers send no key."""
+
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class Access:
+    """The rules of access, the same for API, ingestion, relay and page.
+
+    A request over loopback whose `Host` is localhost, 127.0.0.1, [::1] or an allowed name needs
+    no key, nor does one over a Unix socket, whose file mode says who may use it. The name counts,
+    as a page elsewhere can have its own name resolve to this machine (DNS rebinding). Any other
+    request needs a key, and passes with it under any name. A request that may change something
+    and comes from a page elsewhere (`Origin`) never passes.
+
+    Attributes:
+        api_keys: each of them opens; none by default.
+        allowed_hosts: further names that this machine has, in lower case.
+    """
+
+    api_keys: tuple[str, ...] = ()
+    allowed_hosts: frozenset[str] = frozenset()
+
+    def check(self, request: web.Request) -> None:
+        """Let a request pass, or raise what is answered instead.
+
+        Raises:
+            HTTPUnauthorized: it needs a key and has none that opens.
+            HTTPForbidden: it needs a key and none is configured, or its origin is foreign.
+        """
+        self.check_origin(request)
+        if is_loopback(request) and _names_loopback(request, self.allowed_hosts):
+            return
+        if not self.api_keys:
+            raise web.HTTPForbidden(
+                text="only loopback (http://127.0.0.1, http://localhost) is answered without a"
+                " key; set http.api_keys or MLGUARD_API_KEY, or http.allowed_hosts\n"
+            )
+        given = request.headers.get("X-API-Key", "").encode("utf-8", "surrogateescape")
+        # every key is compared, so that the time taken says nothing
+        if not sum(hmac.compare_digest(given, key.encode()) for key in self.api_keys):
+            raise web.HTTPUnauthorized(
+                text="a valid key is needed in the header X-API-Key\n",
+                headers={"WWW-Authenticate": "X-API-Key"},
+            )
+
+    @staticmethod
+    def check_origin(request: web.Request) -> None:
+        """Refuse what a page of another origin would change.
+
+        Raises:
+            HTTPForbidden: the request may change something, and its origin is foreign.
+        """
+        origin = request.headers.get("Origin")
+        if origin is None or request.method in _SAFE_METHODS:
+            return
+        if urlsplit(origin).netloc.lower() != request.headers.get("Host", "").lower():
+            raise web.HTTPForbidden(text="a page of another origin may change nothing here\n")
+
+
+def is_loopback(request: web.Request) -> bool:
+    """Return whether a request came over a Unix socket, or from 127.0.0.1 or ::1.
+
+    Other loopback addresses do not count: a service mesh's proxy comes from 127.0.0.6.
+    No header counts here, as anybody can send any.
+    """
+    remote = request.remote
+    if remote is None:  # the connection has ended, and nobody knows whose it was
+        return False
+    if not remote:  # a peer on a Unix socket has no name
+        return True
+    address = ipaddress.ip_address(remote.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address) in _LOOPBACK_ADDRESSES
+
+
+def _names_loopback(request: web.Request, allowed: frozenset[str]) -> bool:
+    if request.remote == "":
+        return True
+    try:
+        name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+    except ValueError:
+        return False
+    return name.rstrip(".") in _LOOPBACK_HOSTS or name in allowed
+
+
+def access_middleware(access: Callable[[], Access], *, exempt: frozenset[str]) -> Middleware:
+    """Return a middleware that checks every request but those to the exempt paths."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in exempt:
+            access().check(request)
+        return await handler(request)
+
+    return check

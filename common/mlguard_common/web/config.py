@@ -1,0 +1,51 @@
+"""The configuration of access over HTTP."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
+
+from mlguard_common.config import ConfigStruct, read_secret
+from mlguard_common.web.access import Access
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEY_VARIABLE = "MLGUARD_API_KEY"
+
+_Text = Annotated[str, Meta(min_length=1)]
+
+
+class HttpConfig(ConfigStruct, frozen=True):
+    """Who may ask over HTTP, beyond this machine's own programs.
+
+    The environment variable MLGUARD_API_KEY is one more key.
+    """
+
+    api_keys: list[_Text] | None = None
+    api_keys_file: str | None = None
+    allowed_hosts: list[_Text] | None = None
+
+    def __post_init__(self) -> None:
+        for key in self.api_keys or []:
+            if not key.isprintable() or key != key.strip():
+                raise ValueError("api_keys: expected printable characters, without space around")
+        for name in self.allowed_hosts or []:
+            if "/" in name or ":" in name:
+                raise ValueError("allowed_hosts: expected names without scheme and port")
+
+    def access(self, environ: Mapping[str, str] = os.environ) -> Access:
+        """Return the rules of access.
+
+        Raises:
+            ConfigError: the file of keys cannot be read.
+        """
+        keys = list(self.api_keys or [])
+        if self.api_keys_file is not None:
+            keys.append(read_secret(self.api_keys_file, "http.api_keys_file"))
+        if environ.get(KEY_VARIABLE, "").strip():
+            keys.append(environ[KEY_VARIABLE].strip())
+        hosts = frozenset(name.lower().rstrip(".") for name in self.allowed_hosts or [])
+        return Access(tuple(keys), hosts)
