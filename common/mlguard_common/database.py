@@ -36,6 +36,32 @@ class TransactAndWait(Protocol):
         """Run it; its result."""
 
 
+class StoreError(MLGuardError):
+    """The database cannot be used; the text says why and what to do."""
+
+
+class DamagedError(StoreError):
+    """The file is no database, or not a whole one."""
+
+
+_DAMAGE = frozenset(
+    {
+        sqlite3.SQLITE_ERROR,  # a name that was there is gone
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_SCHEMA,
+        sqlite3.SQLITE_CONSTRAINT,
+        sqlite3.SQLITE_MISMATCH,
+        sqlite3.SQLITE_FORMAT,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether an error says that the file is damaged, not that it cannot be used now."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE
+
+
 class DatabaseThread:
     """Owns a database, and the one thread that uses it while the event loop goes on.
 
@@ -70,10 +96,6 @@ class DatabaseThread:
         self.db.conn.close()
 
 
-class StoreError(MLGuardError):
-    """The database cannot be used; the text says why and what to do."""
-
-
 def acquire_lock(path: Path) -> IO[str]:
     """Lock a database that other processes may open too; it is locked until the result is closed.
 
@@ -102,6 +124,7 @@ def open_database(path: Path, *migrations: Migrations, shared: bool = False) -> 
         shared: whether other processes may open it meanwhile.
 
     Raises:
+        DamagedError: the file is damaged.
         StoreError: another process has it, or it cannot be read or written.
     """
     try:
@@ -124,7 +147,11 @@ def open_database(path: Path, *migrations: Migrations, shared: bool = False) -> 
     except (OSError, sqlite3.Error) as error:
         if "locked" in str(error):
             raise _in_use(path) from error
+        if isinstance(error, sqlite3.Error) and is_damage(error):
+            raise DamagedError(f"{path} is damaged: {error}") from error
         raise StoreError(f"{path} cannot be used: {error}") from error
+    except (ValueError, LookupError, TypeError) as error:  # what SQLite gives back makes no sense
+        raise DamagedError(f"{path} is damaged: {error}") from error
     return db
 
 

@@ -4,33 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
 import mlguard
 from mlguard import paths
-from mlguard_common.daemon import Lifecycle
+from mlguard_common.daemon import Lifecycle, lifecycle_metrics
 from mlguard_common.web import HttpServer, routes, split_listen
-from mlguard_rules.service import AlertApi, Alerting, Settings
+from mlguard_rules.service import METRICS as ALERTING_METRICS
+from mlguard_rules.service import AlertApi, Alerting
+from mlguard_rules.service import Settings as AlertingSettings
+from mlguard_sidecar import telemetry as t
+from mlguard_sidecar.api import model_routes
+from mlguard_sidecar.committer import Committer
+from mlguard_sidecar.compactor import Compactor
 from mlguard_sidecar.config import HTTP_SOCKET
-from mlguard_sidecar.engine import Engine
-from mlguard_sidecar.exposition import Models
-from mlguard_sidecar.keeper import Keeper
-from mlguard_sidecar.plans import Plans
-from mlguard_sidecar.server import Connection, Hub, bind_socket, serve_socket
-from mlguard_sidecar.store import Retention, open_store
+from mlguard_sidecar.exposition import METRICS as MODEL_METRICS
+from mlguard_sidecar.exposition import ModelCollector
+from mlguard_sidecar.ingest import (
+    Connection,
+    Connections,
+    Pipeline,
+    SocketListener,
+    accept_connections,
+)
+from mlguard_sidecar.models import ModelRegistry
+from mlguard_sidecar.refresher import WindowRefresher
+from mlguard_sidecar.settings import CurrentSettings, Settings
+from mlguard_sidecar.statistics import StatisticsCache
+from mlguard_sidecar.store import Retention, Store, load, open_store
+from mlguard_sidecar.telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    import socket
+    from collections.abc import Awaitable, Callable, Iterator
 
     from prometheus_client.metrics_core import Metric
+    from sqlite_utils import Database
 
     from mlguard_sidecar.config import Config
-    from mlguard_sidecar.engine import Plan
-    from mlguard_sidecar.exposition import Judging
-    from mlguard_sidecar.wire import ModelKey
+    from mlguard_sidecar.statistics import ModelStatistics
+    from mlguard_sidecar.store import Snapshot
+
+METRICS = (*MODEL_METRICS, *t.METRICS, *ALERTING_METRICS, *lifecycle_metrics("sidecar"))
+"""Every metric of the sidecar."""
 
 _DRAIN_SECONDS = 5.0
 _LAST_READ_SECONDS = 0.2
@@ -38,20 +56,20 @@ _RETRY_SECONDS = 0.2
 _IMMUTABLE = ("listen", "socket", "data_dir", "pane", "retention")
 """Keys that change only with a restart."""
 
-log = logging.getLogger(__name__)
-
-
 _BUNDLED = ("model", "sidecar")
-"""Rule files that a sidecar can judge."""
+"""Rule files that a sidecar can evaluate."""
 
 _INDEX = """ML Guard sidecar
 
-/metrics           figures for Prometheus
+/metrics           metrics for Prometheus
 /healthz           the process runs
 /readyz            events are taken and stored
-/api/v1/alerts     alerts that are pending or fire
-/api/v1/silences   alerts that nobody is told of
+/api/v1/models     what each model shows
+/api/v1/alerts     alerts that are pending or firing
+/api/v1/silences   alerts that nobody is notified of
 """
+
+log = logging.getLogger(__name__)
 
 
 class Daemon:
@@ -67,72 +85,90 @@ class Daemon:
         StoreError: the database cannot be used.
     """
 
+    index = _INDEX
+
     def __init__(
         self,
         config: Config,
         read_config: Callable[[], Config],
         clock: Callable[[], float] = time,
     ) -> None:
-        self.index = _INDEX
         self._lifecycle = Lifecycle(
-            "sidecar", mlguard.__version__, config, read_config, self._use, _IMMUTABLE
+            "sidecar", mlguard.__version__, config, read_config, self._apply, _IMMUTABLE
         )
-        self._plans = Plans(config)
-        self._engine = Engine(
-            plan_of=self._plan_of,
+        self._settings = CurrentSettings(config)
+        self._registry = ModelRegistry(
+            settings_of=self._settings.accumulation_of,
+            model_limit=self._settings.model_limit,
             clock=clock,
-            keep_seconds=config.retention.days.seconds,
-            model_limit=lambda: self._lifecycle.config.limits.models,
         )
-        keep = config.retention
-        settings = _alert_settings(config)
-        db = open_store(Path(config.data_dir or paths.data_dir()))
-        self._keeper = Keeper(
-            db,
-            self._engine,
-            plans=lambda: self._plans,
-            pane_seconds=config.pane.seconds,
-            retention=Retention(
-                keep.minutes.seconds, keep.hours.seconds, keep.days.seconds, keep.max_bytes.bytes
-            ),
-            clock=clock,
-            acknowledge=self._acknowledge,
-            connected=lambda: list(self._hub.by_client),
+        alerting_settings = _alerting_settings(config)
+
+        def begin(db: Database) -> tuple[Store, Snapshot, Alerting]:
+            store = Store(db)
+            alerting = Alerting(
+                alerting_settings, db, store.thread.transact, self._collect_for_rules, clock
+            )
+            return store, load(db), alerting
+
+        (self._store, snapshot, self._alerting), recreated = open_store(
+            Path(config.data_dir or paths.data_dir()), begin
         )
-        self._own = self._keeper.own
-        self._models = Models(lambda: self._engine.views, self._judging_of, clock)
-        self._judged = Models(lambda: self._engine.views, self._judging_in_full, clock)
-        self._alerting = Alerting(settings, db, self._keeper.transact, self._figures, clock)
-        self.collectors = (self._models, self._own, self._alerting, self._lifecycle)
+        self._registry.restore(
+            snapshot.views, snapshot.training_rows, snapshot.sequences, snapshot.counters
+        )
+        self._telemetry = Telemetry(self._registry.counters)
+        if recreated:
+            self._telemetry.count(t.STORE_RECREATED)
+        self._refresher = WindowRefresher(
+            self._store,
+            self._registry,
+            self._settings,
+            self._telemetry,
+            config.pane.seconds,
+            clock,
+        )
+        self._committer = Committer(self._store, self._registry, self._refresher, self._telemetry)
+        self._pipeline = Pipeline(
+            self._registry, self._committer, config.retention.days.seconds, clock
+        )
+        self._connections = Connections(
+            self._telemetry, lambda: self._lifecycle.config.limits.connections
+        )
+        self._committer.subscribe(self._connections.acknowledge)
+        self._compactor = Compactor(
+            self._store,
+            self._registry,
+            self._refresher,
+            self._telemetry,
+            _retention(config),
+            self._connections.clients,
+            clock,
+        )
+        self._cache = StatisticsCache()
+        self._models = ModelCollector(self._statistics, clock, lambda: self._settings.now.fleet)
+        self.collectors = (self._models, self._telemetry, self._alerting, self._lifecycle)
         self._http = HttpServer(
-            [*routes(self), *AlertApi(self._alerting, clock).routes()],
+            [
+                *routes(self),
+                *model_routes(self._statistics, self._telemetry, clock),
+                *AlertApi(self._alerting, clock).routes(),
+            ],
             lambda: self._lifecycle.access,
         )
-        self._hub = Hub(
-            self._engine,
-            self._own,
-            lambda: self._lifecycle.config.limits.connections,
-            self._keeper.wake.set,
-        )
-        self._judging: asyncio.Task[None] | None = None
 
-    def _plan_of(self, key: ModelKey) -> Plan:
-        return self._plans.plan_of(key)
+    def _statistics(self) -> list[ModelStatistics]:
+        """Return what each model shows now."""
+        settings = self._settings.now
+        return [
+            self._cache.of(view, settings.of(key)) for key, view in self._registry.views.items()
+        ]
 
-    def _judging_of(self, key: ModelKey) -> Judging:
-        return self._plans.judging_of(key)
-
-    def _judging_in_full(self, key: ModelKey) -> Judging:
-        """For the rules, which need the windows also where /metrics leaves them out."""
-        return replace(self._plans.judging_of(key), fleet=False)
-
-    def _figures(self) -> Iterator[Metric]:
-        """What the rules read."""
-        for collector in (self._judged, self._own, self._alerting):
+    def _collect_for_rules(self) -> Iterator[Metric]:
+        """Yield the metrics that rules read."""
+        yield from self._models.collect_named({m.name for m in MODEL_METRICS})
+        for collector in (self._telemetry, self._alerting, self._lifecycle):
             yield from collector.collect()
-
-    def _acknowledge(self, sequences: Mapping[str, int]) -> None:
-        self._hub.acknowledge(sequences)
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Serve until told to stop, then take nothing new, commit, acknowledge and end.
@@ -144,66 +180,72 @@ class Daemon:
             BindError: an address cannot be listened on.
         """
         path = Path(self._lifecycle.config.socket.path or paths.socket_to_serve())
-        mode = self._lifecycle.config.socket.mode.bits
         host, port = split_listen(self._lifecycle.config.listen)
-        made: list[Path] = []
+        events = self._listener(path, self._accept)
+        over_http = self._listener(path.with_name(HTTP_SOCKET), self._http.listen_unix)
+        alerting: asyncio.Task[None] | None = None
         try:
-            await self._keeper.refresh()
-            bound = bind_socket(path, mode)
-            made.append(path)
+            await self._refresher.read_all()
+            await events.start()
             port = await self._http.listen_tcp(host, port)
-            http_path = path.with_name(HTTP_SOCKET)
-            http_bound = bind_socket(http_path, mode)
-            made.append(http_path)
-            await self._http.listen_unix(http_bound)
-            server = await serve_socket(bound, lambda: Connection(self._hub))
-            log.info("events on %s, figures on http://%s:%d/metrics", path, host, port)
-            await self._serve(stop)
-            return await self._drain(server)
+            await over_http.start()
+            log.info("events on %s, metrics on http://%s:%d/metrics", path, host, port)
+            alerting = asyncio.create_task(self._alerting.run())
+            alerting.add_done_callback(_log_fault)
+            await self._serve(stop, events, over_http)
+            alerting.cancel()
+            return await self._drain(events)
         finally:
-            for file in made:
-                file.unlink(missing_ok=True)
-            if self._judging is not None:  # last, as a message under way may take a while
-                self._judging.cancel()
-                await asyncio.gather(self._judging, return_exceptions=True)
+            for listener in (events, over_http):
+                listener.remove()
+            if alerting is not None:  # last, as a message under way may take a while
+                alerting.cancel()
+                await asyncio.gather(alerting, return_exceptions=True)
             await self._http.close()
-            self._keeper.close()
+            self._store.close()
 
-    async def _serve(self, stop: asyncio.Event) -> None:
-        jobs = (
-            self._keeper.commit_for_ever(),
-            self._keeper.refresh_for_ever(),
-            self._keeper.upkeep_for_ever(),
-        )
+    def _listener(
+        self, path: Path, listen: Callable[..., Awaitable[Callable[[], Awaitable[None]]]]
+    ) -> SocketListener:
+        mode = self._lifecycle.config.socket.mode.bits
+        return SocketListener(path, mode, listen, lambda: self._telemetry.count(t.SOCKET_RECREATED))
+
+    async def _accept(self, bound: socket.socket) -> Callable[[], Awaitable[None]]:
+        def connect() -> Connection:
+            return Connection(self._pipeline, self._connections, self._telemetry)
+
+        return await accept_connections(bound, connect)
+
+    async def _serve(self, stop: asyncio.Event, *listeners: SocketListener) -> None:
+        jobs = [self._committer.run(), self._refresher.run(), self._compactor.run()]
+        jobs += [listener.run() for listener in listeners]
         tasks = [asyncio.create_task(job) for job in jobs]
-        self._judging = asyncio.create_task(self._alerting.run())
-        self._judging.add_done_callback(_tell_of_a_fault)
         stopped = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in (*tasks, self._judging):
+        for task in tasks:
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         for task, result in zip(tasks, results, strict=True):
             if task in done and isinstance(result, Exception):
                 raise result
 
-    async def _drain(self, server: asyncio.Server) -> bool:
+    async def _drain(self, events: SocketListener) -> bool:
         self._lifecycle.draining = True
         log.info("stopping: committing what came in")
-        server.close()
+        await events.stop()
         # what clients had sent before is in the kernel's buffers: it is taken, nothing after it
         await asyncio.sleep(_LAST_READ_SECONDS)
-        self._hub.stop_reading()
+        self._connections.stop_reading()
         stored = False
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 while not stored:
                     # twice, as a first commit may be that of an earlier failure
-                    stored = await self._keeper.commit() and await self._keeper.commit()
+                    stored = await self._committer.commit() and await self._committer.commit()
                     await asyncio.sleep(0 if stored else _RETRY_SECONDS)
         except TimeoutError:
             log.error("stopped with events that the database refused")  # noqa: TRY400
-        self._hub.close()
+        self._connections.close()
         await asyncio.sleep(0)
         log.info("stopped")
         return stored
@@ -212,7 +254,7 @@ class Daemon:
         """Why the sidecar is not ready, None where it is."""
         if self._lifecycle.draining:
             return "stopping"
-        if self._keeper.failing:
+        if self._committer.is_failing:
             return "the database refuses commits; what comes in waits in memory"
         return None
 
@@ -220,21 +262,27 @@ class Daemon:
         """Use the changed configuration; what is wrong with it, None where it is in use."""
         return self._lifecycle.reload()
 
-    def _use(self, config: Config) -> None:
-        plans = Plans(config)
-        settings = _alert_settings(config)
-        self._plans = plans
-        self._engine.replan()
-        self._alerting.use(settings)
-        self._keeper.wake.set()
-        self._keeper.replanned.set()
+    def _apply(self, config: Config) -> None:
+        settings, alerting_settings = Settings(config), _alerting_settings(config)
+        self._settings.now = settings
+        self._registry.apply_settings()
+        self._alerting.use(alerting_settings)
+        self._committer.notify()
+        self._refresher.request()
 
 
-def _tell_of_a_fault(judging: asyncio.Task[None]) -> None:
-    """Events are counted also where nobody judges them any more."""
-    if not judging.cancelled() and judging.exception() is not None:
-        log.error("alerts are not judged any more", exc_info=judging.exception())
+def _retention(config: Config) -> Retention:
+    keep = config.retention
+    return Retention(
+        keep.minutes.seconds, keep.hours.seconds, keep.days.seconds, keep.max_bytes.bytes
+    )
 
 
-def _alert_settings(config: Config) -> Settings:
-    return Settings.configured(config.rules, config.notify, _BUNDLED)
+def _log_fault(alerting: asyncio.Task[None]) -> None:
+    """Events are counted also where no rule is evaluated any more."""
+    if not alerting.cancelled() and alerting.exception() is not None:
+        log.error("rules are not evaluated any more", exc_info=alerting.exception())
+
+
+def _alerting_settings(config: Config) -> AlertingSettings:
+    return AlertingSettings.configured(config.rules, config.notify, _BUNDLED)

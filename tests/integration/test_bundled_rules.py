@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections import Counter
 from itertools import chain
 from pathlib import Path
 
@@ -14,14 +13,13 @@ import yaml
 from support.offline import NOW, Offline
 
 from mlguard_common.config import Duration
-from mlguard_common.daemon import lifecycle_metrics
 from mlguard_exporter.figures import METRICS as SPEND_METRICS
 from mlguard_rules.alerting import Engine, State
 from mlguard_rules.rulefile import load_rules
 from mlguard_rules.service.snapshot import snapshot_of
 from mlguard_sidecar.config import Config, WindowsConfig
+from mlguard_sidecar.daemon import METRICS
 from mlguard_sidecar.drift import psi, psi_critical, smoothed_ratios
-from mlguard_sidecar.exposition import METRICS, Models, Own
 from mlguard_sidecar.wire import Line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +34,7 @@ ELSEWHERE = {
 }
 """Labels of the metrics of the embedded engine."""
 
-SHOWN = (*METRICS, *SPEND_METRICS, *lifecycle_metrics("sidecar"))
+SHOWN = (*METRICS, *SPEND_METRICS)
 KNOWN = {m.name: set(m.labels) for m in SHOWN} | ELSEWHERE
 TARGET = {"job", "instance", "pod"}
 
@@ -213,8 +211,6 @@ def test_over_a_sidecar_s_own_figures_only_what_breaks_fires_and_within_the_hour
         )
     )
     offline = Offline(tmp_path, config)
-    own = Own(offline.engine.tally, lambda: Counter(socket=0))
-    models = Models(lambda: offline.engine.views, offline.plans.judging_of, lambda: offline.now)
     groups = [*load_rules(BUNDLED / "model.rules.yml"), *load_rules(BUNDLED / "sidecar.rules.yml")]
     engine = Engine(groups, 60.0)
     began, breaks, fired = NOW - NOW % 60, 190, {}
@@ -232,10 +228,10 @@ def test_over_a_sidecar_s_own_figures_only_what_breaks_fires_and_within_the_hour
         )
         if minute % 60 == 0:  # a model that is hardly asked, with odd events
             odd = Line(project_id="p", model_id="rare", latency_ms=9e6, features={"x": None})
-            offline.engine.take_events([odd], "socket")
+            offline.send_events(odd)
         offline.commit()
         offline.refresh()
-        families = chain(models.collect(), own.collect())
+        families = chain(offline.models.collect(), offline.telemetry.collect())
         engine.evaluate(offline.now, snapshot_of(families))
         for alert in engine.alerts:
             if alert.state is State.FIRING:

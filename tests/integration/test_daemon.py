@@ -130,13 +130,6 @@ def test_mistakes_at_the_start_are_one_line_and_status_2(tmp_path):
         assert done.stderr.count("\n") == 1, done.stderr
 
 
-def test_a_file_that_is_no_database_is_told(tmp_path):
-    (tmp_path / "mlguard.db").write_bytes(b"not a database" * 1000)
-    done = run("--data-dir", str(tmp_path), "--listen", "127.0.0.1:0")
-    assert done.returncode == 2
-    assert "mlguard.db cannot be used: file is not a database" in done.stderr
-
-
 @pytest.mark.parametrize("style", ["logfmt", "json"])
 def test_logs_are_one_line_an_event(make_sidecar, style):
     sidecar = make_sidecar(log={"level": "info", "format": style}).start()

@@ -1,4 +1,4 @@
-"""The sidecar's engine and keeper without its listeners, with a clock that is set by hand."""
+"""The sidecar's data path without its listeners, with a clock that is set by hand."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlguard_common.exposition import text_format
+from mlguard_sidecar.committer import Committer
+from mlguard_sidecar.compactor import Compactor
 from mlguard_sidecar.config import BaselineConfig, Config
-from mlguard_sidecar.engine import Engine
-from mlguard_sidecar.exposition import Models
-from mlguard_sidecar.keeper import Keeper
-from mlguard_sidecar.plans import Plans
-from mlguard_sidecar.store import Retention, open_store
+from mlguard_sidecar.exposition import ModelCollector
+from mlguard_sidecar.ingest import Pipeline
+from mlguard_sidecar.models import ModelRegistry
+from mlguard_sidecar.refresher import WindowRefresher
+from mlguard_sidecar.settings import CurrentSettings, Settings
+from mlguard_sidecar.statistics import StatisticsCache
+from mlguard_sidecar.store import Retention, Store, load, open_store
+from mlguard_sidecar.telemetry import Telemetry
 from mlguard_sidecar.wire import Line, ModelKey
-from mlguard_sidecar.wire.message import Batch
+from mlguard_sidecar.wire.messages import Batch
 
 NOW = 1_800_000_000.0
 KEY = ModelKey("p", "m", "predict")
@@ -27,52 +32,89 @@ class Offline:
     def __init__(self, folder, config: Config | None = None) -> None:
         self.now = NOW
         self.config = config or Config(baseline=BaselineConfig(events=50))
-        self.plans = Plans(self.config)
-        self.db = open_store(folder)
-        self.engine = Engine(
-            plan_of=lambda key: self.plans.plan_of(key),  # noqa: PLW0108 - plans change
-            clock=lambda: self.now,
-            keep_seconds=400 * 86_400,
-            model_limit=lambda: self.config.limits.models,
+        self.settings = CurrentSettings(self.config)
+        (self.store, snapshot), self.recreated = open_store(
+            folder, lambda db: (Store(db), load(db))
+        )
+        self.db = self.store.thread.db
+
+        def clock() -> float:
+            return self.now
+
+        self.registry = ModelRegistry(
+            settings_of=self.settings.accumulation_of,
+            model_limit=self.settings.model_limit,
+            clock=clock,
+        )
+        self.registry.restore(
+            snapshot.views, snapshot.training_rows, snapshot.sequences, snapshot.counters
         )
         self.loop = asyncio.new_event_loop()
-        self.keeper = Keeper(
-            self.db,
-            self.engine,
-            plans=lambda: self.plans,
-            pane_seconds=self.config.pane.seconds,
-            retention=Retention(),
-            clock=lambda: self.now,
-            acknowledge=lambda _: None,
-            connected=tuple,
+        self.telemetry = Telemetry(self.registry.counters)
+        self.refresher = WindowRefresher(
+            self.store,
+            self.registry,
+            self.settings,
+            self.telemetry,
+            self.config.pane.seconds,
+            clock,
         )
+        self.committer = Committer(self.store, self.registry, self.refresher, self.telemetry)
+        self.pipeline = Pipeline(self.registry, self.committer, 400 * 86_400, clock)
+        self.clock = clock
+        self._cache = StatisticsCache()
+        self.models = ModelCollector(self.statistics, clock, lambda: self.settings.now.fleet)
         self.refresh()
+
+    @property
+    def counts(self):
+        """The sidecar's own committed counts."""
+        return self.registry.counters.counts
+
+    def statistics(self):
+        settings = self.settings.now
+        return [self._cache.of(v, settings.of(k)) for k, v in self.registry.views.items()]
 
     def use(self, config: Config) -> None:
         """What a reload does."""
-        self.plans = Plans(config)
-        self.engine.replan()
+        self.settings.now = Settings(config)
+        self.registry.apply_settings()
 
-    def send(self, **columns) -> None:
+    def send(self, **columns):
         """Send a batch of the model KEY."""
         line = Line(project_id="p", model_id="m", columns=Batch(**columns))
-        self.engine.take_batch(line, "socket")
+        return self.pipeline.submit_batch(line, "socket")
+
+    def send_events(self, *events: Line):
+        return self.pipeline.submit_events(events, "socket")
 
     def commit(self) -> bool:
-        return self.loop.run_until_complete(self.keeper.commit())
+        return self.loop.run_until_complete(self.committer.commit())
 
     def refresh(self) -> None:
-        self.loop.run_until_complete(self.keeper.refresh())
+        """Read every window again."""
+        self.loop.run_until_complete(self.refresher.read_all())
 
-    def upkeep(self, retention: Retention) -> None:
+    def move(self) -> None:
+        """Move every window on, as at the end of a pane."""
+        self.loop.run_until_complete(self.refresher.move_all())
+
+    def compact(self, retention: Retention) -> None:
         """What is done every hour."""
-        self.keeper._retention = retention
-        self.keeper._upkeep()
+        compactor = Compactor(
+            self.store,
+            self.registry,
+            self.refresher,
+            self.telemetry,
+            retention,
+            tuple,
+            self.clock,
+        )
+        self.loop.run_until_complete(compactor.compact())
 
     def page(self, *collectors) -> str:
         """The exposition of all models, and of more collectors."""
-        models = Models(lambda: self.engine.views, self.plans.judging_of, lambda: self.now)
-        collectors = (models, *collectors)
+        collectors = (self.models, *collectors)
         return "".join(text_format(f) for each in collectors for f in each.collect())
 
     def figures(self) -> dict:
@@ -87,5 +129,5 @@ class Offline:
         }
 
     def close(self) -> None:
-        self.keeper.close()
+        self.store.close()
         self.loop.close()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlguard_sidecar.baseline import Baseline, Binning, Method, build, dump, load
-from mlguard_sidecar.histogram import Kind
+from mlguard_sidecar.histogram import Kind, Partition
 
 
 def built(binning: Binning | None = None, *, predictions=None, **features) -> Baseline:
@@ -46,8 +46,8 @@ def test_the_fine_edges_hold_the_psi_edges_and_the_ends(sample, bins):
     assert counted[column.column.bins - 1] == 0, "nothing lies above the maximum"
     assert column.out_of_range(counted) == 0
     current = [min(sample) - 1, max(sample) + 1, sample[0]]
-    (folded,) = column.column.fold(current, [slice(None)])
-    assert column.out_of_range(folded.counts) == 2
+    counts, _ = column.column.fold(current, Partition.whole(len(current)))
+    assert column.out_of_range(counts[0]) == 2
 
 
 def test_ties_merge_bins_and_a_constant_keeps_one_below_and_above():
@@ -56,8 +56,8 @@ def test_ties_merge_bins_and_a_constant_keeps_one_below_and_above():
     assert len(zeros.psi_baseline) == 4
     (constant,) = built(x=[5.0] * 100).columns
     assert constant.psi_baseline.tolist() == [0, 100, 0]
-    (folded,) = constant.column.fold([4.9, 5.0, 5.1], [slice(None)])
-    assert constant.psi_counts(folded.counts).tolist() == [1, 1, 1]
+    counts, _ = constant.column.fold([4.9, 5.0, 5.1], Partition.whole(len([4.9, 5.0, 5.1])))
+    assert constant.psi_counts(counts[0]).tolist() == [1, 1, 1]
 
 
 def test_other_methods_and_given_edges():

@@ -19,8 +19,10 @@ from mlguard_exporter.figures import METRICS as SPEND_METRICS
 from mlguard_exporter.spend.export import METRICS as HISTORY_METRICS
 from mlguard_rules.notify import NotifyConfig, RulesConfig
 from mlguard_rules.service import METRICS as ALERTING_METRICS
+from mlguard_sidecar import telemetry
 from mlguard_sidecar.config import Config
-from mlguard_sidecar.exposition import METRICS
+from mlguard_sidecar.daemon import METRICS as SIDECAR_METRICS
+from mlguard_sidecar.exposition import METRICS as MODEL_METRICS
 from mlguard_sidecar.wire import Reason
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +98,10 @@ def test_the_configuration_reference_has_every_key_with_its_default(text, expect
 
 @pytest.mark.parametrize(
     ("heading", "metrics"),
-    [("name", (*METRICS, *lifecycle_metrics("sidecar"))), ("alerting", ALERTING_METRICS)],
+    [
+        ("name", (*MODEL_METRICS, *telemetry.METRICS, *lifecycle_metrics("sidecar"))),
+        ("alerting", ALERTING_METRICS),
+    ],
     ids=["models", "alerting"],
 )
 def test_the_reference_has_every_metric_with_its_type_labels_and_meaning(heading, metrics):
@@ -138,7 +143,7 @@ def test_the_reference_has_every_reason():
 @pytest.mark.parametrize("text", [README, REFERENCE, EXPORTER])
 def test_metrics_that_are_named_exist(text):
     history = {name for name, _ in HISTORY_METRICS.values()}
-    shown = (*METRICS, *EXPORTER_METRICS, *lifecycle_metrics("sidecar"))
+    shown = (*SIDECAR_METRICS, *EXPORTER_METRICS)
     names = {m.name for m in shown} | history
     packages = {path.name for path in ROOT.glob("*/mlguard_*")}
     for found in re.findall(r"\bmlguard_[a-z0-9_]+\b", text):

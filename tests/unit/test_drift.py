@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import chi2
 
-from mlguard_sidecar.drift import Drift, chi_square_quantile, js_distance, judge, psi, psi_critical
+from mlguard_sidecar.drift import (
+    chi_square_quantile,
+    js_distance,
+    measure_drift,
+    psi,
+    psi_critical,
+)
 
 # The last row is the worked example of Yurdakul and Naranjo (2020); the columns add 0, 0.5 and 1
 # to each bin.
@@ -83,13 +89,34 @@ def test_without_drift_the_critical_value_is_rarely_exceeded():
     assert alarms / trials == pytest.approx(alpha, abs=0.015)
 
 
-def test_too_few_samples_are_no_drift_but_a_number():
+def test_too_few_samples_are_no_drift():
     settings = {"smoothing": 0.5, "alpha": 0.01, "min_samples": 100}
     baseline = np.array([100] * 10)
-    assert judge(baseline, np.array([9] * 11)[:10], **settings) == 90
-    assert judge(np.array([4] * 10), np.array([100] * 10), **settings) == 1000
-    assert judge(np.array([500] * 30), np.array([4] * 30), **settings) == 120
-    verdict = judge(baseline, np.array([10] * 10), **settings)
-    assert isinstance(verdict, Drift)
-    assert (verdict.samples, verdict.psi, verdict.js) == (100, 0, 0)
-    assert verdict.critical == pytest.approx(chi2.isf(0.01, 9) * (1 / 100 + 1 / 1000))
+    few = [
+        (baseline, np.array([9] * 10)),
+        (np.array([4] * 10), np.array([100] * 10)),
+        (np.array([500] * 30), np.array([4] * 30)),
+    ]
+    for pair in few:
+        assert measure_drift([pair[0]], [pair[1]], **settings) == [None]
+    *nothing, drift = measure_drift(
+        [*(b for b, _ in few), baseline], [*(c for _, c in few), np.array([10] * 10)], **settings
+    )
+    assert nothing == [None] * 3
+    assert drift is not None
+    assert (drift.psi, drift.js) == (0, 0)
+    assert drift.critical == pytest.approx(chi2.isf(0.01, 9) * (1 / 100 + 1 / 1000))
+
+
+@given(st.lists(st.lists(st.integers(20, 10_000), min_size=2, max_size=12), min_size=1), st.data())
+def test_columns_measured_together_are_those_measured_alone(baselines, data):
+    widths = [len(q) for q in baselines]
+    currents = [data.draw(st.lists(st.integers(20, 999), min_size=n, max_size=n)) for n in widths]
+    pairs = [(np.array(q), np.array(p)) for q, p in zip(baselines, currents, strict=True)]
+    found = measure_drift(
+        [q for q, _ in pairs], [p for _, p in pairs], smoothing=0.5, alpha=0.01, min_samples=1
+    )
+    for (q, p), drift in zip(pairs, found, strict=True):
+        assert drift is not None
+        assert drift.psi == pytest.approx(psi(q, p), rel=1e-12)
+        assert drift.js == pytest.approx(js_distance(q, p), rel=1e-12)

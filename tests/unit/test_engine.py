@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from support.offline import KEY, NOW, Offline
 
 from mlguard_sidecar.config import BaselineConfig, Config, FeatureConfig, Limits, ModelConfig
-from mlguard_sidecar.histogram import Kind
+from mlguard_sidecar.histogram import Kind, Pane
+from mlguard_sidecar.models import Span, Window
 from mlguard_sidecar.store import (
-    Hours,
+    HourlyCache,
     Retention,
+    compact,
     load,
-    maintain,
     store_bytes,
 )
 from mlguard_sidecar.wire import Line, ModelKey
@@ -28,6 +29,18 @@ def bench(tmp_path):
     made = Offline(tmp_path)
     yield made
     made.close()
+
+
+def panes_by_resolution(bench) -> dict[int, int]:
+    counted = "SELECT resolution, count(*) FROM pane GROUP BY resolution"
+    return dict(bench.db.execute(counted).fetchall())
+
+
+def window_of(bench, binning: str, start: int, end: int):
+    """Everything that lies between two times."""
+    window = Window(Span("all", end - start), start, end, Pane.zeros(0, 0))
+    (found,) = HourlyCache(bench.db).read(KEY, binning, [window])
+    return found.pane
 
 
 def test_the_first_events_become_the_baseline_and_count_in_its_bins(bench):
@@ -131,7 +144,7 @@ def test_a_baseline_that_is_to_be_learnt_from_fewer_events_is_built_from_what_th
     bench.use(Config(baseline=BaselineConfig(events=30)))
     bench.send(features={"x": [1.0] * 10})
     bench.commit()
-    baseline = bench.engine.views[KEY].schema.baseline
+    baseline = bench.registry.views[KEY].schema.baseline
     assert baseline is not None
     assert baseline.samples == 40
     assert bench.figures()["drift_samples", "1h", "feature", "x"] == 50
@@ -144,7 +157,7 @@ def test_late_events_land_in_the_minute_that_they_belong_to(bench):
     bench.commit()
     counts = {
         label: figures.pane.counts[0]
-        for label, figures in bench.engine.views[KEY].traffic_windows.items()
+        for label, figures in bench.registry.views[KEY].traffic_windows.items()
     }
     assert counts == {"5m": 2, "1h": 4, "24h": 5}
 
@@ -160,7 +173,7 @@ def test_windows_forget_what_has_passed_and_the_totals_do_not(bench):
     ):
         bench.now = NOW + seconds
         bench.refresh()
-        windows = bench.engine.views[KEY].traffic_windows.values()
+        windows = bench.registry.views[KEY].traffic_windows.values()
         assert [int(w.pane.counts[0]) if len(w.pane.counts) else 0 for w in windows] == expected
         assert bench.figures()["inferences_total",] == 10
 
@@ -173,24 +186,26 @@ def test_hours_and_days_fold_without_changing_a_sum(bench):
         times = sorted(bench.now - rng.random() * 86_400 for _ in range(30))
         bench.send(timestamp=times, features={"x": [rng.random() for _ in times]})
         bench.commit()
-    series = bench.engine.views[KEY].schema.series
+    binning = bench.registry.views[KEY].schema.binning
 
     def sums() -> tuple:
-        pane = Hours(bench.db).window(KEY, series, int(NOW - days * 86_400) - 86_400, int(NOW) + 60)
+        pane = window_of(bench, binning, int(NOW - days * 86_400) - 86_400, int(NOW) + 60)
         return pane.counts.tolist(), pane.moments.round(9).tolist()
 
     def last_day() -> list:
-        return Hours(bench.db).window(KEY, series, int(NOW) - 86_400, int(NOW) + 60).counts.tolist()
+        return window_of(bench, binning, int(NOW) - 86_400, int(NOW) + 60).counts.tolist()
 
     whole, one_day, size = sums(), last_day(), store_bytes(bench.db)
-    maintain(bench.db, bench.now, Retention())
+    compact(bench.db, bench.now, Retention())
     assert sums() == whole
     assert last_day() == one_day
     assert store_bytes(bench.db) < size
-    levels = dict(bench.db.execute("SELECT level, count(*) FROM pane GROUP BY level").fetchall())
-    assert set(levels) == {0, 1, 2, 3}
-    maintain(bench.db, bench.now + 500 * 86_400, Retention())
-    assert set(dict(bench.db.execute("SELECT level, 1 FROM pane").fetchall())) == {3}
+    levels = dict(
+        bench.db.execute("SELECT resolution, count(*) FROM pane GROUP BY resolution").fetchall()
+    )
+    assert set(levels) - {4} == {0, 1, 2, 3}
+    compact(bench.db, bench.now + 500 * 86_400, Retention())
+    assert set(dict(bench.db.execute("SELECT resolution, 1 FROM pane").fetchall())) == {3}
 
 
 def test_a_file_that_grows_too_large_is_folded_earlier(bench):
@@ -202,10 +217,10 @@ def test_a_file_that_grows_too_large_is_folded_earlier(bench):
         )
         bench.commit()
     before = store_bytes(bench.db)
-    maintain(bench.db, bench.now, Retention(max_bytes=before // 3))
+    compact(bench.db, bench.now, Retention(max_bytes=before // 3))
     assert store_bytes(bench.db) < before // 2
     kept = bench.db.execute(
-        "SELECT count(*) FROM pane WHERE level = 0 AND start > ?", (NOW - 3600,)
+        "SELECT count(*) FROM pane WHERE resolution = 0 AND start > ?", (NOW - 3600,)
     )
     assert kept.fetchone()[0] >= 60, "the last hour keeps its minutes"
 
@@ -214,31 +229,33 @@ def test_what_is_older_than_the_minutes_goes_into_hours_and_days_at_once(bench):
     times = [NOW - minutes * 60 for minutes in range(0, 100 * 1440, 30)]
     bench.send(timestamp=times, features={"x": [1.0] * len(times)})
     bench.commit()
-    panes = dict(bench.db.execute("SELECT level, count(*) FROM pane GROUP BY level").fetchall())
+    panes = dict(
+        bench.db.execute("SELECT resolution, count(*) FROM pane GROUP BY resolution").fetchall()
+    )
     assert panes[0] < 2 * 26 * 2 + 10
     assert panes[1] < 2 * 35 * 24 + 10
     assert panes[2] < 2 * 100
     assert bench.figures()["inferences_total",] == len(times)
-    pane = Hours(bench.db).window(KEY, "traffic", int(NOW) - 200 * 86_400, int(NOW) + 60)
+    pane = window_of(bench, "traffic", int(NOW) - 200 * 86_400, int(NOW) + 60)
     assert pane.counts[0] == len(times)
-    assert bench.engine.views[KEY].traffic_windows["24h"].pane.counts[0] == 48
+    assert bench.registry.views[KEY].traffic_windows["24h"].pane.counts[0] == 48
 
 
 def test_models_features_and_classes_beyond_their_limits_are_pooled_and_counted(tmp_path):
     bench = Offline(tmp_path, Config(limits=Limits(models=2, features=3)))
     for model in ("a", "b", "c", "d"):
         event = Line(project_id="p", model_id=model, y_pred=1, features={"x": 1})
-        bench.engine.take_events([event], "socket")
+        bench.send_events(event)
     many = Line(project_id="p", model_id="a", features={f"f{i}": 1 for i in range(9)})
-    bench.engine.take_events([many], "socket")
+    bench.send_events(many)
     classes = [Line(project_id="p", model_id="b", y_pred=f"c{i:02}") for i in range(30)]
-    bench.engine.take_events(classes, "socket")
+    bench.send_events(*classes)
     bench.commit()
-    assert {key.model for key in bench.engine.views} == {"a", "b", "__other__"}
-    assert bench.engine.views[ModelKey(*["__other__"] * 3)].traffic.rows == 2
-    assert bench.engine.tally.counts["series_overflow", "model"] == 2
-    assert bench.engine.tally.counts["series_overflow", "feature"] == 7
-    assert bench.engine.tally.counts["series_overflow", "prediction"] == 11
+    assert {key.model for key in bench.registry.views} == {"a", "b", "__other__"}
+    assert bench.registry.views[ModelKey(*["__other__"] * 3)].traffic.rows == 2
+    assert bench.counts["series_overflow", "model"] == 2
+    assert bench.counts["series_overflow", "feature"] == 7
+    assert bench.counts["series_overflow", "prediction"] == 11
     counts = [v for k, v in bench.figures().items() if k[0] == "predictions_total"]
     assert len(counts) == 21
     assert sum(counts) == 31
@@ -249,7 +266,7 @@ def test_names_that_cannot_be_labels_are_left_out_and_counted(bench):
     bench.send(features={"ok": [1], "bad\n": [1], "": [1], "x" * 129: [1]})
     bench.commit()
     assert {k[2] for k in bench.figures() if k[0] == "feature_mean"} == {"ok"}
-    assert bench.engine.tally.counts["series_overflow", "feature"] == 3
+    assert bench.counts["series_overflow", "feature"] == 3
 
 
 def test_a_given_baseline_is_used_at_once_and_can_be_changed_and_changed_back(tmp_path):
@@ -294,7 +311,7 @@ def test_a_kind_can_be_forced(tmp_path):
     bench.send(features={"code": [1, 2, 2, 1]})
     bench.send(features={"code": [2, 3]})
     bench.commit()
-    baseline = bench.engine.views[KEY].schema.baseline
+    baseline = bench.registry.views[KEY].schema.baseline
     assert baseline is not None
     assert baseline.columns[0].psi_labels == ("1", "2", "__other__")
     assert [v for k, v in bench.figures().items() if k[0] == "feature_bin_total"] == [2, 3, 1]
@@ -324,7 +341,7 @@ def test_an_interrupted_commit_leaves_nothing_and_the_next_try_counts_once(bench
     assert bench.commit()
     bench.send(latency_ms=[1.0] * 3, features={"x": [1, 2, 3]})
     bench.db.execute(
-        "CREATE TRIGGER full BEFORE INSERT ON tally BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        "CREATE TRIGGER full BEFORE INSERT ON counter BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
     assert not bench.commit()
     assert load(bench.db).views[KEY].traffic.rows == 1

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.offline import KEY, NOW, Offline
 
 from mlguard_common.config import Duration
+from mlguard_sidecar import telemetry
 from mlguard_sidecar.config import (
     BaselineConfig,
     Config,
@@ -22,10 +23,13 @@ from mlguard_sidecar.config import (
     Thresholds,
     WindowsConfig,
 )
-from mlguard_sidecar.exposition import METRICS, Own, metrics
-from mlguard_sidecar.plans import Plans
-from mlguard_sidecar.wire import Line, ModelKey, Reason, Refused
+from mlguard_sidecar.exposition import METRICS as MODEL_METRICS
+from mlguard_sidecar.exposition import THRESHOLDS
+from mlguard_sidecar.settings import Settings
+from mlguard_sidecar.telemetry import Telemetry
+from mlguard_sidecar.wire import Line, ModelKey, Reason, RejectedError
 
+METRICS = (*MODEL_METRICS, *telemetry.METRICS)
 GOLDEN = Path(__file__).with_name("metrics.golden")
 
 
@@ -56,18 +60,17 @@ def page(tmp_path):
                 "constant": [5] * 50,
             },
         )
-    offline.engine.take_events(
-        [Line(project_id="q", model_id="latency only", latency_ms=3)], "socket"
-    )
-    offline.engine.reject(Refused(Reason.BAD_JSON, "why", 2), "socket")
-    offline.engine.report_dropped(3, "socket")
+    offline.send_events(Line(project_id="q", model_id="latency only", latency_ms=3))
+    offline.pipeline.reject(RejectedError(Reason.BAD_JSON, "why", range(2)), "socket")
+    offline.pipeline.report_dropped(3, "socket")
     offline.commit()
     offline.now = NOW + 20
-    own = Own(offline.engine.tally, lambda: Counter(socket=4))
+    own = Telemetry(offline.registry.counters)
+    own.pending = lambda: Counter(socket=4)
     own.connections = 2
     own.store_bytes = 8192
     own.observe_commit(0.004)
-    own.count(metrics.STORE_ERRORS)
+    own.count(telemetry.STORE_ERRORS)
     yield offline.page(own)
     offline.close()
 
@@ -125,13 +128,13 @@ def test_a_model_s_threshold_wins_and_0_switches_it_off():
         },
         Config,
     )
-    plans = Plans(config)
+    configured = Settings(config)
     others = {"latency_jump_ratio": 2, "out_of_range_ratio": 0.05, "unseen_ratio": 0.05}
-    assert plans.judging_of(KEY).thresholds == others | {
+    assert configured.of(KEY).thresholds == others | {
         "latency_p95_seconds": 3,
         "missing_ratio": 0.4,
     }
-    assert plans.judging_of(ModelKey("p", "n", "predict")).thresholds == others | {
+    assert configured.of(ModelKey("p", "n", "predict")).thresholds == others | {
         "latency_p95_seconds": 3,
         "drift_psi": 0.2,
         "missing_ratio": 0.2,
@@ -139,7 +142,7 @@ def test_a_model_s_threshold_wins_and_0_switches_it_off():
 
 
 def test_every_threshold_has_its_metric():
-    assert set(metrics.THRESHOLDS) == set(Thresholds.__struct_fields__)
+    assert set(THRESHOLDS) == set(Thresholds.__struct_fields__)
 
 
 def test_the_judged_window_is_the_shortest_with_enough_events_else_the_longest(tmp_path):

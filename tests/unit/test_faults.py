@@ -19,11 +19,11 @@ from mlguard_sidecar.config import (
     RetentionConfig,
     WindowsConfig,
 )
-from mlguard_sidecar.engine.learner import Learner
-from mlguard_sidecar.exposition import metrics
-from mlguard_sidecar.store import Retention, commit, load, maintain
+from mlguard_sidecar.models import ModelAccumulator
+from mlguard_sidecar.store import Retention, Writer, compact, load
+from mlguard_sidecar.telemetry import RECEIVED
 from mlguard_sidecar.wire import Line
-from mlguard_sidecar.wire.message import Batch
+from mlguard_sidecar.wire.messages import Batch
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_no_values_can_stop_the_counting(tmp_path, columns, method):
         bench.send(features={"ok": [float(i) for i in range(10)]})
         assert bench.commit()
     figures = bench.figures()
-    rejected = bench.engine.tally.counts["events_rejected", "socket", "internal"]
+    rejected = bench.counts["events_rejected", "socket", "internal"]
     assert rejected == 0
     assert sum(v for k, v in figures.items() if k[0] == "feature_bin_total" and "ok" in k) == 30
     bench.close()
@@ -75,51 +75,51 @@ def test_a_sum_of_latencies_is_full_rather_than_negative(bench):
 
 
 def test_a_fault_while_folding_costs_only_the_events_of_that_model(bench, monkeypatch):
-    whole = Learner.fold
+    whole = ModelAccumulator.fold
 
     def faulty(self, parts, *rest):
         if parts[0].key == KEY:
             raise RuntimeError("a fault")
         whole(self, parts, *rest)
 
-    monkeypatch.setattr(Learner, "fold", faulty)
+    monkeypatch.setattr(ModelAccumulator, "fold", faulty)
     other = Line(project_id="q", model_id="n", latency_ms=1)
     for _ in range(2):
         bench.send(latency_ms=[1.0] * 3)
-        bench.engine.take_events([other], "socket")
+        bench.send_events(other)
         assert bench.commit()
-    tally = bench.engine.tally.counts
+    tally = bench.counts
     assert tally["events_rejected", "socket", "internal"] == 6
     assert tally["events_committed", "socket"] == 2
     monkeypatch.undo()
     bench.send(latency_ms=[1.0] * 3)
     assert bench.commit()
-    assert bench.engine.views[KEY].traffic.rows == 3
+    assert bench.registry.views[KEY].traffic.rows == 3
 
 
 def test_what_can_never_be_stored_is_rejected_and_acknowledged(bench, monkeypatch):
     def faulty(*_) -> None:
         raise TypeError("a fault")
 
-    monkeypatch.setattr("mlguard_sidecar.keeper.commit", faulty)
+    monkeypatch.setattr(Writer, "commit", faulty)
     line = Line(project_id="p", model_id="m", seq=7, columns=Batch(latency_ms=[1.0, 2.0]))
-    bench.engine.take_batch(line, "socket", "client")
+    bench.pipeline.submit_batch(line, "socket", "client")
     assert not bench.commit()
     monkeypatch.undo()
     assert bench.commit()
-    assert bench.engine.tally.counts["events_rejected", "socket", "internal"] == 2
-    assert bench.engine.durable == {"client": 7}
+    assert bench.counts["events_rejected", "socket", "internal"] == 2
+    assert bench.registry.durable == {"client": 7}
 
 
 def test_names_that_are_new_with_every_event_stay_small(bench):
     events = [Line(project_id="p", model_id="m", features={f"id{i}": 1.0}) for i in range(4000)]
     tracemalloc.start()
-    bench.engine.take_events(events, "socket")
+    bench.send_events(*events)
     bench.commit()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 40 << 20
-    assert bench.engine.tally.counts["series_overflow", "feature"] == 4000 - 512
+    assert bench.counts["series_overflow", "feature"] == 4000 - 512
 
 
 def test_rates_are_those_of_the_time_that_events_cover(bench):
@@ -133,19 +133,19 @@ def test_received_does_not_go_back_while_commits_fail_and_recover(bench):
     seen = []
 
     def look() -> None:
-        found = [sample for family in bench.keeper.own.collect() for sample in family.samples]
-        seen.append(sum(s.value for s in found if s.name == metrics.RECEIVED.name))
+        found = [sample for family in bench.telemetry.collect() for sample in family.samples]
+        seen.append(sum(s.value for s in found if s.name == RECEIVED.name))
 
     async def look_meanwhile() -> None:
-        commit_task = asyncio.create_task(bench.keeper.commit())
-        while bench.keeper._under_way is None:  # noqa: ASYNC110 - nothing tells of it
+        commit_task = asyncio.create_task(bench.committer.commit())
+        while bench.committer._under_way is None:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)
         look()
         await commit_task
 
     bench.send(latency_ms=[1.0] * 2)
     bench.db.execute(
-        "CREATE TRIGGER full BEFORE INSERT ON tally BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+        "CREATE TRIGGER full BEFORE INSERT ON counter BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
     bench.commit()
     look()
@@ -164,21 +164,23 @@ def test_received_does_not_go_back_while_commits_fail_and_recover(bench):
 def test_a_commit_that_is_cancelled_goes_on_to_its_end_once(bench, monkeypatch):
     began, go_on = threading.Event(), threading.Event()
 
+    whole = Writer.commit
+
     def slow(*arguments) -> None:
         began.set()
         go_on.wait(10)
-        commit(*arguments)
+        whole(*arguments)
 
-    monkeypatch.setattr("mlguard_sidecar.keeper.commit", slow)
+    monkeypatch.setattr(Writer, "commit", slow)
     bench.send(latency_ms=[1.0] * 10)
 
     async def stop_in_the_middle() -> bool:
-        task = asyncio.create_task(bench.keeper.commit())
+        task = asyncio.create_task(bench.committer.commit())
         await asyncio.to_thread(began.wait)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         go_on.set()
-        return await bench.keeper.commit()
+        return await bench.committer.commit()
 
     assert bench.loop.run_until_complete(stop_in_the_middle())
     assert bench.figures()["inferences_total",] == 10
@@ -188,9 +190,9 @@ def test_a_commit_that_is_cancelled_goes_on_to_its_end_once(bench, monkeypatch):
 def test_clients_that_are_connected_are_not_forgotten_when_the_clock_jumps(bench):
     for client in ("here", "gone"):
         line = Line(project_id="p", model_id="m", seq=1, columns=Batch(latency_ms=[1.0]))
-        bench.engine.take_batch(line, "socket", client)
+        bench.pipeline.submit_batch(line, "socket", client)
     bench.commit()
-    forgotten = maintain(bench.db, NOW + 30 * 86_400, Retention(), ["here"])
+    forgotten = compact(bench.db, NOW + 30 * 86_400, Retention(), ["here"]).forgotten
     assert forgotten == ["gone"]
 
 
@@ -207,12 +209,12 @@ def test_late_events_of_a_folded_day_count_once_in_a_long_window(tmp_path):
     bench.commit()
     bench.now = NOW
     bench.refresh()
-    bench.upkeep(Retention(hours=2 * 86_400))
+    bench.compact(Retention(hours=2 * 86_400))
     for expected in (25, 26):
         bench.send(latency_ms=[1.0], timestamp=[day + 100])
         bench.commit()
         bench.refresh()
-        assert bench.engine.views[KEY].traffic_windows["7d"].pane.counts[0] == expected
+        assert bench.registry.views[KEY].traffic_windows["7d"].pane.counts[0] == expected
     bench.close()
 
 
@@ -220,21 +222,22 @@ def test_a_pane_that_cannot_be_read_costs_its_model_alone(bench):
     other = Line(project_id="q", model_id="n", latency_ms=1)
     bench.send(latency_ms=[1.0])
     bench.commit()
-    bench.db.execute("UPDATE pane SET body = x'00' WHERE level = 3")
+    bench.db.execute("UPDATE pane SET body = x'00' WHERE resolution = 3")
+    bench.compact(Retention(minutes=-3600.0))  # after which panes are read again
     bench.send(latency_ms=[1.0] * 2)
-    bench.engine.take_events([other], "socket")
+    bench.send_events(other)
     assert bench.commit()
-    tally = bench.engine.tally.counts
+    tally = bench.counts
     assert tally["events_rejected", "socket", "internal"] == 2
     assert tally["events_committed", "socket"] == 2
-    assert bench.engine.views[KEY].traffic.rows == 1
+    assert bench.registry.views[KEY].traffic.rows == 1
 
 
 def test_a_commit_that_stands_is_not_repeated_where_the_size_cannot_be_told(bench, monkeypatch):
     def faulty(*_) -> int:
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr("mlguard_sidecar.keeper.store_bytes", faulty)
+    monkeypatch.setattr("mlguard_sidecar.store.store.store_bytes", faulty)
     bench.send(latency_ms=[1.0] * 10)
     assert bench.commit()
     assert load(bench.db).views[KEY].traffic.rows == 10

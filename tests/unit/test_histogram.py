@@ -11,13 +11,17 @@ from hypothesis import strategies as st
 
 from mlguard_sidecar.histogram import (
     LATENCY_BUCKETS_SECONDS,
+    NO_CLASS,
     Column,
     Kind,
     Layout,
     Pane,
+    Partition,
     Traffic,
     decode,
     encode,
+    fold_traffic,
+    merge_panes,
 )
 from mlguard_sidecar.histogram.pane import moments_of
 
@@ -30,16 +34,23 @@ values = st.lists(
 )
 
 
+def fold(column: Column, sample) -> np.ndarray:
+    counts, _ = column.fold(sample, Partition.whole(len(sample)))
+    return counts[0]
+
+
 def pane_of(column: Column, sample) -> Pane:
-    (folded,) = column.fold(sample, [slice(None)])
-    return Pane(folded.counts, np.array([folded.moments]))
+    counts, moments = column.fold(sample, Partition.whole(len(sample)))
+    return Pane(counts[0], moments)
 
 
 def slots_of(column: Column, sample) -> list[int]:
     """The slot of each value."""
-    folded = column.fold(sample, [slice(i, i + 1) for i in range(len(sample))])
-    assert all(part.counts.sum() == 1 for part in folded)
-    return [int(part.counts.argmax()) for part in folded]
+    if not len(sample):
+        return []
+    counts, _ = column.fold(sample, Partition(np.arange(len(sample)), len(sample)))
+    assert (counts.sum(axis=1) == 1).all()
+    return counts.argmax(axis=1).tolist()
 
 
 def assert_same(one: Pane, other: Pane) -> None:
@@ -75,6 +86,29 @@ def test_panes_merge_to_the_pane_of_everything(parts):
     assert_same(merged, pane_of(NUMERIC, [v for part in parts for v in part]))
 
 
+@given(st.lists(numbers.filter(len), min_size=2, max_size=6))
+def test_parts_that_are_counted_in_one_pass_are_those_counted_alone(parts):
+    starts = np.cumsum([0, *map(len, parts[:-1])])
+    everything = [v for part in parts for v in part]
+    counts, moments = NUMERIC.fold(everything, Partition(starts, len(everything)))
+    for i, part in enumerate(parts):
+        assert_same(Pane(counts[i], moments[i : i + 1]), pane_of(NUMERIC, part))
+    latencies = np.abs(np.array(everything)) % 1e7
+    none = np.full(len(latencies), NO_CLASS), np.full(len(latencies), np.nan)
+    for i, traffic in enumerate(fold_traffic(latencies, *none, Partition(starts, len(latencies)))):
+        end = starts[i + 1] if i + 1 < len(starts) else len(latencies)
+        assert_same(traffic.pane, traffic_of(latencies[starts[i] : end]).pane)
+
+
+@given(st.lists(numbers, min_size=1, max_size=8))
+def test_many_panes_merge_as_one_after_the_other(parts):
+    panes = [pane_of(NUMERIC, part) for part in parts]
+    one_by_one = Pane.zeros(NUMERIC.slots, 1)
+    for pane in panes:
+        one_by_one = one_by_one.merged(pane)
+    assert_same(merge_panes(panes), one_by_one)
+
+
 @given(numbers, numbers, numbers)
 def test_merging_knows_no_order_and_no_grouping(a, b, c):
     x, y, z = (pane_of(NUMERIC, part) for part in (a, b, c))
@@ -87,11 +121,11 @@ def test_merging_knows_no_order_and_no_grouping(a, b, c):
     values, st.sampled_from([NUMERIC, Column("x", Kind.CATEGORICAL, categories=("a", "true", "3"))])
 )
 def test_every_value_falls_into_exactly_one_slot(sample, column):
-    (whole,) = column.fold(sample, [slice(None)])
+    whole = fold(column, sample)
     expected = np.bincount(slots_of(column, sample), minlength=column.slots)
-    assert whole.counts.tolist() == expected.tolist()
+    assert whole.tolist() == expected.tolist()
     assert expected.sum() == len(sample)
-    alone = [column.fold([value], [slice(None)])[0].counts for value in sample]
+    alone = [fold(column, [value]) for value in sample]
     assert sum(alone, np.zeros(column.slots, dtype=int)).tolist() == expected.tolist()
 
 
@@ -99,7 +133,7 @@ def test_what_is_missing_and_what_is_invalid():
     sample = [1, "1", None, math.nan, math.inf, True, 10**400]
     missing, invalid = NUMERIC.missing, NUMERIC.invalid
     assert slots_of(NUMERIC, sample) == [2, invalid, missing, missing, missing, 2, missing]
-    assert NUMERIC.fold(sample, [slice(None)])[0].moments == (2, 1, 0, 1, 1)
+    assert pane_of(NUMERIC, sample).moments.tolist() == [[2, 1, 0, 1, 1]]
     text = Column("c", Kind.CATEGORICAL, categories=("a", "true"))
     assert slots_of(text, ["a", "b", None, True, 3]) == [0, 2, text.missing, 1, text.invalid]
     ids = Column("c", Kind.CATEGORICAL, categories=("3", "2.5"), codes=True)
@@ -141,7 +175,9 @@ latencies = st.lists(st.floats(0.0, 1e7), min_size=1, max_size=200)
 
 
 def traffic_of(sample: np.ndarray) -> Traffic:
-    return Traffic.of(len(sample), sample, np.array([], dtype=np.intp), np.array([]))
+    none = np.full(len(sample), NO_CLASS), np.full(len(sample), np.nan)
+    (traffic,) = fold_traffic(sample, *none, Partition.whole(len(sample)))
+    return traffic
 
 
 @given(latencies, st.floats(0, 1))

@@ -11,7 +11,7 @@ from mlguard_common.web.access import EXEMPT_PATHS, Access, access_middleware
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from aiohttp.typedefs import Handler
 
@@ -101,11 +101,13 @@ class HttpServer:
         bound: int = self._runner.addresses[-1][1]
         return bound
 
-    async def listen_unix(self, bound: socket.socket) -> None:
-        """Listen on a bound Unix socket."""
+    async def listen_unix(self, bound: socket.socket) -> Callable[[], Awaitable[None]]:
+        """Listen on a bound Unix socket; returns what ends that."""
         if self._runner.server is None:
             await self._runner.setup()
-        await web.SockSite(self._runner, bound).start()
+        site = web.SockSite(self._runner, bound)
+        await site.start()
+        return site.stop
 
     async def close(self) -> None:
         """Finish the running requests and stop."""

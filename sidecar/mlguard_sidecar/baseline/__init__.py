@@ -1,8 +1,8 @@
 """Frozen histograms to compare windows with: built from data, kept as files."""
 
+from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.build import Binning, Method, build
 from mlguard_sidecar.baseline.file import FORMAT, dump, load
-from mlguard_sidecar.baseline.model import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.table import read_table
 
 __all__ = [

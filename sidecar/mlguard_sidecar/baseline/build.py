@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.file import baseline_of
-from mlguard_sidecar.baseline.model import Baseline, ColumnBaseline
-from mlguard_sidecar.histogram import OTHER, Column, Kind, Role
+from mlguard_sidecar.histogram import OTHER, Column, Kind, Partition, Role
 from mlguard_sidecar.histogram.column import category, finite_numbers, kind_of
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-MOST_EDGES = 64
-MOST_CATEGORIES = 100
+MAX_EDGES = 64
+MAX_CATEGORIES = 100
 _LARGEST = float(np.finfo(np.float64).max)
 
 
@@ -110,10 +110,10 @@ def _categorical(
     if not valid:
         return None
     most_common = sorted(valid.items(), key=lambda item: (-item[1], item[0]))
-    categories = tuple(text for text, _ in most_common[:MOST_CATEGORIES])
+    categories = tuple(text for text, _ in most_common[:MAX_CATEGORIES])
     column = Column(name, Kind.CATEGORICAL, role, categories=categories, codes=codes)
-    (folded,) = column.fold(values, [slice(None)])
-    return ColumnBaseline(column, folded.counts)
+    counts, _ = column.fold(values, Partition.whole(len(values)))
+    return ColumnBaseline(column, counts[0])
 
 
 def _numeric(
@@ -125,8 +125,10 @@ def _numeric(
     psi_edges = _psi_edges(numbers, binning)
     edges = _edges(numbers, psi_edges, binning)
     column = Column(name, Kind.NUMERIC, role, edges=edges)
-    (folded,) = column.fold(values, [slice(None)])
-    return ColumnBaseline(column, folded.counts, folded.moments, psi_edges)
+    counts, moments = column.fold(values, Partition.whole(len(values)))
+    assert moments is not None  # noqa: S101 - of numbers
+    n, mean, m2, low, high = moments[0].tolist()
+    return ColumnBaseline(column, counts[0], (n, mean, m2, low, high), psi_edges)
 
 
 def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, ...]:
@@ -151,7 +153,7 @@ def _edges(
     numbers: NDArray[np.float64], psi_edges: tuple[float, ...], binning: Binning
 ) -> tuple[float, ...]:
     """The PSI edges, both ends of the data, and quantiles between as far as there is room."""
-    room = MOST_EDGES - 2
+    room = MAX_EDGES - 2
     if binning.edges or binning.method is not Method.QUANTILE:
         steps = max(room - len(psi_edges), 1)
     else:

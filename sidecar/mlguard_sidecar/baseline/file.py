@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from mlguard_sidecar.baseline.model import Baseline, ColumnBaseline
+from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.histogram import OTHER, Column, Kind, Role
 
 FORMAT = "mlguard-baseline/1"

@@ -1,6 +1,6 @@
 """What can be configured."""
 
-from mlguard_sidecar.config.model import (
+from mlguard_sidecar.config.schema import (
     HTTP_SOCKET,
     BaselineConfig,
     Config,

@@ -7,13 +7,14 @@ from mlguard_sidecar.drift.divergence import (
     psi_critical,
     smoothed_ratios,
 )
-from mlguard_sidecar.drift.judge import Drift, judge
+from mlguard_sidecar.drift.measure import Drift, DriftSettings, measure_drift
 
 __all__ = [
     "Drift",
+    "DriftSettings",
     "chi_square_quantile",
     "js_distance",
-    "judge",
+    "measure_drift",
     "psi",
     "psi_critical",
     "smoothed_ratios",

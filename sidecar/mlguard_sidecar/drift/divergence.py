@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +11,15 @@ from mlguard_sidecar.drift.chi_square import chi_square_quantile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-
-def smoothed_ratios(counts: NDArray[np.int64], smoothing: float) -> NDArray[np.float64]:
-    """Shares of the bins after `smoothing` is added to each bin's count."""
-    padded = counts + smoothing
-    ratios: NDArray[np.float64] = padded / padded.sum()
-    return ratios
+    Counts = NDArray[np.int64] | NDArray[np.floating]
 
 
-def psi(baseline: NDArray[np.int64], current: NDArray[np.int64], smoothing: float = 0.5) -> float:
+def smoothed_ratios(counts: Counts, smoothing: float) -> NDArray[np.float64]:
+    """Return the shares of the bins after `smoothing` is added to each bin's count."""
+    return _shares(counts + smoothing, np.zeros(1, dtype=np.intp))
+
+
+def psi(baseline: Counts, current: Counts, smoothing: float = 0.5) -> float:
     """Population stability index: the sum of (p - q) ln(p / q) over the bins.
 
     Args:
@@ -31,16 +30,28 @@ def psi(baseline: NDArray[np.int64], current: NDArray[np.int64], smoothing: floa
     Yurdakul and Naranjo, "Statistical properties of the population stability index", Journal of
     Risk Model Validation 14(4), 2020.
     """
-    q, p = smoothed_ratios(baseline, smoothing), smoothed_ratios(current, smoothing)
-    used = (p > 0) | (q > 0)
-    p, q = p[used], q[used]
-    if not (p.all() and q.all()):
-        return math.inf
-    return float(np.dot(p - q, np.log(p / q)))
+    return float(psi_by_column(baseline, current, np.zeros(1, dtype=np.intp), smoothing)[0])
+
+
+def psi_by_column(
+    baseline: Counts, current: Counts, starts: NDArray[np.intp], smoothing: float
+) -> NDArray[np.float64]:
+    """Return the `psi` of several columns, whose bins stand side by side.
+
+    Args:
+        baseline: counts of all columns' bins.
+        current: counts of the same bins.
+        starts: where each column's bins begin.
+        smoothing: added to each count.
+    """
+    q, p = _shares(baseline + smoothing, starts), _shares(current + smoothing, starts)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = (p - q) * np.log(p / q)
+    return np.add.reduceat(np.where((p == 0) & (q == 0), 0.0, terms), starts)
 
 
 def psi_critical(alpha: float, bins: int, baseline: int, current: int) -> float:
-    """The PSI that chance alone exceeds with probability `alpha`.
+    """Return the PSI that chance alone exceeds with probability `alpha`.
 
     chi2(1 - alpha; bins - 1) * (1 / current + 1 / baseline), Yurdakul and Naranjo (2020).
 
@@ -53,15 +64,29 @@ def psi_critical(alpha: float, bins: int, baseline: int, current: int) -> float:
     return chi_square_quantile(alpha, bins - 1) * (1 / current + 1 / baseline)
 
 
-def js_distance(baseline: NDArray[np.int64], current: NDArray[np.int64]) -> float:
+def js_distance(baseline: Counts, current: Counts) -> float:
     """Jensen-Shannon distance to base 2, from 0 (the same) to 1 (nothing in common).
 
     Endres and Schindelin, "A new metric for probability distributions" (2003).
     """
-    q, p = baseline / baseline.sum(), current / current.sum()
+    return float(js_distance_by_column(baseline, current, np.zeros(1, dtype=np.intp))[0])
+
+
+def js_distance_by_column(
+    baseline: Counts, current: Counts, starts: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the `js_distance` of several columns, as `psi_by_column` does."""
+    q, p = _shares(baseline, starts), _shares(current, starts)
     middle = (p + q) / 2
-    divergence = 0.0
+    terms = np.zeros(len(p))
     for side in (p, q):
         used = side > 0
-        divergence += 0.5 * float(np.dot(side[used], np.log2(side[used] / middle[used])))
-    return math.sqrt(max(divergence, 0.0))
+        terms[used] += 0.5 * side[used] * np.log2(side[used] / middle[used])
+    return np.sqrt(np.maximum(np.add.reduceat(terms, starts), 0.0))
+
+
+def _shares(counts: Counts, starts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return each bin's share of its column."""
+    widths = np.diff(starts, append=len(counts))
+    ratios: NDArray[np.float64] = counts / np.repeat(np.add.reduceat(counts, starts), widths)
+    return ratios

@@ -1,14 +1,6 @@
-"""The figures in Prometheus' terms."""
+"""The statistics of models in Prometheus' terms."""
 
-from mlguard_sidecar.exposition import metrics
-from mlguard_sidecar.exposition.metrics import METRICS
-from mlguard_sidecar.exposition.models import Judging, Models
-from mlguard_sidecar.exposition.own import Own
+from mlguard_sidecar.exposition.collector import ModelCollector
+from mlguard_sidecar.exposition.definitions import METRICS, THRESHOLDS
 
-__all__ = [
-    "METRICS",
-    "Judging",
-    "Models",
-    "Own",
-    "metrics",
-]
+__all__ = ["METRICS", "THRESHOLDS", "ModelCollector"]

@@ -2,25 +2,35 @@
 
 from mlguard_sidecar.histogram.column import OTHER, Column, Kind, Layout, Role
 from mlguard_sidecar.histogram.encode import decode, encode
-from mlguard_sidecar.histogram.pane import Pane
+from mlguard_sidecar.histogram.pane import MAX_COUNT, Pane, merge_moments, merge_panes, no_moments
+from mlguard_sidecar.histogram.partition import Partition
 from mlguard_sidecar.histogram.traffic import (
     CLASS_LIMIT,
     LATENCY_BUCKETS_SECONDS,
-    LONGEST_LATENCY_MS,
+    MAX_LATENCY_MS,
+    NO_CLASS,
     Traffic,
+    fold_traffic,
 )
 
 __all__ = [
     "CLASS_LIMIT",
     "LATENCY_BUCKETS_SECONDS",
-    "LONGEST_LATENCY_MS",
+    "MAX_COUNT",
+    "MAX_LATENCY_MS",
+    "NO_CLASS",
     "OTHER",
     "Column",
     "Kind",
     "Layout",
     "Pane",
+    "Partition",
     "Role",
     "Traffic",
     "decode",
     "encode",
+    "fold_traffic",
+    "merge_moments",
+    "merge_panes",
+    "no_moments",
 ]

@@ -7,27 +7,29 @@ from array import array
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlguard_sidecar.histogram.pane import Moments, moments_of
+from mlguard_sidecar.histogram.pane import moments_by_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from mlguard_sidecar.histogram.partition import Partition
+
     Values = Sequence[object] | NDArray[np.float64]
 
 OTHER = "__other__"
 """The name under which categories, classes and models beyond a limit are pooled."""
 
-LONGEST_CATEGORY = 128
+MAX_CATEGORY_LENGTH = 128
 """Characters of a category that count; longer texts are one category where these agree."""
 
 _NUMBERS = {int, float, bool}
-_NO_NUMBERS = np.zeros(0)
+_TEXTS = {str, type(None)}
 
 
 class Kind(StrEnum):
@@ -42,18 +44,6 @@ class Role(StrEnum):
 
     FEATURE = "feature"
     PREDICTION = "prediction"
-
-
-class Folded(NamedTuple):
-    """What a column makes of some values.
-
-    Attributes:
-        counts: of its slots.
-        moments: of the numbers among them.
-    """
-
-    counts: NDArray[np.int64]
-    moments: Moments
 
 
 @dataclass(frozen=True)
@@ -112,35 +102,38 @@ class Column:
     def _bin_of(self) -> dict[str, int]:
         return {text: i for i, text in enumerate(self.categories)}
 
-    def fold(self, values: Values, parts: Sequence[slice]) -> list[Folded]:
-        """Count values, part by part.
+    def fold(
+        self, values: Values, parts: Partition
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+        """Count values, part by part, in one pass.
 
         Args:
-            values: as JSON knows them: number, bool, string or None.
+            values: as JSON knows them: number, bool, string or None; in the order of the parts.
             parts: which of them belong together.
-        """
-        if self.kind is Kind.NUMERIC:
-            return self._fold_numbers(values, parts)
-        slots = mapped(values, self._slot)
-        return [
-            Folded(np.bincount(slots[part], minlength=self.slots), moments_of(_NO_NUMBERS))
-            for part in parts
-        ]
 
-    def _fold_numbers(self, values: Values, parts: Sequence[slice]) -> list[Folded]:
+        Returns:
+            Counts of the slots, an array of (parts, slots), and moments, one of (parts, 5);
+            no moments for a categorical column.
+        """
+        if self.kind is Kind.CATEGORICAL:
+            return parts.count(mapped(values, self._slot), self.slots), None
         numbers, wrong = as_numbers(values)
-        present = np.isfinite(numbers)
-        complete = bool(present.all())
-        folded = []
-        for part in parts:
-            sample = numbers[part] if complete else numbers[part][present[part]]
-            counts = np.zeros(self.slots, dtype=np.int64)
-            counts[: self.bins] = bin_counts(sample, self._edge_array)
-            if not complete:
-                counts[self.invalid] = wrong[part].sum()
-                counts[self.missing] = (~present[part]).sum() - counts[self.invalid]
-            folded.append(Folded(counts, moments_of(sample)))
-        return folded
+        finite = np.isfinite(numbers)
+        present = None if finite.all() else finite
+        if len(parts) == 1:
+            counts = np.zeros((1, self.slots), dtype=np.int64)
+            sample = numbers if present is None else numbers[present]
+            counts[0, : self.bins] = bin_counts(sample, self._edge_array)
+            if present is not None:
+                counts[0, self.invalid] = wrong.sum()
+                counts[0, self.missing] = (~present).sum() - counts[0, self.invalid]
+        else:
+            slots = np.searchsorted(self._edge_array, numbers)
+            if present is not None:
+                slots[~present] = self.missing
+                slots[np.flatnonzero(wrong)] = self.invalid
+            counts = parts.count(slots, self.slots)
+        return counts, moments_by_part(numbers, present, parts)
 
     def _slot(self, value: object) -> int:
         if isinstance(value, float) and not math.isfinite(value):
@@ -163,19 +156,22 @@ def mapped(values: Values, number_of: Callable[[object], int]) -> NDArray[np.int
 
 def distinct(values: Values) -> Collection[object]:
     """A set of the values; all of them where 1, 1.0 and True, which are equal, may be mixed."""
+    different = set(values)
+    if set(map(type, different)) <= _TEXTS:
+        return different
     kinds = set(map(type, values)) - {type(None)}
-    return set(values) if len(kinds) <= 1 else list(values)
+    return different if len(kinds) <= 1 else list(values)
 
 
 def category(value: object) -> str:
     """The text under which a class or category is known: `true`, `3` for 3 and 3.0, or itself."""
     if isinstance(value, str):
-        return value[:LONGEST_CATEGORY]
+        return value[:MAX_CATEGORY_LENGTH]
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))[:LONGEST_CATEGORY]
-    return str(value)[:LONGEST_CATEGORY]
+        return str(int(value))[:MAX_CATEGORY_LENGTH]
+    return str(value)[:MAX_CATEGORY_LENGTH]
 
 
 def kind_of(value: object, role: Role) -> Kind:

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlguard_sidecar.histogram.column import bin_counts
-from mlguard_sidecar.histogram.pane import COUNT, M2, MEAN, Pane, moments_of
+from mlguard_sidecar.histogram.pane import COUNT, M2, MAX_COUNT, MEAN, Pane, moments_by_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mlguard_sidecar.histogram.partition import Partition
+
 CLASS_LIMIT = 20
 """Classes that are counted by name; the rest are counted as `__other__`."""
+
+NO_CLASS = -1
+"""Instead of the number of a class, where an event has none."""
 
 LATENCY_BUCKETS_SECONDS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
@@ -23,10 +28,10 @@ LATENCY_BUCKETS_SECONDS = (
 """Upper bounds of the exported latency histogram, in seconds."""
 
 _RELATIVE_ERROR = 0.01
-LONGEST_LATENCY_MS = 1e8
+MAX_LATENCY_MS = 1e8
 """Over a day: what is longer is no latency."""
 
-_SHORTEST_MS = 1e-3
+_MIN_LATENCY_MS = 1e-3
 
 
 def _latency_edges() -> NDArray[np.float64]:
@@ -36,8 +41,8 @@ def _latency_edges() -> NDArray[np.float64]:
     Masson, Rim and Lee, "DDSketch" (2019), section 2.
     """
     ratio = (1 + _RELATIVE_ERROR) / (1 - _RELATIVE_ERROR)
-    steps = math.ceil(math.log(LONGEST_LATENCY_MS / _SHORTEST_MS, ratio))
-    logarithmic = _SHORTEST_MS * ratio ** np.arange(steps + 1)
+    steps = math.ceil(math.log(MAX_LATENCY_MS / _MIN_LATENCY_MS, ratio))
+    logarithmic = _MIN_LATENCY_MS * ratio ** np.arange(steps + 1)
     buckets = [_milliseconds(bound) for bound in LATENCY_BUCKETS_SECONDS]
     return np.union1d(logarithmic, buckets)
 
@@ -48,15 +53,56 @@ def _milliseconds(seconds: float) -> float:
 
 _EDGES = _latency_edges()
 _BUCKETS = np.searchsorted(_EDGES, [_milliseconds(bound) for bound in LATENCY_BUCKETS_SECONDS])
-_LARGEST = np.iinfo(np.int64).max
 _ROWS, _NANOSECONDS = 0, 1
-_LATENCY = slice(2, 2 + len(_EDGES) + 1)
+_LATENCY_BINS = len(_EDGES) + 1
+_LATENCY = slice(2, 2 + _LATENCY_BINS)
 _CLASSES = slice(_LATENCY.stop, _LATENCY.stop + CLASS_LIMIT + 1)
 _LATENCY_MOMENTS, _SCORE_MOMENTS = 0, 1
 # what stands for the values of a bin: off by at most the relative error at either bound
 _MIDDLES = np.concatenate(
     [[_EDGES[0]], 2 * _EDGES[:-1] * _EDGES[1:] / (_EDGES[:-1] + _EDGES[1:]), [_EDGES[-1]]]
 )
+
+
+def fold_traffic(
+    latency_ms: NDArray[np.float64],
+    classes: NDArray[np.intp],
+    scores: NDArray[np.float64],
+    parts: Partition,
+) -> list[Traffic]:
+    """Count events, part by part.
+
+    Args:
+        latency_ms: of each event, not finite where there is none; in the order of the parts.
+        classes: the number of each event's predicted class, CLASS_LIMIT for any other, NO_CLASS
+            where there is none.
+        scores: of each event, not finite where there is none.
+        parts: which events belong together.
+    """
+    counts = np.zeros((len(parts), _CLASSES.stop), dtype=np.int64)
+    moments = np.empty((len(parts), 2, 5))
+    counts[:, _ROWS] = parts.lengths
+    has_latency = np.isfinite(latency_ms)
+    present = None if has_latency.all() else has_latency
+    moments[:, _LATENCY_MOMENTS] = moments_by_part(latency_ms, present, parts)
+    # whole nanoseconds, so that the sum is exact, merges by addition and never goes back
+    nanoseconds = np.rint(np.where(has_latency, latency_ms, 0.0) * 1e6)
+    sums = np.add.reduceat(nanoseconds, parts.starts)
+    counts[:, _NANOSECONDS] = [min(int(total), MAX_COUNT) for total in sums.tolist()]
+    if len(parts) == 1:
+        counts[0, _LATENCY] = bin_counts(latency_ms[has_latency], _EDGES)
+    else:
+        bins = np.searchsorted(_EDGES, latency_ms)
+        bins[~has_latency] = _LATENCY_BINS
+        counts[:, _LATENCY] = parts.count(bins, _LATENCY_BINS + 1)[:, :-1]
+    has_class = classes != NO_CLASS
+    if has_class.any():
+        numbers = np.where(has_class, classes, CLASS_LIMIT + 1)
+        counts[:, _CLASSES] = parts.count(numbers, CLASS_LIMIT + 2)[:, :-1]
+    has_score = np.isfinite(scores)
+    present = None if has_score.all() else has_score
+    moments[:, _SCORE_MOMENTS] = moments_by_part(scores, present, parts)
+    return [Traffic(Pane(*pair)) for pair in zip(counts, moments, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -69,32 +115,6 @@ class Traffic:
     def zeros() -> Traffic:
         """Traffic of nothing."""
         return Traffic(Pane.zeros(_CLASSES.stop, 2))
-
-    @staticmethod
-    def of(
-        rows: int,
-        latency_ms: NDArray[np.float64],
-        classes: NDArray[np.intp],
-        scores: NDArray[np.float64],
-    ) -> Traffic:
-        """Traffic of some events.
-
-        Args:
-            rows: how many events.
-            latency_ms: the latencies that there are, finite.
-            classes: the number of each predicted class, CLASS_LIMIT for any other.
-            scores: the scores that there are, finite.
-        """
-        new = Traffic.zeros()
-        counts = new.pane.counts
-        counts[_ROWS] = rows
-        # whole nanoseconds, so that the sum is exact, merges by addition and never goes back
-        counts[_NANOSECONDS] = min(int(np.rint(latency_ms * 1e6).sum()), _LARGEST)
-        counts[_LATENCY] = bin_counts(latency_ms, _EDGES)
-        counts[_CLASSES] = np.bincount(classes, minlength=CLASS_LIMIT + 1)
-        new.pane.moments[_LATENCY_MOMENTS] = moments_of(latency_ms)
-        new.pane.moments[_SCORE_MOMENTS] = moments_of(scores)
-        return new
 
     def merged(self, other: Traffic) -> Traffic:
         """Both as one."""

@@ -1,19 +1,21 @@
 """What is kept in SQLite, and the one transaction that changes it."""
 
-from mlguard_sidecar.store.hours import Hours
-from mlguard_sidecar.store.maintain import Retention, maintain, store_bytes
-from mlguard_sidecar.store.open import open_store
-from mlguard_sidecar.store.read import TRAFFIC, Saved, load, read_total
-from mlguard_sidecar.store.write import commit
+from mlguard_sidecar.store.compaction import Retention, compact, store_bytes
+from mlguard_sidecar.store.read import TRAFFIC, Snapshot, load, read_total
+from mlguard_sidecar.store.store import Store
+from mlguard_sidecar.store.tables import open_store
+from mlguard_sidecar.store.windows import HourlyCache
+from mlguard_sidecar.store.write import Writer
 
 __all__ = [
     "TRAFFIC",
-    "Hours",
+    "HourlyCache",
     "Retention",
-    "Saved",
-    "commit",
+    "Snapshot",
+    "Store",
+    "Writer",
+    "compact",
     "load",
-    "maintain",
     "open_store",
     "read_total",
     "store_bytes",

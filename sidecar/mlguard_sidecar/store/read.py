@@ -10,29 +10,29 @@ import msgspec
 import numpy as np
 
 from mlguard_sidecar.baseline import load as load_baseline
-from mlguard_sidecar.engine.delta import Tally
-from mlguard_sidecar.engine.levels import DAY, EVER
-from mlguard_sidecar.engine.schema import load_schema
-from mlguard_sidecar.engine.view import ModelView
 from mlguard_sidecar.histogram import Pane, Traffic, decode
+from mlguard_sidecar.models import Counters, ModelView, load_schema
+from mlguard_sidecar.models.resolutions import DAY, TOTAL
 from mlguard_sidecar.wire import ModelKey, Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlite_utils import Database
 
 
 TRAFFIC = "traffic"
-"""The series of traffic panes."""
+"""The binning of traffic panes, which never changes."""
 
-TALLY_SEPARATOR = "\x1f"
+LABEL_SEPARATOR = "\x1f"
 
 _SELECT = (
-    "SELECT body FROM pane JOIN model ON model.id = pane.model"
-    " WHERE (project, model.model, endpoint) = (?, ?, ?) AND series = ?"
+    "FROM pane JOIN model ON model.id = pane.model"
+    " WHERE (project, model.model, endpoint) = (?, ?, ?) AND binning = ?"
 )
 
 
-class Lesson(msgspec.Struct, array_like=True):
+class TrainingRows(msgspec.Struct, array_like=True):
     """Rows in the form in which they wait for the baseline; NaN is kept as None."""
 
     times: list[float]
@@ -41,13 +41,13 @@ class Lesson(msgspec.Struct, array_like=True):
     features: dict[str, list[int | float | bool | str | None]] | None
 
     @staticmethod
-    def of(rows: Rows) -> Lesson:
-        """Only what a baseline and its panes need: no latency."""
+    def of(rows: Rows) -> TrainingRows:
+        """Return only what a baseline and its panes need: no latency."""
         scores = rows.optional_scores()
-        return Lesson(rows.times.tolist(), list(rows.y_pred), scores, rows.features)
+        return TrainingRows(rows.times.tolist(), list(rows.y_pred), scores, rows.features)
 
     def rows(self, key: ModelKey) -> Rows:
-        """The rows again."""
+        """Return the rows again."""
         return Rows(
             key,
             np.array(self.times),
@@ -59,25 +59,30 @@ class Lesson(msgspec.Struct, array_like=True):
 
 
 @dataclass(frozen=True)
-class Saved:
+class Snapshot:
     """What the last process left.
 
     Attributes:
         views: committed figures, without their windows.
-        lessons: rows kept for the baseline.
+        training_rows: kept for the baseline.
         sequences: client -> its last committed batch.
-        tally: the sidecar's own counts.
+        counters: the sidecar's own counts.
     """
 
     views: dict[ModelKey, ModelView]
-    lessons: dict[ModelKey, list[Rows]]
+    training_rows: dict[ModelKey, list[Rows]]
     sequences: dict[str, int]
-    tally: Tally
+    counters: Counters
 
 
-def load(db: Database) -> Saved:
-    """Read what the last process left."""
-    views, lessons = {}, {}
+def load(db: Database) -> Snapshot:
+    """Read what the last process left.
+
+    Raises:
+        sqlite3.Error: the database refused.
+        ValueError: something in it cannot be read.
+    """
+    views, training_rows = {}, {}
     for number, project, model, endpoint, first_seen, stored in db.execute(
         "SELECT id, project, model, endpoint, first_seen, schema FROM model"
     ).fetchall():
@@ -89,10 +94,10 @@ def load(db: Database) -> Saved:
             ).fetchall()
         }
         schema = load_schema(stored, baselines)
-        lessons[key] = [
-            msgspec.json.decode(body, type=Lesson).rows(key)
+        training_rows[key] = [
+            msgspec.json.decode(body, type=TrainingRows).rows(key)
             for (body,) in db.execute(
-                "SELECT body FROM lesson WHERE model = ? ORDER BY id", (number,)
+                "SELECT body FROM training_rows WHERE model = ? ORDER BY id", (number,)
             ).fetchall()
         ]
         views[key] = ModelView(
@@ -100,40 +105,50 @@ def load(db: Database) -> Saved:
             first_seen,
             schema,
             Traffic.zeros().merged(Traffic(read_total(db, key, TRAFFIC))),
-            read_total(db, key, schema.series),
+            read_total(db, key, schema.binning),
         )
     sequences = dict(db.execute("SELECT id, last_seq FROM client").fetchall())
-    tally = Tally(
+    counters = Counters(
         Counter(
             {
-                tuple(name.split(TALLY_SEPARATOR)): value
-                for name, value in db.execute("SELECT name, value FROM tally").fetchall()
+                tuple(name.split(LABEL_SEPARATOR)): value
+                for name, value in db.execute("SELECT name, value FROM counter").fetchall()
             }
         )
     )
-    return Saved(views, lessons, sequences, tally)
+    return Snapshot(views, training_rows, sequences, counters)
 
 
-def read_total(db: Database, key: ModelKey, series: str) -> Pane:
-    """Everything that was ever counted in a series."""
-    row = db.execute(f"{_SELECT} AND level = ?", (*key, series, EVER)).fetchone()
-    return decode(row[0]) if row else Pane.zeros(0, 0)
+def read_total(db: Database, key: ModelKey, binning: str) -> Pane:
+    """Return everything that was ever counted in a binning."""
+    return read_pane(db, key, binning, TOTAL, 0) or Pane.zeros(0, 0)
 
 
-def read_panes(db: Database, key: ModelKey, series: str, start: int, end: int) -> Pane:
-    """The panes of any width that begin between two times, merged.
+def read_pane(
+    db: Database, key: ModelKey, binning: str, resolution: int, start: int
+) -> Pane | None:
+    """Return one pane, None where there is none."""
+    row = db.execute(
+        f"SELECT body {_SELECT} AND resolution = ? AND start = ?",
+        (*key, binning, resolution, start),
+    ).fetchone()
+    return decode(row[0]) if row else None
+
+
+def read_panes(
+    db: Database, key: ModelKey, binning: str, start: int, end: int
+) -> Iterator[tuple[int, Pane]]:
+    """Yield the panes of any width that begin between two times, each with its begin.
 
     Args:
         db: the database.
         key: the model.
-        series: TRAFFIC, or a baseline.
+        binning: TRAFFIC, or a baseline.
         start: epoch seconds, included.
         end: epoch seconds, left out.
     """
-    total = Pane.zeros(0, 0)
-    for (body,) in db.execute(
-        f"{_SELECT} AND level <= ? AND start >= ? AND start < ?",
-        (*key, series, DAY, start, end),
+    for begin, body in db.execute(
+        f"SELECT start, body {_SELECT} AND resolution <= ? AND start >= ? AND start < ?",
+        (*key, binning, DAY, start, end),
     ):
-        total = total.merged(decode(body))
-    return total
+        yield begin, decode(body)

@@ -1,106 +1,161 @@
-"""The commit: everything taken in since the last one, in one transaction."""
+"""The commit: everything taken since the last one, in one transaction."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlguard_sidecar.engine.levels import EVER
-from mlguard_sidecar.engine.schema import LEARNING, dump_schema
-from mlguard_sidecar.histogram import Pane, decode, encode
-from mlguard_sidecar.store.read import TALLY_SEPARATOR, TRAFFIC, Lesson
+from mlguard_sidecar.histogram import Pane, decode, encode, merge_panes
+from mlguard_sidecar.models import UNBINNED, Schema, dump_schema
+from mlguard_sidecar.models.resolutions import HOUR_CACHE, HOUR_SECONDS, TOTAL
+from mlguard_sidecar.store.read import LABEL_SEPARATOR, TRAFFIC, TrainingRows
 from mlguard_sidecar.wire import Reason
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-    from mlguard_sidecar.engine.delta import Delta, ModelDelta, PaneKey
+    from mlguard_sidecar.models import Delta, ModelDelta, PaneKey
     from mlguard_sidecar.wire import ModelKey
 
 
-_FULL = 2**53
+_MAX_COUNTER = 2**53
+_MAX_KEPT_STARTS = 2
 
 log = logging.getLogger(__name__)
 
+_Place = tuple[int, str, int, int]
+"""Model, binning, resolution and start of a pane."""
 
-def commit(db: Database, delta: Delta) -> None:
-    """Add a delta to the database: all of it, or, where this raises, nothing.
 
-    The events of a model for which this fails for a reason of its own become rejected ones.
+class Writer:
+    """Adds deltas to the database; used by its thread alone.
 
-    Raises:
-        sqlite3.Error: the database refused.
+    It keeps the panes that it wrote last, as the next commit mostly adds to the same ones.
     """
-    with db.atomic():
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._models: dict[ModelKey, tuple[int, Schema, float]] = {}
+        self._panes: dict[tuple[int, str, int], dict[int, Pane]] = {}
+
+    def commit(self, delta: Delta) -> None:
+        """Add a delta to the database: all of it, or, where this raises, nothing.
+
+        The events of a model for which this fails for a reason of its own become rejected ones.
+
+        Raises:
+            sqlite3.Error: the database refused.
+        """
+        try:
+            with self._db.atomic():
+                self._commit(delta)
+        except BaseException:
+            self.forget()
+            raise
+
+    def forget(self) -> None:
+        """Forget what was kept: the database has changed otherwise."""
+        self._models.clear()
+        self._panes.clear()
+
+    def _commit(self, delta: Delta) -> None:
+        db = self._db
         for key, gained in list(delta.models.items()):
             try:
                 with db.atomic():
-                    _commit_model(db, _model_id(db, key, gained, delta.now), gained)
+                    self._commit_model(self._model_id(key, gained, delta.now), gained)
             except (sqlite3.Error, OSError, MemoryError):
                 raise
             except Exception:  # an unreadable pane, say, must cost that model alone
                 log.exception("events of %s cannot be stored", "/".join(key))
                 delta.reject_model(key, Reason.INTERNAL)
+                self.forget()
         for client, last_seq in delta.sequences.items():
             db.execute(
                 "INSERT INTO client VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
                 " SET last_seq = excluded.last_seq, seen = excluded.seen",
                 (client, last_seq, delta.now),
             )
-        for name, n in delta.tally.counts.items():
+        for name, n in delta.counters.counts.items():
             db.execute(
-                "INSERT INTO tally VALUES (?, ?) ON CONFLICT (name) DO UPDATE"
+                "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE"
                 " SET value = min(value + excluded.value, ?)",
-                (TALLY_SEPARATOR.join(name), min(n, _FULL), _FULL),
+                (LABEL_SEPARATOR.join(name), min(n, _MAX_COUNTER), _MAX_COUNTER),
             )
 
+    def _model_id(self, key: ModelKey, gained: ModelDelta, now: float) -> int:
+        first_seen = gained.first_seen(now)
+        number, schema, known_since = self._models.get(key, (0, None, 0.0))
+        if schema is gained.schema and known_since <= first_seen:
+            return number
+        (number, since) = self._db.execute(
+            "INSERT INTO model (project, model, endpoint, first_seen, schema)"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET schema = excluded.schema,"
+            " first_seen = min(first_seen, excluded.first_seen) RETURNING id, first_seen",
+            (*key, first_seen, dump_schema(gained.schema)),
+        ).fetchone()
+        self._models[key] = (int(number), gained.schema, since)
+        return int(number)
 
-def _model_id(db: Database, key: ModelKey, gained: ModelDelta, now: float) -> int:
-    (number,) = db.execute(
-        "INSERT INTO model (project, model, endpoint, first_seen, schema) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET schema = excluded.schema,"
-        " first_seen = min(first_seen, excluded.first_seen) RETURNING id",
-        (*key, gained.first_seen(now), dump_schema(gained.schema)),
-    ).fetchone()
-    return int(number)
+    def _commit_model(self, model: int, gained: ModelDelta) -> None:
+        baseline = gained.schema.baseline
+        if baseline is not None:
+            self._db.execute(
+                "INSERT OR IGNORE INTO baseline VALUES (?, ?, ?)",
+                (model, baseline.id, baseline.body),
+            )
+        if gained.baseline_built:
+            self._db.execute("DELETE FROM training_rows WHERE model = ?", (model,))
+            self._db.execute("DELETE FROM pane WHERE model = ? AND binning = ?", (model, UNBINNED))
+            self._panes = {k: v for k, v in self._panes.items() if k[:2] != (model, UNBINNED)}
+        for rows in gained.training_rows:
+            self._db.execute(
+                "INSERT INTO training_rows (model, body) VALUES (?, ?)",
+                (model, msgspec.json.encode(TrainingRows.of(rows))),
+            )
+        self._add_panes(model, TRAFFIC, {k: t.pane for k, t in gained.traffic.items()})
+        for binning, panes in gained.features.items():
+            self._add_panes(model, binning, panes)
+
+    def _add_panes(self, model: int, binning: str, panes: dict[PaneKey, Pane]) -> None:
+        if not panes:
+            return
+        for (resolution, start), pane in panes.items():
+            self._add((model, binning, resolution, start), pane)
+        for hour in {key.start // HOUR_SECONDS * HOUR_SECONDS for key in panes}:
+            self._db.execute(
+                "DELETE FROM pane WHERE model = ? AND binning = ? AND resolution = ? AND start = ?",
+                (model, binning, HOUR_CACHE, hour),
+            )
+        self._add((model, binning, TOTAL, 0), merge_panes(list(panes.values())))
+
+    def _add(self, place: _Place, pane: Pane) -> None:
+        """Merge a pane into what is stored."""
+        start = place[3]
+        kept = self._panes.setdefault((place[0], place[1], place[2]), {})
+        known = kept.pop(start, None)
+        if known is None:
+            row = self._db.execute(
+                "SELECT body FROM pane"
+                " WHERE model = ? AND binning = ? AND resolution = ? AND start = ?",
+                place,
+            ).fetchone()
+            known = decode(row[0]) if row else None
+        merged = pane if known is None else known.merged(pane)
+        put_pane(self._db, *place, merged)
+        kept[start] = merged
+        while len(kept) > _MAX_KEPT_STARTS:
+            del kept[next(iter(kept))]
 
 
-def _commit_model(db: Database, model: int, gained: ModelDelta) -> None:
-    baseline = gained.schema.baseline
-    if baseline is not None:
-        db.execute(
-            "INSERT OR IGNORE INTO baseline VALUES (?, ?, ?)", (model, baseline.id, baseline.body)
-        )
-    if gained.learnt:
-        db.execute("DELETE FROM lesson WHERE model = ?", (model,))
-        db.execute("DELETE FROM pane WHERE model = ? AND series = ?", (model, LEARNING))
-    for rows in gained.lesson:
-        db.execute(
-            "INSERT INTO lesson (model, body) VALUES (?, ?)",
-            (model, msgspec.json.encode(Lesson.of(rows))),
-        )
-    _add_panes(db, model, TRAFFIC, {k: t.pane for k, t in gained.traffic.items()})
-    for series, panes in gained.features.items():
-        _add_panes(db, model, series, panes)
-
-
-def _add_panes(db: Database, model: int, series: str, panes: dict[PaneKey, Pane]) -> None:
-    if not panes:
-        return
-    for (level, start), pane in panes.items():
-        add_pane(db, model, series, level, start, pane)
-    add_pane(db, model, series, EVER, 0, reduce(Pane.merged, panes.values()))
-
-
-def add_pane(db: Database, model: int, series: str, level: int, start: int, pane: Pane) -> None:
-    """Merge a pane into what is stored."""
-    where = (model, series, level, start)
-    known = db.execute(
-        "SELECT body FROM pane WHERE model = ? AND series = ? AND level = ? AND start = ?", where
-    ).fetchone()
-    merged = pane if known is None else decode(known[0]).merged(pane)
-    db.execute("INSERT OR REPLACE INTO pane VALUES (?, ?, ?, ?, ?)", (*where, encode(merged)))
+def put_pane(
+    db: Database, model: int, binning: str, resolution: int, start: int, pane: Pane
+) -> None:
+    """Store a pane instead of the one that is there."""
+    db.execute(
+        "INSERT OR REPLACE INTO pane VALUES (?, ?, ?, ?, ?)",
+        (model, binning, resolution, start, encode(pane)),
+    )

@@ -1,7 +1,7 @@
 """The wire format: bytes of the socket in, checked columns of events out."""
 
-from mlguard_sidecar.wire.check import checked
-from mlguard_sidecar.wire.message import (
+from mlguard_sidecar.wire.errors import Reason, RejectedError
+from mlguard_sidecar.wire.messages import (
     LINE_LIMIT,
     Batch,
     Hello,
@@ -9,15 +9,16 @@ from mlguard_sidecar.wire.message import (
     decode_block,
     decode_line,
 )
-from mlguard_sidecar.wire.reasons import Reason, Refused
 from mlguard_sidecar.wire.rows import (
     FEATURE_LIMIT,
     ModelKey,
     Rows,
     is_name,
+    positions,
     rows_of_batch,
     rows_of_events,
 )
+from mlguard_sidecar.wire.validate import validate
 
 __all__ = [
     "FEATURE_LIMIT",
@@ -27,12 +28,13 @@ __all__ = [
     "Line",
     "ModelKey",
     "Reason",
-    "Refused",
+    "RejectedError",
     "Rows",
-    "checked",
     "decode_block",
     "decode_line",
     "is_name",
+    "positions",
     "rows_of_batch",
     "rows_of_events",
+    "validate",
 ]

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
-from mlguard_sidecar.wire.reasons import Reason, Refused
+from mlguard_sidecar.wire.errors import Reason, RejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from mlguard_sidecar.wire.message import Batch, Line, Value
+    from mlguard_sidecar.wire.messages import Batch, Line, Value
 
 FEATURE_LIMIT = 512
 ROW_LIMIT = 65_536
 ID_LIMIT = 128
-_LONGEST_STAMP = 40
+_MAX_TIMESTAMP_LENGTH = 40
 
 
 class ModelKey(NamedTuple):
@@ -103,41 +103,54 @@ def joined(parts: Sequence[Rows]) -> Rows:
 _key_of = attrgetter("project_id", "model_id", "endpoint")
 
 
-def rows_of_events(events: Sequence[Line], now: float) -> tuple[list[Rows], list[Refused]]:
-    """Turn events into columns, model by model; what cannot be counted is told apart."""
+def rows_of_events(
+    events: Sequence[Line], now: float
+) -> tuple[list[tuple[Rows, Sequence[Line]]], list[RejectedError]]:
+    """Turn events into columns, model by model.
+
+    Returns:
+        Rows, each with the events that they are of, and what cannot be counted.
+    """
     groups: defaultdict[tuple[str | None, str | None, str, bool], list[Line]] = defaultdict(list)
     for key, event in zip(map(_key_of, events), events, strict=True):
         groups[(*key, event.features is None)].append(event)
-    rows, refused = [], []
+    rows: list[tuple[Rows, Sequence[Line]]] = []
+    rejected = []
     for (project, model, endpoint, bare), group in groups.items():
         try:
             key = model_key(project, model, endpoint)
-        except Refused as error:
-            refused.append(Refused(error.reason, str(error), len(group)))
+        except RejectedError as error:
+            rejected.append(RejectedError(error.reason, str(error), positions(group, events)))
             continue
         few = [e for e in group if e.features is None or len(e.features) <= FEATURE_LIMIT]
         if len(few) < len(group):
-            most = max(len(e.features or ()) for e in group)
-            refused.append(_too_many_features(most, len(group) - len(few)))
+            many = [e for e in group if e.features is not None and len(e.features) > FEATURE_LIMIT]
+            most = max(len(e.features or ()) for e in many)
+            rejected.append(_too_many_features(most, positions(many, events)))
         for part, features in [(few, None)] if bare else _with_columns(few):
-            rows.append(
-                Rows(
-                    key,
-                    _times([e.timestamp for e in part], now),
-                    _floats([e.latency_ms for e in part]),
-                    [e.y_pred for e in part],
-                    _scores([e.y_proba for e in part]),
-                    features,
-                )
+            columns = Rows(
+                key,
+                _times([e.timestamp for e in part], now),
+                _floats([e.latency_ms for e in part]),
+                [e.y_pred for e in part],
+                _scores([e.y_proba for e in part]),
+                features,
             )
-    return rows, refused
+            rows.append((columns, part))
+    return rows, rejected
+
+
+def positions(part: Sequence[Line], events: Sequence[Line]) -> list[int]:
+    """Return where the events of a part stand among all events."""
+    where = {id(event): i for i, event in enumerate(events)}
+    return [where[id(event)] for event in part]
 
 
 def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
     """The rows of a batch.
 
     Raises:
-        Refused: the whole batch cannot be counted.
+        RejectedError: the whole batch cannot be counted.
     """
     columns = [batch.timestamp, batch.latency_ms, batch.y_pred, batch.y_proba]
     lengths = {len(c) for c in columns if c is not None}
@@ -145,15 +158,18 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
     n = max(lengths, default=0)
     if len(lengths) > 1:
         found = ", ".join(map(str, sorted(lengths)))
-        raise Refused(Reason.UNEVEN_COLUMNS, f"columns of lengths {found}, expected one length", n)
+        raise RejectedError(
+            Reason.UNEVEN_COLUMNS, f"columns of lengths {found}, expected one length", range(n)
+        )
     if n > ROW_LIMIT:
-        raise Refused(Reason.TOO_MANY_ROWS, f"{n} rows in a batch, expected at most {ROW_LIMIT}", n)
+        text = f"{n} rows in a batch, expected at most {ROW_LIMIT}"
+        raise RejectedError(Reason.TOO_MANY_ROWS, text, range(n))
     if batch.features is not None and len(batch.features) > FEATURE_LIMIT:
-        raise _too_many_features(len(batch.features), max(n, 1))
+        raise _too_many_features(len(batch.features), range(max(n, 1)))
     try:
         key = model_key(line.project_id, line.model_id, line.endpoint)
-    except Refused as error:
-        raise Refused(error.reason, str(error), max(n, 1)) from None
+    except RejectedError as error:
+        raise RejectedError(error.reason, str(error), range(max(n, 1))) from None
     return Rows(
         key,
         np.full(n, now) if batch.timestamp is None else _times(batch.timestamp, now),
@@ -174,19 +190,21 @@ def model_key(project: str | None, model: str | None, endpoint: str) -> ModelKey
     """The key of a model.
 
     Raises:
-        Refused: an identifier is missing or cannot be a label.
+        RejectedError: an identifier is missing or cannot be a label.
     """
     for name, value in (("project_id", project), ("model_id", model), ("endpoint", endpoint)):
         if value is None:
-            raise Refused(Reason.MISSING_ID, f"{name} is missing")
+            raise RejectedError(Reason.MISSING_ID, f"{name} is missing")
         if not is_name(value):
-            raise Refused(Reason.BAD_ID, f"{name} must be 1 to {ID_LIMIT} printable characters")
+            raise RejectedError(
+                Reason.BAD_ID, f"{name} must be 1 to {ID_LIMIT} printable characters"
+            )
     return ModelKey(cast("str", project), cast("str", model), endpoint)
 
 
-def _too_many_features(found: int, rows: int) -> Refused:
+def _too_many_features(found: int, indices: Sequence[int]) -> RejectedError:
     text = f"{found} features, expected at most {FEATURE_LIMIT}"
-    return Refused(Reason.TOO_MANY_FEATURES, text, rows)
+    return RejectedError(Reason.TOO_MANY_FEATURES, text, indices)
 
 
 def _of_few_names(events: list[Line]) -> Iterator[list[Line]]:
@@ -234,26 +252,26 @@ def _times(stamps: Sequence[float | str | None], now: float) -> NDArray[np.float
     if kinds <= {float}:
         return np.array(stamps, dtype=np.float64)
     if kinds <= {str}:
-        epoch_of = {text: _moment(text) for text in set(cast("Sequence[str]", stamps))}
+        epoch_of = {text: _epoch_seconds(text) for text in set(cast("Sequence[str]", stamps))}
         return np.array([epoch_of[text] for text in stamps], dtype=np.float64)  # type: ignore[index]
     return np.array(
-        [now if s is None else _moment(s) if isinstance(s, str) else s for s in stamps],
+        [now if s is None else _epoch_seconds(s) if isinstance(s, str) else s for s in stamps],
         dtype=np.float64,
     )
 
 
-def _moment(text: str) -> float:
-    return _epoch(text) if len(text) <= _LONGEST_STAMP else math.nan
+def _epoch_seconds(text: str) -> float:
+    return _parsed(text) if len(text) <= _MAX_TIMESTAMP_LENGTH else math.nan
 
 
 @lru_cache(maxsize=8192)
-def _epoch(text: str) -> float:
+def _parsed(text: str) -> float:
     """Epoch seconds of an RFC 3339 time, UTC where it names no offset; NaN where it is none."""
     if len(text) < 19 or text[10] not in "Tt ":
         return math.nan
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return math.nan
 

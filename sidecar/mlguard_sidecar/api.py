@@ -1,0 +1,92 @@
+"""HTTP: what the sidecar's models show, as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mlguard_sidecar.statistics import ColumnStatistics, ModelStatistics, TrafficStatistics
+    from mlguard_sidecar.telemetry import Telemetry
+
+
+def model_routes(
+    statistics: Callable[[], Sequence[ModelStatistics]],
+    telemetry: Telemetry,
+    clock: Callable[[], float],
+) -> list[web.RouteDef]:
+    """Return the paths that answer about models."""
+
+    async def models(_: web.Request) -> web.Response:
+        now = clock()
+        answer = {
+            "models": [_model(model, now) for model in statistics()],
+            "events": {
+                "committed": telemetry.total("events_committed"),
+                "rejected": telemetry.total("events_rejected"),
+                "dropped_by_clients": telemetry.total("client_dropped_events"),
+            },
+            "store_errors": telemetry.store_errors,
+        }
+        return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+    return [web.get("/api/v1/models", models)]
+
+
+def _model(model: ModelStatistics, now: float) -> dict[str, Any]:
+    baseline = model.schema.baseline
+    return {
+        "project": model.key.project,
+        "model": model.key.model,
+        "endpoint": model.key.endpoint,
+        "inferences": model.total.rows,
+        "baseline": baseline.id if baseline else None,
+        "learning_ratio": model.learning_ratio,
+        "drifted": model.drifted,
+        "windows": [_traffic(window, now) for window in model.traffic],
+        "columns": [_column(column) for column in model.columns],
+    }
+
+
+def _traffic(traffic: TrafficStatistics, now: float) -> dict[str, Any]:
+    p50, p95, p99 = traffic.latency_quantiles or (None, None, None)
+    mean, stddev = traffic.score or (None, None)
+    return {
+        "window": traffic.window,
+        "inferences": traffic.inferences,
+        "inferences_per_second": traffic.rate(now),
+        "latency_p50_seconds": p50,
+        "latency_p95_seconds": p95,
+        "latency_p99_seconds": p99,
+        "prediction_ratios": dict(traffic.class_ratios),
+        "score_mean": mean,
+        "score_stddev": stddev,
+    }
+
+
+def _column(column: ColumnStatistics) -> dict[str, Any]:
+    drift = column.drift
+    return {
+        "name": column.column.name,
+        "role": column.column.role,
+        "kind": column.column.kind,
+        "window": column.window,
+        "rows": column.rows,
+        "count": column.count,
+        "missing": column.missing,
+        "invalid": column.invalid,
+        "mean": column.mean,
+        "stddev": column.stddev,
+        "min": column.minimum,
+        "max": column.maximum,
+        "out_of_range": column.out_of_range,
+        "unseen": column.unseen,
+        "samples": column.samples,
+        "psi": drift.psi if drift else None,
+        "psi_critical": drift.critical if drift else None,
+        "js_distance": drift.js if drift else None,
+    }

@@ -1,0 +1,215 @@
+"""Commits what was taken: when, and what follows from it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from collections import Counter
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar import telemetry as t
+from mlguard_sidecar.wire import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mlguard_sidecar.models import Delta, ModelRegistry
+    from mlguard_sidecar.refresher import WindowRefresher
+    from mlguard_sidecar.store import Store
+    from mlguard_sidecar.telemetry import Telemetry
+
+QUIET_SECONDS = 1.0
+"""How long an event waits for its commit, at the most, while the database is well."""
+
+BUSY_SECONDS = 0.25
+"""The same while much comes in, which is from so many rows on."""
+
+BUSY_ROWS = 200
+
+_MAX_RETRY_SECONDS = 10.0
+_SIZE_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Committer:
+    """Commits deltas, one at a time, and shows them in the views.
+
+    At most every second while little comes in, every quarter of a second while much does, and at
+    once where someone waits for it or memory fills.
+
+    Args:
+        store: the database.
+        registry: what was taken.
+        refresher: reads the windows of new models.
+        telemetry: counts commits.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: ModelRegistry,
+        refresher: WindowRefresher,
+        telemetry: Telemetry,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._refresher = refresher
+        self._telemetry = telemetry
+        self._subscribers: list[Callable[[Mapping[str, int]], None]] = []
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._something = asyncio.Event()  # is there to commit
+        self._much = asyncio.Event()
+        self._now = asyncio.Event()
+        self._failed: Delta | None = None
+        self._under_way: Delta | None = None
+        self._behind = False
+        self._committed = 0
+        self._sized = -_SIZE_SECONDS
+        telemetry.pending = self._pending
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last commit failed."""
+        return self._failed is not None
+
+    def subscribe(self, acknowledge: Callable[[Mapping[str, int]], None]) -> None:
+        """Have the clients' last committed batches passed on after each commit."""
+        self._subscribers.append(acknowledge)
+
+    def notify(self) -> None:
+        """Take note that there may be something to commit."""
+        self._something.set()
+        if self._registry.is_full:
+            self._hurry()
+        elif self._registry.pending_rows >= BUSY_ROWS:
+            self._much.set()
+
+    async def wait_for(self, number: int) -> None:
+        """Wait until a delta is committed; a commit starts at once, shared by all who wait.
+
+        Args:
+            number: of the delta.
+        """
+        if number <= self._committed:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append((number, waiter))
+        self._hurry()
+        await waiter
+
+    def _pending(self) -> Counter[str]:
+        """Return events that wait because a commit failed.
+
+        While commits succeed this is nothing: what came in since the last one shows with the
+        next, so that a counter that was once scraped stands for what is stored, and a killed
+        process never makes it go back.
+        """
+        if not self._behind:
+            return Counter()
+        waiting = self._registry.pending_events()
+        return waiting + self._under_way.events_by_source() if self._under_way else waiting
+
+    async def run(self) -> None:
+        """Commit what comes in, until cancelled; less often while that fails."""
+        retry, last = BUSY_SECONDS, -QUIET_SECONDS
+        while True:
+            await self._something.wait()
+            await self._until_due(last)
+            for event in (self._something, self._much, self._now):
+                event.clear()
+            last = monotonic()
+            if await self.commit():
+                retry = BUSY_SECONDS
+            else:
+                self._something.set()
+                await asyncio.sleep(retry)
+                retry = min(retry * 2, _MAX_RETRY_SECONDS)
+
+    async def _until_due(self, last: float) -> None:
+        """Wait for the time of the next commit, given that of the last one."""
+        if self._now.is_set():
+            return
+        for event, seconds in ((self._much, QUIET_SECONDS), (self._now, BUSY_SECONDS)):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(last + seconds - monotonic()):
+                    await event.wait()
+
+    async def commit(self) -> bool:
+        """Commit, show and acknowledge what was taken; whether the database took it.
+
+        Once begun it goes on to its end, even where the caller is cancelled.
+        """
+        self._running = asyncio.ensure_future(self._commit_locked())
+        return await asyncio.shield(self._running)
+
+    async def _commit_locked(self) -> bool:
+        async with self._store.lock:
+            delta = self._failed or self._registry.close_delta()
+            if not delta:
+                self._behind = False
+                self._release(delta.number)
+                return True
+            self._under_way = delta
+            begin = perf_counter()
+            try:
+                await self._store.commit(delta)
+            except (sqlite3.Error, OSError) as error:
+                self._fail(delta, str(error))
+                return False
+            except Exception:  # a fault of ours: trying again would not help
+                log.exception("events cannot be stored")
+                self._fail(delta.rejected(Reason.INTERNAL), "its events are rejected")
+                return False
+            self._telemetry.observe_commit(perf_counter() - begin)
+            self._behind = self._failed is not None  # what came in meanwhile is yet to commit
+            if self._failed is not None:
+                log.info("commits succeed again")
+                self._failed = None
+                self._something.set()
+            self._under_way = None
+            for view in self._registry.apply(delta):
+                await self._refresher.read(view, with_totals=True)
+            # last, so that who is notified finds it in the figures
+            for acknowledge in self._subscribers:
+                acknowledge(delta.sequences)
+            self._release(delta.number)
+        await self._measure_size()
+        self._refresher.check_clock()
+        return True
+
+    def _fail(self, delta: Delta, why: str) -> None:
+        self._telemetry.count(t.STORE_ERRORS)
+        if self._failed is None:
+            log.error("commit failed, trying again: %s", why)
+        self._failed = self._under_way = delta
+        self._behind = True
+
+    def _release(self, number: int) -> None:
+        """Tell who waits for deltas up to a number."""
+        self._committed = number
+        waiters, self._waiters = self._waiters, []
+        for wanted, waiter in waiters:
+            if wanted > number:
+                self._waiters.append((wanted, waiter))
+            elif not waiter.done():
+                waiter.set_result(None)
+        if self._waiters:
+            self._hurry()
+
+    def _hurry(self) -> None:
+        for event in (self._something, self._much, self._now):
+            event.set()
+
+    async def _measure_size(self) -> None:
+        if monotonic() - self._sized < _SIZE_SECONDS:
+            return
+        self._sized = monotonic()
+        size = await self._store.size()
+        if size is None:  # the commit stands all the same
+            self._telemetry.count(t.STORE_ERRORS)
+        else:
+            self._telemetry.store_bytes = size

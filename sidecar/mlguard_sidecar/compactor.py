@@ -1,0 +1,73 @@
+"""Keeps the database small, hour by hour."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar import telemetry as t
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from mlguard_sidecar.models import ModelRegistry
+    from mlguard_sidecar.refresher import WindowRefresher
+    from mlguard_sidecar.store import Retention, Store
+    from mlguard_sidecar.telemetry import Telemetry
+
+_SECONDS = 3600.0
+
+log = logging.getLogger(__name__)
+
+
+class Compactor:
+    """Folds and drops old panes, and forgets clients that are gone.
+
+    Args:
+        store: the database.
+        registry: forgets the clients too.
+        refresher: reads the windows again, as panes in them were folded.
+        telemetry: counts what fails.
+        retention: how long panes keep their width.
+        connected: clients that are not silent.
+        clock: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: ModelRegistry,
+        refresher: WindowRefresher,
+        telemetry: Telemetry,
+        retention: Retention,
+        connected: Callable[[], Collection[str]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._refresher = refresher
+        self._telemetry = telemetry
+        self._retention = retention
+        self._connected = connected
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Compact at the start and every hour."""
+        while True:
+            await self.compact()
+            await asyncio.sleep(_SECONDS)
+
+    async def compact(self) -> None:
+        """Compact once."""
+        async with self._store.lock:
+            try:
+                done = await self._store.compact(self._clock(), self._retention, self._connected())
+            except (sqlite3.Error, OSError, ValueError) as error:
+                self._telemetry.count(t.STORE_ERRORS)
+                log.error("old panes cannot be folded: %s", error)  # noqa: TRY400
+                return
+            self._registry.forget_clients(done.forgotten)
+        if done.folded:
+            await self._refresher.read_all()

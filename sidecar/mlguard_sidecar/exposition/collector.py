@@ -1,0 +1,279 @@
+"""The statistics of models in Prometheus' terms, made again for each scrape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.samples import Sample
+
+from mlguard_common.metrics import Families
+from mlguard_sidecar.drift import smoothed_ratios
+from mlguard_sidecar.exposition import definitions as d
+from mlguard_sidecar.histogram import LATENCY_BUCKETS_SECONDS, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+    from prometheus_client.metrics_core import Metric
+
+    from mlguard_common.metrics import MetricDefinition
+    from mlguard_sidecar.statistics import ColumnStatistics, ModelStatistics
+
+    Row = tuple[tuple[str, ...], float]
+    """Values of the labels behind those of the model, and the value of the sample."""
+
+    Rows = Callable[[ModelStatistics, float], Iterable[Row]]
+    """Gives the samples of one metric, of one model at one time."""
+
+
+def _inferences(model: ModelStatistics, _: float) -> Iterator[Row]:
+    yield (), model.total.rows
+
+
+def _rate(model: ModelStatistics, now: float) -> Iterator[Row]:
+    for window in model.traffic:
+        yield (window.window,), window.rate(now)
+
+
+def _quantile(i: int) -> Rows:
+    def rows(model: ModelStatistics, _: float) -> Iterator[Row]:
+        for window in model.traffic:
+            if window.latency_quantiles:
+                yield (window.window,), window.latency_quantiles[i]
+
+    return rows
+
+
+def _predictions(model: ModelStatistics, _: float) -> Iterator[Row]:
+    for name, n in model.predictions:
+        yield (name,), n
+
+
+def _prediction_ratio(model: ModelStatistics, _: float) -> Iterator[Row]:
+    for window in model.traffic:
+        for name, ratio in window.class_ratios:
+            yield (window.window, name), ratio
+
+
+def _score(i: int) -> Rows:
+    def rows(model: ModelStatistics, _: float) -> Iterator[Row]:
+        for window in model.traffic:
+            if window.score:
+                yield (window.window,), window.score[i]
+
+    return rows
+
+
+def _feature(value_of: Callable[[ColumnStatistics], float | None]) -> Rows:
+    def rows(model: ModelStatistics, _: float) -> Iterator[Row]:
+        for feature in model.features:
+            value = value_of(feature)
+            if value is not None:
+                yield (feature.column.name, feature.window), value
+
+    return rows
+
+
+def _ratio(part: int | None, whole: int) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _drift(value_of: Callable[[ColumnStatistics], float | None]) -> Rows:
+    def rows(model: ModelStatistics, _: float) -> Iterator[Row]:
+        for column in model.columns:
+            if column.baseline is not None:
+                value = value_of(column)
+                if value is not None:
+                    yield (column.column.name, column.column.role.value, column.window), value
+
+    return rows
+
+
+def _bin_totals(model: ModelStatistics, _: float) -> Iterator[Row]:
+    for part, bins in model.baseline_bins:
+        for label, n in zip(part.psi_labels, bins, strict=True):
+            yield (part.column.name, label, model.schema.binning), n
+
+
+def _baseline_bins(model: ModelStatistics, _: float) -> Iterator[Row]:
+    for part, _bins in model.baseline_bins:
+        ratios = smoothed_ratios(part.psi_baseline, model.settings.drift.smoothing).tolist()
+        for label, ratio in zip(part.psi_labels, ratios, strict=True):
+            yield (part.column.name, label, model.schema.binning), ratio
+
+
+def _baseline_info(model: ModelStatistics, _: float) -> Iterator[Row]:
+    baseline = model.schema.baseline
+    if baseline:
+        yield (baseline.id, baseline.source), 1
+
+
+def _baseline_created(model: ModelStatistics, _: float) -> Iterator[Row]:
+    baseline = model.schema.baseline
+    if baseline:
+        yield (baseline.id, baseline.source), baseline.created
+
+
+def _learning(model: ModelStatistics, _: float) -> Iterator[Row]:
+    if model.learning_ratio is not None:
+        yield (), model.learning_ratio
+
+
+def _baseline_samples(model: ModelStatistics, _: float) -> Iterator[Row]:
+    baseline = model.schema.baseline
+    if baseline:
+        yield (baseline.id,), baseline.samples
+
+
+def _baseline_missing(model: ModelStatistics, _: float) -> Iterator[Row]:
+    for part, _bins in model.baseline_bins:
+        missing = int(part.counts[part.column.missing])
+        yield (part.column.name,), missing / max(int(part.counts.sum()), 1)
+
+
+def _baseline_unseen(model: ModelStatistics, _: float) -> Iterator[Row]:
+    for part, _bins in model.baseline_bins:
+        if part.column.kind is Kind.CATEGORICAL:
+            valid = int(part.counts[: part.column.bins].sum())
+            yield (part.column.name,), int(part.counts[part.column.bins - 1]) / max(valid, 1)
+
+
+def _judged_windows(model: ModelStatistics, _: float) -> Iterator[Row]:
+    for judged in model.judged_windows:
+        yield (judged.figure, judged.window), judged.events
+
+
+def _threshold(key: str) -> Rows:
+    def rows(model: ModelStatistics, _: float) -> Iterator[Row]:
+        limit = model.settings.thresholds.get(key)
+        if limit is not None:
+            yield (), limit
+
+    return rows
+
+
+_SUMMABLE: dict[MetricDefinition, Rows] = {
+    d.INFERENCES: _inferences,
+    d.PREDICTIONS: _predictions,
+    d.FEATURE_BIN: _bin_totals,
+    d.BASELINE_BIN_RATIO: _baseline_bins,
+    d.BASELINE_INFO: _baseline_info,
+    d.BASELINE_CREATED: _baseline_created,
+    d.BASELINE_PROGRESS: _learning,
+    d.BASELINE_SAMPLES: _baseline_samples,
+    d.BASELINE_MISSING: _baseline_missing,
+    d.BASELINE_UNSEEN: _baseline_unseen,
+} | {definition: _threshold(key) for key, definition in d.THRESHOLDS.items()}
+"""What a fleet is judged by, and so exported by each of its sidecars."""
+
+_OF_WINDOWS: dict[MetricDefinition, Rows] = {
+    d.INFERENCE_RATE: _rate,
+    d.LATENCY_P50: _quantile(0),
+    d.LATENCY_P95: _quantile(1),
+    d.LATENCY_P99: _quantile(2),
+    d.PREDICTION_RATIO: _prediction_ratio,
+    d.SCORE_MEAN: _score(0),
+    d.SCORE_STDDEV: _score(1),
+    d.FEATURE_MEAN: _feature(lambda f: f.mean),
+    d.FEATURE_STDDEV: _feature(lambda f: f.stddev),
+    d.FEATURE_MIN: _feature(lambda f: f.minimum),
+    d.FEATURE_MAX: _feature(lambda f: f.maximum),
+    d.FEATURE_MISSING: _feature(lambda f: _ratio(f.missing, f.rows)),
+    d.FEATURE_INVALID: _feature(lambda f: _ratio(f.invalid, f.rows)),
+    d.FEATURE_OUT_OF_RANGE: _feature(lambda f: _ratio(f.out_of_range, f.count)),
+    d.FEATURE_UNSEEN: _feature(lambda f: _ratio(f.unseen, f.count)),
+    d.DRIFT_PSI: _drift(lambda c: c.drift.psi if c.drift else None),
+    d.DRIFT_PSI_CRITICAL: _drift(lambda c: c.drift.critical if c.drift else None),
+    d.DRIFT_JS: _drift(lambda c: c.drift.js if c.drift else None),
+    d.DRIFT_SAMPLES: _drift(lambda c: c.samples),
+    d.JUDGED_EVENTS: _judged_windows,
+}
+"""What one sidecar alone can say."""
+
+_ALL = _SUMMABLE | _OF_WINDOWS
+_TIMED = frozenset({d.INFERENCE_RATE})
+"""What changes with the time alone."""
+
+
+class ModelCollector:
+    """Yields the metrics of all models (a Collector).
+
+    Args:
+        statistics: of each model, as it is now.
+        clock: epoch seconds.
+        fleet: whether only what can be summed over replicas is yielded.
+    """
+
+    def __init__(
+        self,
+        statistics: Callable[[], Sequence[ModelStatistics]],
+        clock: Callable[[], float],
+        fleet: Callable[[], bool],
+    ) -> None:
+        self._statistics = statistics
+        self._clock = clock
+        self._fleet = fleet
+        self._models: Sequence[ModelStatistics] = ()
+        self._families: dict[MetricDefinition, Metric | None] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield each family with the samples of all models; none without a sample."""
+        models = self._statistics()
+        for definition in d.METRICS:
+            if definition in _SUMMABLE or not self._fleet() or definition is d.LATENCY:
+                family = _family(definition, models, self._clock())
+                if family is not None:
+                    yield family
+
+    def collect_named(self, names: Collection[str]) -> Iterator[Metric]:
+        """Yield the families that rules read: those of windows too, whatever is exported.
+
+        While no model has changed, a family is the same object each time.
+
+        Args:
+            names: of samples.
+        """
+        models = self._statistics()
+        if len(models) != len(self._models) or any(
+            one is not other for one, other in zip(models, self._models, strict=True)
+        ):
+            self._models, self._families = models, {}
+        for definition in d.METRICS:
+            if definition is not d.LATENCY and definition.name not in names:
+                continue
+            if definition in _TIMED or definition not in self._families:
+                self._families[definition] = _family(definition, models, self._clock())
+            family = self._families[definition]
+            if family is not None:
+                yield family
+
+
+def _family(
+    definition: MetricDefinition, models: Sequence[ModelStatistics], now: float
+) -> Metric | None:
+    if definition is d.LATENCY:
+        return _latency(models)
+    rows_of, labels, name = _ALL[definition], definition.labels, definition.name
+    samples = [
+        Sample(name, dict(zip(labels, (*model.key, *values), strict=True)), value)
+        for model in models
+        for values, value in rows_of(model, now)
+    ]
+    if not samples:
+        return None
+    family = definition.family()
+    family.samples = samples
+    return family
+
+
+def _latency(models: Sequence[ModelStatistics]) -> Metric | None:
+    families = Families((d.LATENCY,))
+    for model in models:
+        families.add_histogram(
+            d.LATENCY,
+            model.key,
+            LATENCY_BUCKETS_SECONDS,
+            model.total.latency_buckets(),
+            model.total.latency_sum_seconds,
+        )
+    return next(iter(families), None)

@@ -1,0 +1,304 @@
+"""The names of all metrics of models, in one place."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mlguard_common.metrics import MetricDefinition
+
+_Type = Literal["counter", "gauge", "histogram"]
+_MODEL = ("project", "model", "model_endpoint")
+
+
+def _model(name: str, kind: _Type, text: str, *labels: str) -> MetricDefinition:
+    return MetricDefinition(f"mlguard_{name}", kind, text, (*_MODEL, *labels))
+
+
+INFERENCES = _model("inferences_total", "counter", "Inferences counted.")
+INFERENCE_RATE = _model(
+    "inferences_per_second",
+    "gauge",
+    "Inferences per second over the window.",
+    "window",
+)
+LATENCY = _model(
+    "inference_latency_seconds",
+    "histogram",
+    "Latency of the inferences that had one.",
+)
+LATENCY_P50 = _model(
+    "latency_p50_seconds",
+    "gauge",
+    "Median latency over the window, within 1 %.",
+    "window",
+)
+LATENCY_P95 = _model(
+    "latency_p95_seconds",
+    "gauge",
+    "95th percentile of latency over the window, within 1 %.",
+    "window",
+)
+LATENCY_P99 = _model(
+    "latency_p99_seconds",
+    "gauge",
+    "99th percentile of latency over the window, within 1 %.",
+    "window",
+)
+PREDICTIONS = _model("predictions_total", "counter", "Predictions of each class.", "prediction")
+PREDICTION_RATIO = _model(
+    "prediction_ratio",
+    "gauge",
+    "Share of each class among the window's predictions.",
+    "window",
+    "prediction",
+)
+SCORE_MEAN = _model(
+    "prediction_score_mean",
+    "gauge",
+    "Mean over the window of the score: y_proba, or a regression's y_pred.",
+    "window",
+)
+SCORE_STDDEV = _model(
+    "prediction_score_stddev",
+    "gauge",
+    "Standard deviation of the score over the window.",
+    "window",
+)
+FEATURE_MEAN = _model(
+    "feature_mean",
+    "gauge",
+    "Mean of the feature's values over the window.",
+    "feature",
+    "window",
+)
+FEATURE_STDDEV = _model(
+    "feature_stddev",
+    "gauge",
+    "Standard deviation of the feature's values over the window.",
+    "feature",
+    "window",
+)
+FEATURE_MIN = _model(
+    "feature_min",
+    "gauge",
+    "Smallest value of the feature in the window.",
+    "feature",
+    "window",
+)
+FEATURE_MAX = _model(
+    "feature_max",
+    "gauge",
+    "Largest value of the feature in the window.",
+    "feature",
+    "window",
+)
+FEATURE_MISSING = _model(
+    "feature_missing_ratio",
+    "gauge",
+    "Share of events in the window without a value.",
+    "feature",
+    "window",
+)
+FEATURE_INVALID = _model(
+    "feature_invalid_ratio",
+    "gauge",
+    "Share of events in the window with a value of the wrong kind.",
+    "feature",
+    "window",
+)
+FEATURE_OUT_OF_RANGE = _model(
+    "feature_out_of_range_ratio",
+    "gauge",
+    "Share of the window's values below the baseline's minimum or above its maximum.",
+    "feature",
+    "window",
+)
+FEATURE_UNSEEN = _model(
+    "feature_unseen_ratio",
+    "gauge",
+    "Share of the window's values that are no category of the baseline.",
+    "feature",
+    "window",
+)
+DRIFT_PSI = _model(
+    "drift_psi",
+    "gauge",
+    "Population stability index of the window; absent while there are too few samples.",
+    "feature",
+    "kind",
+    "window",
+)
+DRIFT_PSI_CRITICAL = _model(
+    "drift_psi_critical",
+    "gauge",
+    "The population stability index that chance alone would rarely exceed.",
+    "feature",
+    "kind",
+    "window",
+)
+DRIFT_JS = _model(
+    "drift_js_distance",
+    "gauge",
+    "Jensen-Shannon distance to base 2 of the window from the baseline, 0 to 1.",
+    "feature",
+    "kind",
+    "window",
+)
+DRIFT_SAMPLES = _model(
+    "drift_samples",
+    "gauge",
+    "Valid values in the window, by which drift is judged.",
+    "feature",
+    "kind",
+    "window",
+)
+FEATURE_BIN = _model(
+    "feature_bin_total",
+    "counter",
+    "Values in each bin of the baseline.",
+    "feature",
+    "bin",
+    "baseline",
+)
+BASELINE_BIN_RATIO = _model(
+    "baseline_bin_ratio",
+    "gauge",
+    "Share of each bin in the baseline, smoothed as for the population stability index.",
+    "feature",
+    "bin",
+    "baseline",
+)
+BASELINE_INFO = _model(
+    "baseline_info",
+    "gauge",
+    "The baseline in use; always 1.",
+    "baseline",
+    "source",
+)
+BASELINE_CREATED = _model(
+    "baseline_created_timestamp_seconds",
+    "gauge",
+    "When the baseline was built.",
+    "baseline",
+    "source",
+)
+BASELINE_PROGRESS = _model(
+    "baseline_learning_ratio",
+    "gauge",
+    "How far the learning of the baseline has come, 0 to 1.",
+)
+BASELINE_SAMPLES = _model(
+    "baseline_samples",
+    "gauge",
+    "Rows that the baseline is made of.",
+    "baseline",
+)
+BASELINE_MISSING = _model(
+    "baseline_missing_ratio",
+    "gauge",
+    "Share of the baseline's rows without a value.",
+    "feature",
+)
+BASELINE_UNSEEN = _model(
+    "baseline_unseen_ratio",
+    "gauge",
+    "Share of the baseline's values beyond the categories that it keeps.",
+    "feature",
+)
+JUDGED_EVENTS = _model(
+    "judged_window_events",
+    "gauge",
+    "Events in the window that rules judge a figure over.",
+    "figure",
+    "window",
+)
+PSI_THRESHOLD = _model("drift_psi_threshold", "gauge", "The configured limit of mlguard_drift_psi.")
+P95_THRESHOLD = _model(
+    "latency_p95_threshold_seconds",
+    "gauge",
+    "The configured limit of mlguard_latency_p95_seconds.",
+)
+JUMP_THRESHOLD = _model(
+    "latency_jump_ratio_threshold",
+    "gauge",
+    "How many times its usual value the 95th percentile of latency may reach.",
+)
+DROP_THRESHOLD = _model(
+    "traffic_drop_ratio_threshold",
+    "gauge",
+    "The share of its usual rate that traffic may fall to.",
+)
+MISSING_THRESHOLD = _model(
+    "feature_missing_ratio_threshold",
+    "gauge",
+    "How far mlguard_feature_missing_ratio may lie above mlguard_baseline_missing_ratio.",
+)
+INVALID_THRESHOLD = _model(
+    "feature_invalid_ratio_threshold",
+    "gauge",
+    "The configured limit of mlguard_feature_invalid_ratio.",
+)
+OUT_OF_RANGE_THRESHOLD = _model(
+    "feature_out_of_range_ratio_threshold",
+    "gauge",
+    "The configured limit of mlguard_feature_out_of_range_ratio.",
+)
+UNSEEN_THRESHOLD = _model(
+    "feature_unseen_ratio_threshold",
+    "gauge",
+    "How far mlguard_feature_unseen_ratio may lie above mlguard_baseline_unseen_ratio.",
+)
+THRESHOLDS = {
+    "drift_psi": PSI_THRESHOLD,
+    "latency_p95_seconds": P95_THRESHOLD,
+    "latency_jump_ratio": JUMP_THRESHOLD,
+    "traffic_drop_ratio": DROP_THRESHOLD,
+    "missing_ratio": MISSING_THRESHOLD,
+    "invalid_ratio": INVALID_THRESHOLD,
+    "out_of_range_ratio": OUT_OF_RANGE_THRESHOLD,
+    "unseen_ratio": UNSEEN_THRESHOLD,
+}
+"""The metric of each key of the configuration's `thresholds`."""
+
+METRICS = (
+    INFERENCES,
+    INFERENCE_RATE,
+    LATENCY,
+    LATENCY_P50,
+    LATENCY_P95,
+    LATENCY_P99,
+    PREDICTIONS,
+    PREDICTION_RATIO,
+    SCORE_MEAN,
+    SCORE_STDDEV,
+    FEATURE_MEAN,
+    FEATURE_STDDEV,
+    FEATURE_MIN,
+    FEATURE_MAX,
+    FEATURE_MISSING,
+    FEATURE_INVALID,
+    FEATURE_OUT_OF_RANGE,
+    FEATURE_UNSEEN,
+    DRIFT_PSI,
+    DRIFT_PSI_CRITICAL,
+    DRIFT_JS,
+    DRIFT_SAMPLES,
+    FEATURE_BIN,
+    BASELINE_BIN_RATIO,
+    BASELINE_INFO,
+    BASELINE_CREATED,
+    BASELINE_PROGRESS,
+    BASELINE_SAMPLES,
+    BASELINE_MISSING,
+    BASELINE_UNSEEN,
+    JUDGED_EVENTS,
+    PSI_THRESHOLD,
+    P95_THRESHOLD,
+    JUMP_THRESHOLD,
+    DROP_THRESHOLD,
+    MISSING_THRESHOLD,
+    INVALID_THRESHOLD,
+    OUT_OF_RANGE_THRESHOLD,
+    UNSEEN_THRESHOLD,
+)
+"""Every metric of models, in the order of exposition."""

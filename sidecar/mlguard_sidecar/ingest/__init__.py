@@ -1,0 +1,17 @@
+"""The one ingestion pipeline, and the protocols that call it."""
+
+from mlguard_sidecar.ingest.connection import Connection
+from mlguard_sidecar.ingest.connections import Connections
+from mlguard_sidecar.ingest.listener import SocketListener, accept_connections
+from mlguard_sidecar.ingest.pipeline import Pipeline
+from mlguard_sidecar.ingest.receipt import Receipt, Rejection
+
+__all__ = [
+    "Connection",
+    "Connections",
+    "Pipeline",
+    "Receipt",
+    "Rejection",
+    "SocketListener",
+    "accept_connections",
+]

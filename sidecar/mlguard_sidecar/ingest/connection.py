@@ -1,0 +1,284 @@
+"""One connection on the event socket: lines in, acknowledgements out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mlguard_sidecar import telemetry as t
+from mlguard_sidecar.wire import (
+    LINE_LIMIT,
+    Line,
+    Reason,
+    RejectedError,
+    decode_block,
+    decode_line,
+    is_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlguard_sidecar.ingest.connections import Connections
+    from mlguard_sidecar.ingest.pipeline import Pipeline
+    from mlguard_sidecar.telemetry import Telemetry
+
+PROTOCOL_VERSION = 1
+SOURCE = "socket"
+_MAX_CLIENT = 64
+_BAD_LINES_A_TURN = 500
+
+
+class Connection(asyncio.Protocol):
+    """Reads lines, submits events, and answers clients that said hello."""
+
+    def __init__(self, pipeline: Pipeline, connections: Connections, telemetry: Telemetry) -> None:
+        self._pipeline = pipeline
+        self._connections = connections
+        self._telemetry = telemetry
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._overlong = False
+        self._bad_block = b""
+        self._client: str | None = None
+        self._taken = 0
+        self._ended = False
+        self._writable = True
+        self._owed_ack = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server's
+        self._transport = transport
+        transport.set_write_buffer_limits(high=65_536)
+        if not self._connections.admit(self):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the lines that are whole; keep the rest."""
+        first = data.find(b"\n") + 1
+        if first and (self._overlong or self._size + first > LINE_LIMIT):
+            if not self._overlong:
+                self._reject_overlong()
+            self._forget_parts()
+            self._overlong = False
+            data = data[first:]
+        end = data.rfind(b"\n") + 1
+        if end:
+            block = b"".join([*self._parts, data[:end]])
+            self._forget_parts()
+            self._connections.heard_from(self)
+            self._read(block)
+            data = data[end:]
+        if data and not self._overlong:
+            self._parts.append(data)
+            self._size += len(data)
+            self._connections.grew(len(data))
+            if self._size >= LINE_LIMIT:
+                self.discard_partial_line()
+
+    def eof_received(self) -> bool:
+        """Take what is left without a line feed; stay while the client waits for its answer."""
+        self._read_bad_block(None)
+        rest = b"".join(self._parts)
+        self._forget_parts()
+        if rest.strip():
+            self._read_last(rest)
+        self._ended = True
+        return self._client is not None and self._taken > self._pipeline.last_committed(
+            self._client
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Forget the connection, having taken what it left."""
+        if not self._ended:
+            self.eof_received()
+        self._connections.forget(self, self._client)
+
+    def pause_writing(self) -> None:
+        """Owe what cannot be told now."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """Tell what is owed."""
+        self._writable = True
+        if self._owed_ack:
+            self.acknowledge(self._owed_ack)
+
+    # what the others ask
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes of the line that waits for its end."""
+        return self._size
+
+    def discard_partial_line(self) -> None:
+        """Reject the line that waits for its end, and pass over what is to come of it."""
+        self._reject_overlong()
+        self._forget_parts()
+        self._overlong = True
+
+    def acknowledge(self, seq: int) -> None:
+        """Say that everything up to a batch is committed; later, where the client reads slowly."""
+        if self._writable:
+            self._owed_ack = 0
+            self._write({"ack": seq})
+            if self._ended and seq >= self._taken:
+                asyncio.get_running_loop().call_soon(self._transport.close)
+        else:
+            self._owed_ack = max(self._owed_ack, seq)
+
+    def stop_reading(self) -> None:
+        """Take nothing new."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._read_bad_block(None)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Close, once what was written is sent; at once where the client does not read."""
+        if self._writable:
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+    # lines
+
+    def _read(self, block: bytes) -> None:
+        lines = decode_block(block)
+        if lines is not None:
+            self._take(lines, len(block))
+        else:
+            self._bad_block += block
+            self._read_bad_block(_BAD_LINES_A_TURN)
+
+    def _read_bad_block(self, most: int | None) -> None:
+        """Read a block with a bad line in it line by line; so many, then the others have a turn."""
+        if not self._bad_block:
+            return
+        *rows, self._bad_block = self._bad_block.split(b"\n", -1 if most is None else most)
+        lines: list[Line] = []
+        size = 0
+        for raw in rows:
+            if raw.strip():
+                try:
+                    lines.append(decode_line(raw))
+                except RejectedError as error:
+                    self._take(lines, size)  # before it there may have been a hello
+                    lines, size = [], 0
+                    self._reject(error)
+                else:
+                    size += len(raw)
+        self._take(lines, size)
+        if self._bad_block and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._read_bad_block(_BAD_LINES_A_TURN)
+        if (
+            not self._bad_block
+            and not self._transport.is_closing()
+            and not self._connections.draining
+        ):
+            self._transport.resume_reading()
+
+    def _forget_parts(self) -> None:
+        self._connections.shrank(self._size)
+        self._parts, self._size = [], 0
+
+    def _read_last(self, raw: bytes) -> None:
+        """A last line without a line feed counts if it is whole."""
+        try:
+            line = decode_line(raw)
+        except RejectedError:
+            self._reject(
+                RejectedError(Reason.INCOMPLETE_LINE, "the connection ended within a line")
+            )
+        else:
+            self._take([line], len(raw))
+
+    def _take(self, lines: list[Line], size: int) -> None:
+        # one pass in C for what most connections send: nothing but events
+        events = [ln for ln in lines if ln.project_id is not None and ln.columns is None]
+        if len(events) < len(lines):
+            size = size // len(lines)
+            events = [line for line in lines if not self._take_special(line, size)]
+            size *= len(events)
+        if events:
+            self._report(self._pipeline.submit_events(events, SOURCE, size).rejected)
+
+    def _take_special(self, line: Line, size: int) -> bool:
+        """Take what is no event; whether it was that."""
+        if line.columns is not None:
+            self._take_batch(line, size)
+        elif line.project_id is not None:
+            return False
+        elif line.hello is not None:
+            self._greet(line.hello.client, line.hello.version)
+        elif line.stats is not None:
+            if line.stats.dropped:
+                self._pipeline.report_dropped(line.stats.dropped, SOURCE)
+        else:
+            return False
+        return True
+
+    def _take_batch(self, line: Line, size: int) -> None:
+        receipt = self._pipeline.submit_batch(line, SOURCE, self._client, size)
+        self._report(receipt.rejected, line.seq)
+        if self._client is not None and line.seq is not None:
+            self._taken = max(self._taken, line.seq)
+            durable = self._pipeline.last_committed(self._client)
+            if line.seq <= durable:
+                self.acknowledge(durable)
+
+    def _greet(self, client: str, version: int) -> None:
+        wrong = None
+        if version != PROTOCOL_VERSION:
+            wrong = f"version {version}, expected {PROTOCOL_VERSION}"
+        elif not is_name(client, _MAX_CLIENT):
+            wrong = f"client must be 1 to {_MAX_CLIENT} printable characters"
+        elif self._client not in (None, client):
+            wrong = "this connection said hello with another client"
+        if not self._writable:
+            self.abort()  # it asks again and again, and reads no answer
+        elif wrong is not None:
+            self._write(_error("bad_hello", wrong))
+        else:
+            self._client = client
+            self._connections.identify(self, client)
+            self._write({"hello": {"last_seq": self._pipeline.last_committed(client)}})
+
+    def _reject_overlong(self) -> None:
+        self._reject(RejectedError(Reason.LINE_TOO_LONG, f"a line of over {LINE_LIMIT} bytes"))
+
+    def _reject(self, error: RejectedError) -> None:
+        self._pipeline.reject(error, SOURCE)
+        self._report([error])
+
+    def _report(self, rejected: Sequence[RejectedError], seq: int | None = None) -> None:
+        """Tell a client that said hello what is not counted."""
+        if self._client is None:
+            return
+        for error in rejected:
+            if not self._writable:
+                self._telemetry.count(t.REPLIES_DROPPED)
+                continue
+            reply = _error(error.reason, str(error))
+            reply["error"]["rows"] = error.rows
+            if seq is not None:
+                reply["error"]["seq"] = seq
+            self._write(reply)
+
+    def _write(self, reply: dict[str, Any]) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(msgspec.json.encode(reply) + b"\n")
+
+
+def _error(reason: str, message: str) -> dict[str, Any]:
+    return {"error": {"reason": reason, "message": message[:300]}}

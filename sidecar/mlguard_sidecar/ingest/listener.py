@@ -1,0 +1,159 @@
+"""Unix sockets: made, taken over from the dead, never from the living, and made again."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from mlguard_common.web import BindError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+
+CHECK_SECONDS = 2.0
+"""How often it is looked whether the socket file is still there."""
+
+_ACCEPTED_A_TURN = 100  # before any of them is read or closed
+_WAITING = 1024  # in the kernel
+
+
+log = logging.getLogger(__name__)
+
+
+class SocketListener:
+    """Listens on a Unix socket whose file others can delete, as cleaners of temporary files do.
+
+    Args:
+        path: of the file.
+        mode: its permission bits.
+        listen: begins to accept on a bound socket, and returns what ends that.
+        on_recreated: called when the file was gone, and is there again.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        mode: int,
+        listen: Callable[[socket.socket], Awaitable[Callable[[], Awaitable[None]]]],
+        on_recreated: Callable[[], None],
+    ) -> None:
+        self._path = path
+        self._mode = mode
+        self._listen = listen
+        self._on_recreated = on_recreated
+        self._inode: int | None = None
+        self._stop: Callable[[], Awaitable[None]] | None = None
+
+    async def start(self) -> None:
+        """Make the file and listen.
+
+        Raises:
+            BindError: it is in use, or cannot be made.
+        """
+        bound = bind_socket(self._path, self._mode)
+        self._inode = self._path.stat().st_ino
+        self._stop = await self._listen(bound)
+
+    async def run(self) -> None:
+        """Listen again where the file has gone, until cancelled."""
+        failing = False
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            if self._is_there():
+                continue
+            stop = self._stop
+            try:
+                await self.start()
+            except BindError as error:
+                if not failing:
+                    log.error("the socket file is gone: %s", error)  # noqa: TRY400
+                failing = True
+                continue
+            failing = False
+            log.warning("%s was deleted, and is made again", self._path)
+            self._on_recreated()
+            if stop is not None:
+                await stop()
+
+    def _is_there(self) -> bool:
+        try:
+            return self._path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    async def stop(self) -> None:
+        """Accept no more connections."""
+        if self._stop is not None:
+            await self._stop()
+
+    def remove(self) -> None:
+        """Remove the file, unless it is another's by now."""
+        if self._inode is not None and self._is_there():
+            self._path.unlink(missing_ok=True)
+
+
+def bind_socket(path: Path, mode: int) -> socket.socket:
+    """A Unix stream socket bound to a path.
+
+    A file that a killed process left there is removed once nobody answers on it.
+
+    Args:
+        path: its folder is made if need be.
+        mode: permission bits of the socket file.
+
+    Raises:
+        BindError: it is in use, or cannot be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if os.geteuid() not in (0, path.parent.stat().st_uid) and path.parent.stat().st_uid:
+            raise BindError(f"{path.parent} belongs to another user; name another with --socket")
+        if path.is_socket():
+            if _answers(path):
+                raise BindError(
+                    f"{path} is in use by another process;"
+                    " give this one a --socket in a folder of its own"
+                )
+            path.unlink()
+        bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o777 & ~mode)
+        try:
+            bound.bind(str(path))
+        finally:
+            os.umask(mask)
+    except OSError as error:
+        what = "path is too long for a socket" if "too long" in str(error) else error.strerror
+        raise BindError(f"{path} cannot be listened on: {what}") from error
+    bound.setblocking(False)
+    return bound
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except OSError as error:
+            return error.errno not in (errno.ECONNREFUSED, errno.ENOENT)
+        return True
+
+
+async def accept_connections(
+    bound: socket.socket, protocol: Callable[[], asyncio.Protocol]
+) -> Callable[[], Awaitable[None]]:
+    """Accept connections; returns what ends that, and leaves those that there are."""
+    server = await asyncio.get_running_loop().create_unix_server(
+        protocol, sock=bound, backlog=_ACCEPTED_A_TURN
+    )
+    bound.listen(_WAITING)  # asyncio takes one number for both
+
+    async def stop() -> None:
+        server.close()
+
+    return stop

@@ -1,0 +1,118 @@
+"""The one way in: decoded events or a batch, checked, counted once, and committed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar.ingest.receipt import Receipt
+from mlguard_sidecar.wire import (
+    RejectedError,
+    Rows,
+    positions,
+    rows_of_batch,
+    rows_of_events,
+    validate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mlguard_sidecar.committer import Committer
+    from mlguard_sidecar.models import ModelRegistry
+    from mlguard_sidecar.wire import Line
+
+
+class Pipeline:
+    """Takes what the protocols have decoded.
+
+    Args:
+        registry: counts it.
+        committer: commits it.
+        keep_seconds: how old an event may be.
+        clock: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        committer: Committer,
+        keep_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._registry = registry
+        self._committer = committer
+        self._keep_seconds = keep_seconds
+        self._clock = clock
+
+    def submit_events(self, events: Sequence[Line], source: str, size: int = 0) -> Receipt:
+        """Take events of any models.
+
+        Args:
+            events: decoded, none with columns.
+            source: where they came from, as in the label `source`.
+            size: bytes that they came in.
+        """
+        now = self._clock()
+        groups, rejected = rows_of_events(events, now)
+        accepted = 0
+        for rows, part in groups:
+            good, faults = validate(rows, now, now - self._keep_seconds)
+            if faults:
+                index = positions(part, events)
+                rejected += [
+                    RejectedError(f.reason, str(f), [index[i] for i in f.indices]) for f in faults
+                ]
+            accepted += self._add(good, source, size * len(rows) // len(events))
+        return self._receipt(accepted, rejected, source)
+
+    def submit_batch(
+        self, batch: Line, source: str, client: str | None = None, size: int = 0
+    ) -> Receipt:
+        """Take a batch, once.
+
+        Args:
+            batch: decoded, with columns.
+            source: where it came from.
+            client: who numbers it; None where the batch has no number.
+            size: bytes that it came in.
+        """
+        is_new = self._registry.is_new
+        assert batch.columns is not None  # noqa: S101 - the caller looked
+        if client is not None and batch.seq is not None and not is_new(client, batch.seq):
+            self._registry.count(1, "duplicate_batches", source)
+            return self._receipt(0, [], source, duplicate=True)
+        now = self._clock()
+        try:
+            rows = rows_of_batch(batch, batch.columns, now)
+        except RejectedError as error:
+            return self._receipt(0, [error], source)
+        good, rejected = validate(rows, now, now - self._keep_seconds) if len(rows) else (rows, [])
+        return self._receipt(self._add(good, source, size), rejected, source)
+
+    def reject(self, error: RejectedError, source: str) -> None:
+        """Count what could not even be decoded."""
+        self._receipt(0, [error], source)
+
+    def report_dropped(self, n: int, source: str) -> None:
+        """Count what a client says that it had to drop."""
+        self._registry.count(n, "client_dropped_events", source)
+        self._committer.notify()
+
+    def last_committed(self, client: str) -> int:
+        """Return the number of a client's last batch that is committed, 0 before the first."""
+        return self._registry.durable.get(client, 0)
+
+    def _add(self, rows: Rows, source: str, size: int) -> int:
+        if len(rows):
+            self._registry.add(rows, source, size)
+        return len(rows)
+
+    def _receipt(
+        self, accepted: int, rejected: list[RejectedError], source: str, *, duplicate: bool = False
+    ) -> Receipt:
+        for error in rejected:
+            self._registry.count(error.rows, "events_rejected", source, error.reason)
+        self._committer.notify()
+        committed = partial(self._committer.wait_for, self._registry.delta_number)
+        return Receipt(accepted, rejected, committed, duplicate)

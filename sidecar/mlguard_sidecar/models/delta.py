@@ -1,0 +1,135 @@
+"""What has been taken in since the last commit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlguard_sidecar.histogram import Pane, Traffic
+    from mlguard_sidecar.models.schema import Schema
+    from mlguard_sidecar.wire import ModelKey, Rows
+
+
+@dataclass(frozen=True)
+class Counters:
+    """Counts of the sidecar itself, which survive restarts: name and label values -> count.
+
+    The names are those of the metrics, without `mlguard_sidecar_` and `_total`.
+    """
+
+    counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+    def add(self, n: int, *name: str) -> None:
+        """Count n more."""
+        self.counts[name] += n
+
+    def of(self, name: str) -> Iterator[tuple[tuple[str, ...], int]]:
+        """Label values and count of every series of a name."""
+        return ((key[1:], n) for key, n in self.counts.items() if key[0] == name)
+
+
+class PaneKey(NamedTuple):
+    """When a pane begins, in epoch seconds, and how wide it is."""
+
+    resolution: int
+    start: int
+
+
+@dataclass
+class ModelDelta:
+    """What one model has gained.
+
+    Attributes:
+        schema: as it is after these events.
+        traffic: traffic panes.
+        features: feature panes, by binning.
+        training_rows: rows to keep until the baseline is built.
+        baseline_built: whether it was, so that what was kept for it can go.
+        events: how many events, by source.
+    """
+
+    schema: Schema
+    traffic: dict[PaneKey, Traffic] = field(default_factory=dict)
+    features: dict[str, dict[PaneKey, Pane]] = field(default_factory=dict)
+    training_rows: list[Rows] = field(default_factory=list)
+    baseline_built: bool = False
+    events: Counter[str] = field(default_factory=Counter)
+
+    def first_seen(self, now: float) -> float:
+        """The earliest of its events, as far as its panes tell, or now."""
+        return min([now, *(float(key.start) for key in self.traffic)])
+
+    def copy(self) -> ModelDelta:
+        """One that can change without changing this."""
+        features = {binning: dict(panes) for binning, panes in self.features.items()}
+        return ModelDelta(
+            self.schema,
+            dict(self.traffic),
+            features,
+            list(self.training_rows),
+            self.baseline_built,
+            Counter(self.events),
+        )
+
+    def add_traffic(self, panes: dict[PaneKey, Traffic]) -> None:
+        """Merge traffic in."""
+        for key, traffic in panes.items():
+            known = self.traffic.get(key)
+            self.traffic[key] = known.merged(traffic) if known else traffic
+
+    def add_features(self, binning: str, panes: dict[PaneKey, Pane]) -> None:
+        """Merge feature panes in."""
+        into = self.features.setdefault(binning, {})
+        for key, pane in panes.items():
+            known = into.get(key)
+            into[key] = known.merged(pane) if known else pane
+
+
+@dataclass(frozen=True)
+class Delta:
+    """What has been taken in since the last commit; it commits as a whole or not at all.
+
+    Attributes:
+        number: counts deltas, from 1.
+        now: when it was closed, epoch seconds.
+        models: what each model has gained.
+        sequences: client -> the last batch of it that is in here.
+        counters: the sidecar's own counts.
+    """
+
+    number: int = 1
+    now: float = 0.0
+    models: dict[ModelKey, ModelDelta] = field(default_factory=dict)
+    sequences: dict[str, int] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
+
+    def __bool__(self) -> bool:
+        return bool(self.models or self.sequences or self.counters.counts)
+
+    def events_by_source(self) -> Counter[str]:
+        """Events in here, counted or rejected."""
+        events: Counter[str] = Counter()
+        for name in ("events_committed", "events_rejected"):
+            for (source, *_), n in self.counters.of(name):
+                events[source] += n
+        return events
+
+    def reject_model(self, key: ModelKey, reason: str) -> None:
+        """Count none of a model's events: where they cannot be stored."""
+        for source, n in self.models.pop(key).events.items():
+            self.counters.add(-n, "events_committed", source)
+            self.counters.add(n, "events_rejected", source, reason)
+
+    def rejected(self, reason: str) -> Delta:
+        """The same events, none of them counted: what is left where they cannot be committed."""
+        counters = Counters()
+        for name, n in self.counters.counts.items():
+            if name[0] == "events_committed":
+                counters.add(n, "events_rejected", name[1], reason)
+            else:
+                counters.add(n, *name)
+        return replace(self, models={}, counters=counters)

@@ -1,0 +1,141 @@
+"""Moves the windows of all models on as time passes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlguard_sidecar import telemetry as t
+from mlguard_sidecar.models import Window
+from mlguard_sidecar.store import TRAFFIC
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mlguard_sidecar.models import ModelRegistry, ModelView, Span
+    from mlguard_sidecar.settings import CurrentSettings
+    from mlguard_sidecar.store import Store
+    from mlguard_sidecar.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+
+class WindowRefresher:
+    """Keeps the windows of the views where the time is.
+
+    Args:
+        store: the database.
+        registry: with the views.
+        settings: which windows there are.
+        telemetry: counts what cannot be read.
+        pane_seconds: width of the finest panes; windows move by these.
+        clock: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: ModelRegistry,
+        settings: CurrentSettings,
+        telemetry: Telemetry,
+        pane_seconds: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._settings = settings
+        self._telemetry = telemetry
+        self._pane_seconds = pane_seconds
+        self._clock = clock
+        self._pane = 0.0
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Move the windows at the end of every pane, and at once where they were changed."""
+        while True:
+            rest = self._pane_seconds - self._clock() % self._pane_seconds
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rest):
+                    await self._changed.wait()
+            self._changed.clear()
+            await self.move_all()
+
+    def request(self) -> None:
+        """Have the windows follow their settings at once."""
+        self._changed.set()
+
+    def check_clock(self) -> None:
+        """Have the windows move at once where the clock has jumped."""
+        if self._clock() // self._pane_seconds != self._pane:
+            self._changed.set()
+
+    async def move_all(self) -> None:
+        """Move the windows of all models to where the time is."""
+        self._pane = self._clock() // self._pane_seconds
+        for view in list(self._registry.views.values()):
+            async with self._store.lock:
+                await self._update(view, moves=True)
+
+    async def read_all(self) -> None:
+        """Read the windows of all models, whatever they hold."""
+        self._pane = self._clock() // self._pane_seconds
+        for view in list(self._registry.views.values()):
+            async with self._store.lock:
+                await self._update(view, moves=False)
+
+    async def read(self, view: ModelView, *, with_totals: bool) -> None:
+        """Read the windows of a model, and its totals in the bins of a new baseline.
+
+        The caller holds the lock of the store.
+        """
+        await self._update(view, moves=False, with_totals=with_totals)
+
+    async def _update(self, view: ModelView, *, moves: bool, with_totals: bool = False) -> None:
+        settings, binning = self._settings.now, view.schema.binning
+        try:
+            if with_totals:
+                view.features = await self._store.read_total(view.key, binning)
+            traffic = await self._windows(
+                view, TRAFFIC, settings.traffic_spans, view.traffic_windows if moves else {}
+            )
+            features = await self._windows(
+                view, binning, settings.feature_spans, view.feature_windows if moves else {}
+            )
+        except (sqlite3.Error, OSError, ValueError) as error:
+            self._telemetry.count(t.STORE_ERRORS)
+            log.error("a window cannot be read: %s", error)  # noqa: TRY400
+            return
+        changed = with_totals or not (
+            _hold_the_same(view.traffic_windows, traffic)
+            and _hold_the_same(view.feature_windows, features)
+        )
+        view.traffic_windows, view.feature_windows = traffic, features
+        view.version += changed
+
+    async def _windows(
+        self, view: ModelView, binning: str, spans: Sequence[Span], known: Mapping[str, Window]
+    ) -> dict[str, Window]:
+        now = self._clock()
+        windows = [Window.at(span, now, self._pane_seconds) for span in spans]
+        before = [known[w.span.label] for w in windows if w.span.label in known]
+        if len(before) == len(windows) and all(
+            was.span == now.span for was, now in zip(before, windows, strict=True)
+        ):
+            found = await self._store.move_windows(view.key, binning, before, windows)
+        else:
+            found = await self._store.read_windows(view.key, binning, windows)
+        return {window.span.label: window for window in found}
+
+
+def _hold_the_same(some: Mapping[str, Window], others: Mapping[str, Window]) -> bool:
+    return some.keys() == others.keys() and all(
+        np.array_equal(some[label].pane.counts, others[label].pane.counts)
+        and np.array_equal(some[label].pane.moments, others[label].pane.moments)
+        and some[label].span == others[label].span
+        for label in some
+    )

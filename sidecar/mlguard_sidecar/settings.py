@@ -1,0 +1,163 @@
+"""From the configuration to what each model needs of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlguard_common.config import ConfigError
+from mlguard_sidecar.baseline import Baseline, Binning, load
+from mlguard_sidecar.config import Config, FeatureConfig, ModelConfig, Thresholds
+from mlguard_sidecar.drift import DriftSettings
+from mlguard_sidecar.models import AccumulationSettings, Span, Widths
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlguard_common.config import Duration
+    from mlguard_sidecar.wire import ModelKey
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What is configured for one model.
+
+    Attributes:
+        accumulation: how its events are counted.
+        drift: how its drift is judged.
+        thresholds: limits by their key in the configuration, those that are off left out.
+    """
+
+    accumulation: AccumulationSettings
+    drift: DriftSettings
+    thresholds: Mapping[str, float]
+
+
+class Settings:
+    """One configuration, with its baseline files read.
+
+    Raises:
+        ConfigError: a baseline file cannot be used.
+
+    Attributes:
+        traffic_spans: windows for traffic, latency and predictions.
+        feature_spans: windows for features and drift.
+        fleet: whether only what can be summed over replicas is exported.
+        model_limit: models that are counted by name.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        files = {part.baseline.file for part in config.models} | {config.baseline.file}
+        self._baselines = {file: _read_baseline(file) for file in files if file is not None}
+        self._models: dict[ModelKey, ModelSettings] = {}
+        self.traffic_spans = _spans(config.windows.traffic)
+        self.feature_spans = _spans(config.windows.features)
+        self.fleet = config.exposition == "fleet"
+        self.model_limit = config.limits.models
+
+    def of(self, key: ModelKey) -> ModelSettings:
+        """Return what is configured for a model; the same object each time."""
+        found = self._models.get(key)
+        if found is None:
+            own = self._model(key)
+            found = self._models[key] = ModelSettings(
+                self._accumulation(own),
+                self._drift(own),
+                _thresholds(own.thresholds, self._config.thresholds),
+            )
+        return found
+
+    def _accumulation(self, own: ModelConfig) -> AccumulationSettings:
+        config = self._config
+        default = Binning(bins=config.drift.bins, method=config.drift.method)
+        file = own.baseline.file or config.baseline.file
+        events = own.baseline.events
+        return AccumulationSettings(
+            widths=Widths(
+                config.pane.seconds,
+                config.retention.minutes.seconds,
+                config.retention.hours.seconds,
+            ),
+            events=(config.baseline.events or 0) if events is None else events,
+            binning=default,
+            binnings={name: _binning(part, default) for name, part in own.features.items()},
+            baseline=self._baselines[file] if file else None,
+            feature_limit=config.limits.features,
+        )
+
+    def _drift(self, own: ModelConfig) -> DriftSettings:
+        drift = self._config.drift
+        return DriftSettings(
+            smoothing=drift.smoothing,
+            alpha=drift.alpha,
+            min_samples=drift.min_samples,
+            not_judged=frozenset(n for n, feature in own.features.items() if not feature.drift),
+        )
+
+    def _model(self, key: ModelKey) -> ModelConfig:
+        """Return what names this model; what names its endpoint too wins."""
+        named = [
+            part
+            for part in self._config.models
+            if (part.project, part.model) == (key.project, key.model)
+            and part.endpoint in (None, key.endpoint)
+        ]
+        named.sort(key=lambda part: part.endpoint is None)
+        return named[0] if named else ModelConfig(project=key.project, model=key.model)
+
+
+class CurrentSettings:
+    """The settings in use, which a reload replaces.
+
+    Raises:
+        ConfigError: a baseline file cannot be used.
+
+    Attributes:
+        now: those in use.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.now = Settings(config)
+
+    def accumulation_of(self, key: ModelKey) -> AccumulationSettings:
+        """Return how a model's events are counted now."""
+        return self.now.of(key).accumulation
+
+    def model_limit(self) -> int:
+        """Return how many models are counted by name now."""
+        return self.now.model_limit
+
+
+def _thresholds(own: Thresholds, general: Thresholds) -> dict[str, float]:
+    """Return those that are set; a model's value wins, and its 0 is none."""
+    found = {}
+    for name in Thresholds.__struct_fields__:
+        value = getattr(own, name)
+        value = getattr(general, name) if value is None else value
+        if value:
+            found[name] = value
+    return found
+
+
+def _spans(durations: Sequence[Duration]) -> list[Span]:
+    return [Span(str(d), d.seconds) for d in durations]
+
+
+def _binning(part: FeatureConfig, default: Binning) -> Binning:
+    return Binning(
+        bins=part.bins or default.bins,
+        method=part.method or default.method,
+        edges=tuple(part.edges or ()),
+        kind=part.kind,
+    )
+
+
+def _read_baseline(file: str) -> Baseline:
+    try:
+        return load(Path(file).read_bytes())
+    except OSError as error:
+        raise ConfigError(f"baseline file {file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"baseline file {file}: {error}") from error

@@ -1,0 +1,13 @@
+"""What the windows of a model show, computed once for all who read it."""
+
+from mlguard_sidecar.statistics.columns import ColumnStatistics
+from mlguard_sidecar.statistics.model import JudgedWindow, ModelStatistics, StatisticsCache
+from mlguard_sidecar.statistics.traffic import TrafficStatistics
+
+__all__ = [
+    "ColumnStatistics",
+    "JudgedWindow",
+    "ModelStatistics",
+    "StatisticsCache",
+    "TrafficStatistics",
+]

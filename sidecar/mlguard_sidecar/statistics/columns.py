@@ -1,0 +1,140 @@
+"""What one window says of a feature, of `y_pred` or of `y_proba`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar.drift import Drift, DriftSettings, measure_drift
+from mlguard_sidecar.histogram import Kind, Role
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mlguard_sidecar.baseline import ColumnBaseline
+    from mlguard_sidecar.histogram import Column, Pane
+    from mlguard_sidecar.models import Schema, Window
+
+
+@dataclass(frozen=True)
+class ColumnStatistics:
+    """One column in one window.
+
+    Attributes:
+        window: the label of the window.
+        column: name, role, kind and bins.
+        rows: events that were sampled for the column.
+        count: valid values.
+        missing: events without a value.
+        invalid: values of the other kind.
+        mean: of the numbers, as the next three; None without any.
+        stddev: standard deviation of the population.
+        minimum: the smallest value.
+        maximum: the largest value.
+        out_of_range: values outside the baseline's range; None for categories.
+        unseen: values that are no category of the baseline; None for numbers.
+        bins: values in each of the bins that drift is judged by; None without a baseline.
+        baseline: what it is compared with; None while there is none.
+        drift: how far it lies from that; None while it may not be judged.
+    """
+
+    window: str
+    column: Column
+    rows: int
+    count: int
+    missing: int
+    invalid: int
+    mean: float | None = None
+    stddev: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    out_of_range: int | None = None
+    unseen: int | None = None
+    bins: NDArray[np.int64] | None = None
+    baseline: ColumnBaseline | None = None
+    drift: Drift | None = None
+
+    @property
+    def samples(self) -> int:
+        """Return how many values drift is judged by."""
+        return self.count
+
+    @property
+    def has_drifted(self) -> bool:
+        """Return whether PSI lies above what chance alone would rarely exceed."""
+        return self.drift is not None and self.drift.psi > self.drift.critical
+
+
+def column_statistics(
+    schema: Schema, window: Window, settings: DriftSettings
+) -> list[ColumnStatistics]:
+    """Return the statistics of every column of a model in one window.
+
+    A column that is newer than all panes of the window is left out.
+    """
+    baselines = schema.baseline.columns if schema.baseline else ()
+    layout, label, pane = schema.layout, window.span.label, window.pane
+    found, judged = [], []
+    for i, column in enumerate(layout.columns):
+        slots = layout.slots(i)
+        if slots.stop > len(pane.counts):
+            break
+        baseline = baselines[i] if i < len(baselines) else None
+        bins = None if baseline is None else baseline.psi_counts(pane.counts[slots])
+        found.append((i, column, baseline, bins))
+        is_reported = column.role is not Role.FEATURE or column.name not in settings.not_judged
+        if baseline is not None and bins is not None and is_reported:
+            judged.append((i, baseline.psi_baseline, bins))
+    drifts = measure_drift(
+        [baseline for _, baseline, _ in judged],
+        [bins for _, _, bins in judged],
+        smoothing=settings.smoothing,
+        alpha=settings.alpha / max(sum(b.column.role is Role.FEATURE for b in baselines), 1),
+        min_samples=settings.min_samples,
+    )
+    drift_of = {i: drift for (i, _, _), drift in zip(judged, drifts, strict=True)}
+    return [
+        _column(label, column, pane, layout.slots(i), i, baseline, bins, drift_of.get(i))
+        for i, column, baseline, bins in found
+    ]
+
+
+def _column(
+    label: str,
+    column: Column,
+    pane: Pane,
+    slots: slice,
+    i: int,
+    baseline: ColumnBaseline | None,
+    bins: NDArray[np.int64] | None,
+    drift: Drift | None,
+) -> ColumnStatistics:
+    counts = pane.counts[slots]
+    valid = int(counts[: column.bins].sum())
+    missing, invalid = int(counts[column.missing]), int(counts[column.invalid])
+    out_of_range = unseen = None
+    if baseline is not None and column.kind is Kind.NUMERIC:
+        out_of_range = baseline.out_of_range(counts)
+    elif baseline is not None:
+        unseen = int(counts[column.bins - 1])
+    n, mean, m2, low, high = pane.moments[i].tolist()
+    stddev = math.sqrt(m2 / n) if n else None
+    return ColumnStatistics(
+        label,
+        column,
+        valid + missing + invalid,
+        valid,
+        missing,
+        invalid,
+        mean if n else None,
+        stddev,
+        low if n else None,
+        high if n else None,
+        out_of_range,
+        unseen,
+        bins,
+        baseline,
+        drift,
+    )

@@ -1,0 +1,144 @@
+"""Compaction: minutes become hours, hours become days, old days go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from mlguard_sidecar.histogram import decode, merge_panes
+from mlguard_sidecar.models.resolutions import (
+    DAY,
+    DAY_SECONDS,
+    HOUR,
+    HOUR_CACHE,
+    HOUR_SECONDS,
+    MINUTE,
+)
+from mlguard_sidecar.store.write import put_pane
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlite_utils import Database
+
+_CLIENT_SECONDS = 7 * DAY_SECONDS
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long panes keep their width.
+
+    Attributes:
+        minutes: seconds after which the finest panes are folded to hours.
+        hours: seconds after which hours are folded to days.
+        days: seconds after which days are dropped.
+        max_bytes: size of the database above which panes are folded earlier.
+    """
+
+    minutes: float = 26 * HOUR_SECONDS
+    hours: float = 35 * DAY_SECONDS
+    days: float = 400 * DAY_SECONDS
+    max_bytes: int = 256 << 20
+
+
+class Compacted(NamedTuple):
+    """What a compaction did.
+
+    Attributes:
+        forgotten: clients that have been silent for a week.
+        folded: whether any pane was folded or dropped.
+    """
+
+    forgotten: list[str]
+    folded: bool
+
+
+def compact(
+    db: Database, now: float, retention: Retention, connected: Collection[str] = ()
+) -> Compacted:
+    """Fold and drop what has grown old; fold earlier, down to an hour, while the file is too large.
+
+    Each hour and each day is folded in a transaction of its own, so that a crash in between
+    changes no sum.
+
+    Args:
+        db: the database.
+        now: epoch seconds.
+        retention: what has grown old.
+        connected: clients that are not silent.
+
+    """
+    before = db.conn.total_changes
+    minutes, hours, days = retention.minutes, retention.hours, retention.days
+    _fold_all(db, now, minutes, hours, days)
+    while store_bytes(db) > retention.max_bytes and (minutes > HOUR_SECONDS or days > hours):
+        if minutes == HOUR_SECONDS:
+            days = max(days / 2, hours)
+        minutes = max(minutes / 2, HOUR_SECONDS)
+        hours = max(hours / 2, 2 * DAY_SECONDS)
+        _fold_all(db, now, minutes, hours, days)
+    folded = db.conn.total_changes > before
+    db.execute("PRAGMA incremental_vacuum").fetchall()
+    with db.atomic():
+        for client in connected:
+            db.execute("UPDATE client SET seen = ? WHERE id = ?", (now, client))
+        clients = [
+            client
+            for (client,) in db.execute(
+                "DELETE FROM client WHERE seen < ? RETURNING id", (now - _CLIENT_SECONDS,)
+            ).fetchall()
+        ]
+    return Compacted(clients, folded)
+
+
+def store_bytes(db: Database) -> int:
+    """Bytes of the database that are in use."""
+    (pages,), (free,), (size,) = (
+        db.execute(f"PRAGMA {name}").fetchone()
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def _fold_all(db: Database, now: float, minutes: float, hours: float, days: float) -> None:
+    _fold(db, MINUTE, HOUR, HOUR_SECONDS, now - minutes)
+    _fold(db, HOUR, DAY, DAY_SECONDS, now - hours)
+    with db.atomic():
+        db.execute("DELETE FROM pane WHERE resolution = ? AND start < ?", (DAY, int(now - days)))
+
+
+def _fold(db: Database, fine: int, coarse: int, width: int, before: float) -> None:
+    """Merge panes of one level into those of the next, for whole stretches before a time."""
+    end = int(before // width) * width
+    groups = db.execute(
+        "SELECT DISTINCT model, binning, start / ? * ? FROM pane"
+        " WHERE resolution = ? AND start < ?",
+        (width, width, fine, end),
+    ).fetchall()
+    for model, binning, start in groups:
+        with db.atomic():
+            where = (model, binning, fine, start, start + width)
+            bodies = db.execute(
+                "SELECT body FROM pane"
+                " WHERE model = ? AND binning = ? AND resolution = ? AND start >= ? AND start < ?",
+                where,
+            ).fetchall()
+            total = merge_panes([decode(body) for (body,) in bodies])
+            known = db.execute(
+                "SELECT body FROM pane"
+                " WHERE model = ? AND binning = ? AND resolution = ? AND start = ?",
+                (model, binning, coarse, start),
+            ).fetchone()
+            if known is not None:
+                total = decode(known[0]).merged(total)
+            put_pane(db, model, binning, coarse, start, total)
+            db.execute(
+                "DELETE FROM pane"
+                " WHERE model = ? AND binning = ? AND resolution = ? AND start >= ? AND start < ?",
+                (model, binning, HOUR_CACHE, start, start + width),
+            )
+            db.execute(
+                "DELETE FROM pane"
+                " WHERE model = ? AND binning = ? AND resolution = ? AND start >= ? AND start < ?",
+                where,
+            )

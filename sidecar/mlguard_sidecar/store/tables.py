@@ -1,0 +1,144 @@
+"""The database file, its tables, and what is done with one that is damaged."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from sqlite_utils import Migrations
+
+from mlguard_common.database import DamagedError, StoreError, is_damage, open_database
+from mlguard_rules.service import migrations as alerting_migrations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlite_utils import Database
+
+migrations = Migrations("mlguard")
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_TABLES = """
+CREATE TABLE model (
+    id INTEGER PRIMARY KEY,
+    project TEXT NOT NULL, model TEXT NOT NULL, endpoint TEXT NOT NULL,
+    first_seen REAL NOT NULL,
+    schema BLOB NOT NULL,
+    UNIQUE (project, model, endpoint)
+) STRICT;
+CREATE TABLE baseline (
+    model INTEGER NOT NULL REFERENCES model (id),
+    id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (model, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pane (
+    model INTEGER NOT NULL REFERENCES model (id),
+    series TEXT NOT NULL,
+    level INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (model, series, level, start)
+) STRICT;
+CREATE TABLE lesson (
+    id INTEGER PRIMARY KEY,
+    model INTEGER NOT NULL REFERENCES model (id),
+    body BLOB NOT NULL
+) STRICT;
+CREATE TABLE client (
+    id TEXT PRIMARY KEY,
+    last_seq INTEGER NOT NULL,
+    seen REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE tally (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+
+
+@migrations()
+def initial(db: Database) -> None:
+    """Make the tables."""
+    for statement in _TABLES.split(";"):
+        db.execute(statement)
+
+
+# pane.binning: `traffic`, or the baseline whose bins are counted, empty while there is none.
+# training_rows: kept until the baseline is built from them.
+_RENAMES = """
+ALTER TABLE pane RENAME COLUMN series TO binning;
+ALTER TABLE pane RENAME COLUMN level TO resolution;
+ALTER TABLE lesson RENAME TO training_rows;
+ALTER TABLE tally RENAME TO counter;
+UPDATE pane SET body = x'01' || body
+"""
+
+
+@migrations()
+def use_the_field_s_names(db: Database) -> None:
+    """Rename tables and columns, and put the version of their form before stored panes."""
+    for statement in _RENAMES.split(";"):
+        db.execute(statement)
+
+
+def open_store(folder: Path, begin: Callable[[Database], T]) -> tuple[T, bool]:
+    """Open the database in a folder, which is made if need be, and read what is in it.
+
+    A damaged one is moved aside, under a name with the time, and an empty one takes its place: a
+    sidecar that cannot start would only be started again, for ever, beside a healthy model.
+
+    Args:
+        folder: of the file.
+        begin: reads what the last process left.
+
+    Returns:
+        What `begin` returned, and whether a damaged database was moved aside.
+
+    Raises:
+        StoreError: another process has it, or it cannot be read or written.
+    """
+    path = folder / "mlguard.db"
+    try:
+        return _begun(path, begin), False
+    except DamagedError as error:
+        aside = _move_aside(path)
+        log.error("%s; it is moved to %s, and an empty one is begun", error, aside)  # noqa: TRY400
+        return _begun(path, begin), True
+
+
+def _begun(path: Path, begin: Callable[[Database], T]) -> T:
+    db = open_database(path, migrations, alerting_migrations)
+    try:
+        _check(db)
+        return begin(db)
+    except (sqlite3.Error, ValueError, LookupError, TypeError, msgspec.MsgspecError) as error:
+        db.conn.close()
+        if isinstance(error, sqlite3.Error) and not is_damage(error):
+            raise StoreError(f"{path} cannot be used: {error}") from error
+        raise DamagedError(f"{path} is damaged: {error}") from error
+    except BaseException:
+        db.conn.close()
+        raise
+
+
+def _check(db: Database) -> None:
+    (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise ValueError(found)
+
+
+def _move_aside(path: Path) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside

@@ -1,0 +1,165 @@
+"""Windows: read from panes, and moved on by what enters and what leaves them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar.histogram import (
+    MAX_COUNT,
+    Pane,
+    encode,
+    merge_moments,
+    merge_panes,
+    no_moments,
+)
+from mlguard_sidecar.models.resolutions import HOUR_CACHE, HOUR_SECONDS
+from mlguard_sidecar.store.read import read_pane, read_panes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from sqlite_utils import Database
+
+    from mlguard_sidecar.models import Window
+    from mlguard_sidecar.wire import ModelKey
+
+    Moments = NDArray[np.float64]
+
+
+class HourlyCache:
+    """The panes of windows, by whole hours where these have passed.
+
+    An hour that has passed is merged from its panes once and kept: in the database, so that a
+    restart is quick, and its moments in memory, so that a window can move on. Used by the
+    database's thread alone.
+
+    A pane lies in a window if it begins in it, whatever its width.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._hours: dict[tuple[ModelKey, str], dict[int, Moments]] = {}
+        # of the hours at the ends of windows: where each pane begins, and its moments
+        self._edges: dict[tuple[ModelKey, str], dict[int, list[tuple[int, Moments]]]] = {}
+
+    def read(self, key: ModelKey, binning: str, windows: Iterable[Window]) -> list[Window]:
+        """Return windows with everything that lies in them.
+
+        Args:
+            key: the model.
+            binning: TRAFFIC, or a baseline.
+            windows: without content; they end with the running pane.
+        """
+        return [
+            replace(window, pane=self._merged(key, binning, window.start, window.end))
+            for window in windows
+        ]
+
+    def move(
+        self, key: ModelKey, binning: str, windows: Sequence[Window], moved: Sequence[Window]
+    ) -> list[Window]:
+        """Return windows where they are now, given what they held before.
+
+        The counts of panes that have come in are added and those of panes that have left are
+        subtracted, which is exact. Moments cannot be subtracted: they are merged again.
+
+        Args:
+            key: the model.
+            binning: TRAFFIC, or a baseline.
+            windows: as they were, with content.
+            moved: where they are now, without content.
+        """
+        used: set[int] = set()
+        found = []
+        for was, now in zip(windows, moved, strict=True):
+            is_step = was.start <= now.start <= was.end <= now.end
+            if not is_step or was.pane.counts.max(initial=0) > MAX_COUNT // 2:
+                found += self.read(key, binning, [now])
+                continue
+            entered = [pane for _, pane in read_panes(self._db, key, binning, was.end, now.end)]
+            counts = merge_panes([was.pane, *entered]).counts
+            for _, pane in read_panes(self._db, key, binning, was.start, now.start):
+                counts[: len(pane.counts)] -= pane.counts
+            if not counts.any():
+                found.append(replace(now, pane=Pane.zeros(0, 0)))
+                continue
+            moments = self._moments(key, binning, now, used)
+            found.append(replace(now, pane=Pane(counts, moments)))
+        edges = self._edges.get((key, binning), {})
+        for hour in edges.keys() - used:
+            del edges[hour]
+        return found
+
+    def changed(self, key: ModelKey, binning: str, starts: Iterable[int]) -> None:
+        """Forget the hours that panes were added to."""
+        hours = self._hours.get((key, binning), {})
+        edges = self._edges.get((key, binning), {})
+        for hour in {start // HOUR_SECONDS * HOUR_SECONDS for start in starts}:
+            hours.pop(hour, None)
+            edges.pop(hour, None)
+
+    def forget(self) -> None:
+        """Forget everything: panes were folded or dropped."""
+        self._hours.clear()
+        self._edges.clear()
+
+    def _merged(self, key: ModelKey, binning: str, start: int, end: int) -> Pane:
+        first, last = _whole_hours(start, end)
+        parts = [pane for _, pane in read_panes(self._db, key, binning, start, first)]
+        parts += [self._hour(key, binning, hour, end) for hour in range(first, last, HOUR_SECONDS)]
+        parts += [pane for _, pane in read_panes(self._db, key, binning, last, end)]
+        return merge_panes(parts)
+
+    def _hour(self, key: ModelKey, binning: str, hour: int, end: int) -> Pane:
+        """Return the pane of a whole hour before `end`."""
+        merged = read_pane(self._db, key, binning, HOUR_CACHE, hour)
+        if merged is None:
+            panes = read_panes(self._db, key, binning, hour, hour + HOUR_SECONDS)
+            parts = [pane for _, pane in panes]
+            merged = merge_panes(parts)
+            if len(parts) > 1 and hour + HOUR_SECONDS < end:
+                self._keep(key, binning, hour, merged)
+        self._hours.setdefault((key, binning), {})[hour] = merged.moments
+        return merged
+
+    def _keep(self, key: ModelKey, binning: str, hour: int, pane: Pane) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO pane SELECT id, ?, ?, ?, ? FROM model"
+            " WHERE (project, model, endpoint) = (?, ?, ?)",
+            (binning, HOUR_CACHE, hour, encode(pane), *key),
+        )
+
+    def _moments(self, key: ModelKey, binning: str, window: Window, used: set[int]) -> Moments:
+        """Return the moments of everything in a window; adds the hours at its ends to `used`."""
+        start, end = window.start, window.end
+        first, last = _whole_hours(start, end)
+        hours = self._hours.setdefault((key, binning), {})
+        parts = []
+        for hour in range(first, last, HOUR_SECONDS):
+            if hour not in hours:
+                self._hour(key, binning, hour, end)
+            parts.append(hours[hour])
+        for a, b in ((start, first), (last, end)):
+            if a < b:
+                hour = a // HOUR_SECONDS * HOUR_SECONDS
+                used.add(hour)
+                panes = self._edge(key, binning, hour)
+                parts += [moments for begin, moments in panes if a <= begin < b]
+        return merge_moments(parts) if parts else no_moments(0)
+
+    def _edge(self, key: ModelKey, binning: str, hour: int) -> list[tuple[int, Moments]]:
+        edges = self._edges.setdefault((key, binning), {})
+        if hour not in edges:
+            panes = read_panes(self._db, key, binning, hour, hour + HOUR_SECONDS)
+            edges[hour] = [(begin, pane.moments) for begin, pane in panes]
+        return edges[hour]
+
+
+def _whole_hours(start: int, end: int) -> tuple[int, int]:
+    """Return where whole hours between two times begin and end; both `end` within one hour."""
+    first = -(-start // HOUR_SECONDS) * HOUR_SECONDS
+    last = end // HOUR_SECONDS * HOUR_SECONDS
+    return (first, last) if first <= last else (end, end)

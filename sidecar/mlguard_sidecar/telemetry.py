@@ -1,0 +1,199 @@
+"""What the sidecar says of itself."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from itertools import accumulate, product
+from typing import TYPE_CHECKING, Literal
+
+from mlguard_common.metrics import Families, MetricDefinition
+from mlguard_sidecar.wire import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from prometheus_client.metrics_core import Metric
+
+    from mlguard_sidecar.models import Counters
+
+
+def _definition(
+    name: str, kind: Literal["counter", "gauge", "histogram"], text: str, *labels: str
+) -> MetricDefinition:
+    return MetricDefinition(f"mlguard_{name}", kind, text, labels)
+
+
+RECEIVED = _definition(
+    "sidecar_events_received_total",
+    "counter",
+    "Events received: committed, rejected and pending ones.",
+    "source",
+)
+COMMITTED = _definition(
+    "sidecar_events_committed_total", "counter", "Events counted and stored.", "source"
+)
+REJECTED = _definition(
+    "sidecar_events_rejected_total",
+    "counter",
+    "Events rejected and not counted, by reason.",
+    "source",
+    "reason",
+)
+PENDING = _definition(
+    "sidecar_events_pending",
+    "gauge",
+    "Events received whose commit failed and is being tried again.",
+    "source",
+)
+DUPLICATES = _definition(
+    "sidecar_duplicate_batches_total",
+    "counter",
+    "Batches that were sent again and not counted again.",
+    "source",
+)
+CLIENT_DROPPED = _definition(
+    "sidecar_client_dropped_events_total",
+    "counter",
+    "Events that clients say they had to drop.",
+    "source",
+)
+OVERFLOW = _definition(
+    "sidecar_series_overflow_total",
+    "counter",
+    "Values beyond a limit on the number of series, pooled or left out.",
+    "metric",
+)
+COMMIT_SECONDS = _definition("sidecar_commit_seconds", "histogram", "Time that a commit took.")
+STORE_BYTES = _definition("sidecar_store_bytes", "gauge", "Size of the database in use.")
+STORE_ERRORS = _definition(
+    "sidecar_store_errors_total", "counter", "Commits and reads that the database refused."
+)
+CONNECTIONS = _definition("sidecar_connections", "gauge", "Open connections on the event socket.")
+CONNECTIONS_REFUSED = _definition(
+    "sidecar_connections_refused_total",
+    "counter",
+    "Connections closed at once, as there were too many.",
+)
+REPLIES_DROPPED = _definition(
+    "sidecar_replies_dropped_total", "counter", "Error replies that a client did not read."
+)
+STORE_RECREATED = _definition(
+    "sidecar_store_recreated_total",
+    "counter",
+    "Times that a damaged database was moved aside at the start and an empty one begun.",
+)
+SOCKET_RECREATED = _definition(
+    "sidecar_socket_recreated_total",
+    "counter",
+    "Times that a socket file was deleted by somebody else and made again.",
+)
+
+METRICS = (
+    RECEIVED,
+    COMMITTED,
+    REJECTED,
+    PENDING,
+    DUPLICATES,
+    CLIENT_DROPPED,
+    OVERFLOW,
+    COMMIT_SECONDS,
+    STORE_BYTES,
+    STORE_ERRORS,
+    CONNECTIONS,
+    CONNECTIONS_REFUSED,
+    REPLIES_DROPPED,
+    STORE_RECREATED,
+    SOCKET_RECREATED,
+)
+"""Every metric of the sidecar itself, in the order of exposition."""
+
+SOURCES = ("socket",)
+_COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_COMMITTED_COUNTERS = (
+    (COMMITTED, "events_committed", tuple(product(SOURCES))),
+    (REJECTED, "events_rejected", tuple(product(SOURCES, Reason))),
+    (DUPLICATES, "duplicate_batches", tuple(product(SOURCES))),
+    (CLIENT_DROPPED, "client_dropped_events", tuple(product(SOURCES))),
+    (OVERFLOW, "series_overflow", (("feature",), ("model",), ("prediction",))),
+)
+
+
+class Telemetry:
+    """Counts what the sidecar does (a Collector).
+
+    The counts of events survive restarts, as they commit with the events; the others begin again
+    at 0.
+
+    Args:
+        counters: committed counts.
+
+    Attributes:
+        connections: open ones.
+        store_bytes: size of the database.
+        pending: returns source -> events whose commit failed; asked at each scrape.
+    """
+
+    def __init__(self, counters: Counters) -> None:
+        self.connections = 0
+        self.store_bytes = 0
+        self.pending: Callable[[], Counter[str]] = Counter
+        self._counters = counters
+        self._commits = [0] * (len(_COMMIT_BUCKETS) + 1)
+        self._commit_seconds = 0.0
+        self._counts = Counter(
+            dict.fromkeys(
+                (
+                    STORE_ERRORS,
+                    STORE_RECREATED,
+                    SOCKET_RECREATED,
+                    CONNECTIONS_REFUSED,
+                    REPLIES_DROPPED,
+                ),
+                0,
+            )
+        )
+
+    def count(self, metric: MetricDefinition) -> None:
+        """Count one more."""
+        self._counts[metric] += 1
+
+    def observe_commit(self, seconds: float) -> None:
+        """Count a commit that took so long."""
+        self._commits[bisect_left(_COMMIT_BUCKETS, seconds)] += 1
+        self._commit_seconds += seconds
+
+    def total(self, name: str) -> int:
+        """Return the sum of a committed count over its labels."""
+        return sum(n for _, n in self._counters.of(name))
+
+    @property
+    def store_errors(self) -> int:
+        """Commits and reads that the database refused."""
+        return self._counts[STORE_ERRORS]
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric."""
+        families = Families(METRICS)
+        pending = self.pending()
+        received = Counter(pending)
+        for name in ("events_committed", "events_rejected"):
+            for (source, *_), n in self._counters.of(name):
+                received[source] += n
+        for source in SOURCES:
+            families.add(RECEIVED, (source,), received[source])
+            families.add(PENDING, (source,), pending[source])
+        for metric, name, known in _COMMITTED_COUNTERS:
+            # at 0 from the start, so that a first increase is seen as one
+            counts = dict.fromkeys(known, 0) | dict(self._counters.of(name))
+            for labels, n in sorted(counts.items()):
+                families.add(metric, labels, n)
+        cumulative = list(accumulate(self._commits))
+        families.add_histogram(
+            COMMIT_SECONDS, (), _COMMIT_BUCKETS, cumulative, self._commit_seconds
+        )
+        families.add(STORE_BYTES, (), self.store_bytes)
+        families.add(CONNECTIONS, (), self.connections)
+        for metric, n in self._counts.items():
+            families.add(metric, (), n)
+        yield from families

@@ -1,0 +1,135 @@
+"""One line of the socket, decoded."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from mlguard_sidecar.wire.errors import Reason, RejectedError
+
+LINE_LIMIT = 1 << 20
+"""Bytes of a line, its line feed included."""
+
+Value = int | float | bool | str | None
+Proba = float | dict[str, float] | None
+
+
+class Hello(msgspec.Struct, gc=False):
+    """A client's first line, by which it asks for acknowledgements."""
+
+    client: str
+    version: int
+
+
+class Batch(msgspec.Struct, gc=False):
+    """Columns of one length; those left out are missing in every row."""
+
+    timestamp: list[float | str | None] | None = None
+    latency_ms: list[float | None] | None = None
+    y_pred: list[Value] | None = None
+    y_proba: list[Proba] | None = None
+    features: dict[str, list[Value]] | None = None
+
+
+class Stats(msgspec.Struct, gc=False):
+    """What a client had to drop since it last said so."""
+
+    dropped: Annotated[int, Meta(ge=0, le=2**31)] = 0
+
+
+class Line(msgspec.Struct, gc=False):
+    """Any line: an event, a batch, a hello or stats."""
+
+    project_id: str | None = None
+    model_id: str | None = None
+    endpoint: str = "predict"
+    timestamp: float | str | None = None
+    latency_ms: float | None = None
+    y_pred: Value = None
+    y_proba: Proba = None
+    features: dict[str, Value] | None = None
+    columns: Batch | None = None
+    seq: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    hello: Hello | None = None
+    stats: Stats | None = None
+
+
+_decoder = msgspec.json.Decoder(Line)
+_NOT_FINITE = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}")
+
+
+def decode_block(block: bytes) -> list[Line] | None:
+    """Decode many lines at once; None where one of them is bad, to be found by `decode_line`."""
+    try:
+        return _decoder.decode_lines(block)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def decode_line(line: bytes) -> Line:
+    """Decode one line.
+
+    Numbers that are not finite, which JSON lacks and Python writes, are read as missing.
+
+    Raises:
+        RejectedError: it is not an object of the wire format.
+    """
+    try:
+        return _decoder.decode(line)
+    except UnicodeDecodeError as error:
+        raise RejectedError(
+            Reason.BAD_UTF8, f"not UTF-8 at byte {error.start} of a text"
+        ) from error
+    except (msgspec.MsgspecError, RecursionError) as error:
+        if _NOT_FINITE.search(line):
+            return _decode_not_finite(line)
+        raise _rejection(error) from error
+
+
+def _rejection(error: Exception) -> RejectedError:
+    text = str(error)
+    if not isinstance(error, msgspec.ValidationError):
+        return RejectedError(Reason.BAD_JSON, text)
+    if text.startswith("Expected `object`") and " - at " not in text:
+        return RejectedError(Reason.NOT_AN_OBJECT, text)
+    return RejectedError(Reason.WRONG_TYPE, text)
+
+
+def _decode_not_finite(line: bytes) -> Line:
+    try:
+        tree = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RejectedError(Reason.BAD_JSON, str(error)[:200]) from error
+    if isinstance(tree, dict):
+        if _not_finite(tree.get("latency_ms")):
+            raise RejectedError(Reason.BAD_LATENCY, "latency_ms is not finite")
+        if _not_finite(tree.get("timestamp")):
+            raise RejectedError(Reason.BAD_TIMESTAMP, "timestamp is not finite")
+    try:
+        return msgspec.convert(_finite(tree), Line)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise _rejection(error) from error
+
+
+def _not_finite(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _finite(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {_encodable(name): _finite(value) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_finite(value) for value in tree]
+    if isinstance(tree, str):
+        return _encodable(tree)
+    return None if _not_finite(tree) else tree
+
+
+def _encodable(text: str) -> str:
+    """Python's reader lets lone surrogates through, which no later writer could write."""
+    return text.encode("utf-8", "replace").decode()

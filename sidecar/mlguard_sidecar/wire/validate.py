@@ -1,0 +1,64 @@
+"""Which rows can be counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlguard_sidecar.histogram import MAX_LATENCY_MS
+from mlguard_sidecar.wire.errors import Reason, RejectedError
+
+if TYPE_CHECKING:
+    from mlguard_sidecar.wire.rows import Rows
+
+FUTURE_SECONDS = 300.0
+"""How far a sender's clock may be ahead."""
+
+
+def validate(rows: Rows, now: float, oldest: float) -> tuple[Rows, list[RejectedError]]:
+    """Split rows into those that can be counted, and the reasons why the others cannot.
+
+    Args:
+        rows: as they came.
+        now: epoch seconds.
+        oldest: the earliest time that is still kept, epoch seconds.
+    """
+    times, latency, scores = rows.times, rows.latency_ms, rows.scores
+    with np.errstate(invalid="ignore"):
+        good = (
+            (times >= oldest)
+            & (times <= now + FUTURE_SECONDS)
+            & ~((latency < 0) | (latency > MAX_LATENCY_MS))
+            & ~((scores < 0) | (scores > 1))
+        )
+    if good.all():
+        return rows, []
+    with np.errstate(invalid="ignore"):
+        faults = [
+            (np.isnan(times), Reason.BAD_TIMESTAMP, "timestamp is not RFC 3339"),
+            (times < oldest, Reason.TOO_OLD, "timestamp is older than the retention"),
+            (
+                times > now + FUTURE_SECONDS,
+                Reason.IN_FUTURE,
+                "timestamp is more than 5 minutes ahead of this machine's clock",
+            ),
+            (
+                (latency < 0) | (latency > MAX_LATENCY_MS),
+                Reason.BAD_LATENCY,
+                f"latency_ms must lie between 0 and {MAX_LATENCY_MS:.0e}",
+            ),
+            (
+                (scores < 0) | (scores > 1),
+                Reason.BAD_PROBA,
+                "y_proba must lie between 0 and 1",
+            ),
+        ]
+    rejected = []
+    left = np.ones(len(rows), dtype=bool)
+    for fault, reason, text in faults:
+        found = np.flatnonzero(left & fault)
+        if len(found):
+            rejected.append(RejectedError(reason, text, found.tolist()))
+            left &= ~fault
+    return rows.taken(np.flatnonzero(left)), rejected
