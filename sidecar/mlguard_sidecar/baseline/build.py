@@ -13,7 +13,8 @@ import numpy as np
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.file import baseline_of
 from mlguard_sidecar.histogram import OTHER, Column, Kind, Partition, Role
-from mlguard_sidecar.histogram.column import category, finite_numbers, kind_of
+from mlguard_sidecar.histogram.column import kind_of
+from mlguard_sidecar.histogram.values import category, finite_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

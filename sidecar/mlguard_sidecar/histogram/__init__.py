@@ -1,6 +1,6 @@
 """Histograms that merge by addition: columns, panes of them, and latency quantiles."""
 
-from mlguard_sidecar.histogram.column import OTHER, Column, Kind, Layout, Role
+from mlguard_sidecar.histogram.column import Column, Kind, Layout, Role
 from mlguard_sidecar.histogram.encode import decode, encode
 from mlguard_sidecar.histogram.pane import MAX_COUNT, Pane, merge_moments, merge_panes, no_moments
 from mlguard_sidecar.histogram.partition import Partition
@@ -12,6 +12,7 @@ from mlguard_sidecar.histogram.traffic import (
     Traffic,
     fold_traffic,
 )
+from mlguard_sidecar.histogram.values import OTHER
 
 __all__ = [
     "CLASS_LIMIT",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from array import array
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -12,24 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlguard_sidecar.histogram.pane import moments_by_part
+from mlguard_sidecar.histogram.values import as_numbers, category, mapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from mlguard_sidecar.histogram.partition import Partition
 
     Values = Sequence[object] | NDArray[np.float64]
-
-OTHER = "__other__"
-"""The name under which categories, classes and models beyond a limit are pooled."""
-
-MAX_CATEGORY_LENGTH = 128
-"""Characters of a category that count; longer texts are one category where these agree."""
-
-_NUMBERS = {int, float, bool}
-_TEXTS = {str, type(None)}
 
 
 class Kind(StrEnum):
@@ -145,35 +136,6 @@ class Column:
         return self._bin_of.get(category(value), self.bins - 1)
 
 
-def mapped(values: Values, number_of: Callable[[object], int]) -> NDArray[np.intp]:
-    """The number of each value, asked for once for each that differs."""
-    different = distinct(values)
-    if isinstance(different, set):
-        numbers = {value: number_of(value) for value in different}
-        return np.fromiter(map(numbers.__getitem__, values), dtype=np.intp, count=len(values))
-    return np.array([number_of(value) for value in values], dtype=np.intp)
-
-
-def distinct(values: Values) -> Collection[object]:
-    """A set of the values; all of them where 1, 1.0 and True, which are equal, may be mixed."""
-    different = set(values)
-    if set(map(type, different)) <= _TEXTS:
-        return different
-    kinds = set(map(type, values)) - {type(None)}
-    return different if len(kinds) <= 1 else list(values)
-
-
-def category(value: object) -> str:
-    """The text under which a class or category is known: `true`, `3` for 3 and 3.0, or itself."""
-    if isinstance(value, str):
-        return value[:MAX_CATEGORY_LENGTH]
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))[:MAX_CATEGORY_LENGTH]
-    return str(value)[:MAX_CATEGORY_LENGTH]
-
-
 def kind_of(value: object, role: Role) -> Kind:
     """The kind that a column has when this is its first value.
 
@@ -193,33 +155,6 @@ def bin_counts(numbers: NDArray[np.float64], edges: NDArray[np.float64]) -> NDAr
     """
     at_or_below = np.searchsorted(np.sort(numbers), edges, side="right")
     return np.diff(at_or_below, prepend=0, append=len(numbers))
-
-
-def finite_numbers(values: Values) -> NDArray[np.float64]:
-    """The numbers among some values."""
-    numbers, _ = as_numbers(values)
-    return numbers[np.isfinite(numbers)]
-
-
-def as_numbers(values: Values) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The numbers, not finite where there is none, and where there is something else instead."""
-    if isinstance(values, np.ndarray):  # scores are kept as an array
-        return values, np.zeros(0, dtype=np.bool_)
-    try:  # the quick way for what is numbers throughout: it takes nothing else
-        numbers = np.frombuffer(array("d", values))  # type: ignore[type-var]
-        return numbers, np.zeros(0, dtype=np.bool_)
-    except (TypeError, OverflowError):
-        kinds = (*_NUMBERS, type(None))
-        wrong = np.array([type(v) not in kinds for v in values])
-        return np.array([_as_float(v) for v in values]), wrong
-
-
-def _as_float(value: object) -> float:
-    """A number as a float, infinite where it is too large for one; NaN for all else."""
-    try:
-        return float(value) if type(value) in _NUMBERS else math.nan  # type: ignore[arg-type]
-    except OverflowError:
-        return math.inf
 
 
 @dataclass(frozen=True)

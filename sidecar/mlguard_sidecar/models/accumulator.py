@@ -9,7 +9,8 @@ import numpy as np
 
 from mlguard_sidecar.baseline import Baseline, Binning, build
 from mlguard_sidecar.histogram import CLASS_LIMIT, OTHER, Column, Kind, Role
-from mlguard_sidecar.histogram.column import MAX_CATEGORY_LENGTH, category, distinct, kind_of
+from mlguard_sidecar.histogram.column import kind_of
+from mlguard_sidecar.histogram.values import MAX_CATEGORY_LENGTH, category, distinct
 from mlguard_sidecar.models.fold import Widths, by_pane, count_features, count_traffic
 from mlguard_sidecar.models.schema import UNBINNED, Prediction, Schema
 from mlguard_sidecar.wire.rows import is_name, joined
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from mlguard_sidecar.models.delta import Counters, ModelDelta
     from mlguard_sidecar.wire import Rows
-    from mlguard_sidecar.wire.messages import Value
 
 
 @dataclass(frozen=True)
@@ -194,10 +194,10 @@ class ModelAccumulator:
 def _shortened(rows: Rows) -> Rows:
     """The rows with texts no longer than what tells categories apart."""
 
-    def cut(values: Sequence[Value]) -> list[Value]:
+    def cut(values: Sequence[object]) -> list[object]:
         return [v[:MAX_CATEGORY_LENGTH] if isinstance(v, str) else v for v in values]
 
-    features = None
+    features: dict[str, Sequence[object]] | None = None
     if rows.features is not None:
         features = {name: cut(values) for name, values in rows.features.items()}
     return replace(rows, y_pred=cut(rows.y_pred), features=features)

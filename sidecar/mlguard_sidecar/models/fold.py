@@ -18,7 +18,7 @@ from mlguard_sidecar.histogram import (
     fold_traffic,
     no_moments,
 )
-from mlguard_sidecar.histogram.column import as_numbers, category, mapped
+from mlguard_sidecar.histogram.values import as_numbers, category, mapped
 from mlguard_sidecar.models.delta import PaneKey
 from mlguard_sidecar.models.resolutions import DAY, DAY_SECONDS, HOUR, HOUR_SECONDS, MINUTE
 from mlguard_sidecar.models.schema import Prediction, Schema

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 import numpy as np
@@ -16,9 +16,11 @@ from mlguard_sidecar.models.resolutions import DAY, TOTAL
 from mlguard_sidecar.wire import ModelKey, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlite_utils import Database
+
+    from mlguard_sidecar.wire.messages import Value
 
 
 TRAFFIC = "traffic"
@@ -43,8 +45,12 @@ class TrainingRows(msgspec.Struct, array_like=True):
     @staticmethod
     def of(rows: Rows) -> TrainingRows:
         """Return only what a baseline and its panes need: no latency."""
-        scores = rows.optional_scores()
-        return TrainingRows(rows.times.tolist(), list(rows.y_pred), scores, rows.features)
+        features = None
+        if rows.features is not None:
+            features = {name: _plain(column) for name, column in rows.features.items()}
+        return TrainingRows(
+            rows.times.tolist(), _plain(rows.y_pred), rows.optional_scores(), features
+        )
 
     def rows(self, key: ModelKey) -> Rows:
         """Return the rows again."""
@@ -54,8 +60,12 @@ class TrainingRows(msgspec.Struct, array_like=True):
             np.full(len(self.times), np.nan),
             self.y_pred,
             np.array(self.scores, dtype=np.float64),
-            self.features,
+            None if self.features is None else dict(self.features),
         )
+
+
+def _plain(column: Sequence[object]) -> list[Value]:
+    return cast("list[Value]", list(column))
 
 
 @dataclass(frozen=True)

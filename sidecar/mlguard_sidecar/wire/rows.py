@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from mlguard_sidecar.histogram.values import encoded, taken
+from mlguard_sidecar.histogram.values import joined as join_columns
 from mlguard_sidecar.wire.errors import Reason, RejectedError
 
 if TYPE_CHECKING:
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mlguard_sidecar.wire.messages import Batch, Line, Value
+    from mlguard_sidecar.wire.messages import Batch, Line
+
+    Column = Sequence[object]
+    """Raw values, each a number, a bool, a text or None."""
 
 FEATURE_LIMIT = 512
 ROW_LIMIT = 65_536
@@ -51,9 +57,9 @@ class Rows:
     key: ModelKey
     times: NDArray[np.float64]
     latency_ms: NDArray[np.float64]
-    y_pred: Sequence[Value]
+    y_pred: Column
     scores: NDArray[np.float64]
-    features: dict[str, list[Value]] | None
+    features: dict[str, Column] | None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -64,16 +70,15 @@ class Rows:
 
     def taken(self, index: NDArray[np.intp]) -> Rows:
         """Some of the rows, by number."""
-        chosen = index.tolist()
         return Rows(
             self.key,
             self.times[index],
             self.latency_ms[index],
-            [self.y_pred[i] for i in chosen],
+            taken(self.y_pred, index),
             self.scores[index],
             None
             if self.features is None
-            else {name: [col[i] for i in chosen] for name, col in self.features.items()},
+            else {name: taken(column, index) for name, column in self.features.items()},
         )
 
 
@@ -82,19 +87,20 @@ def joined(parts: Sequence[Rows]) -> Rows:
     first = parts[0]
     if len(parts) == 1:
         return first
-    features: dict[str, list[Value]] | None = None
+    features: dict[str, Column] | None = None
     if first.features is not None:
         names = dict.fromkeys(name for part in parts for name in part.features or ())
-        features = {name: [] for name in names}
-        for part in parts:
-            here = part.features or {}
-            for name, column in features.items():
-                column.extend(here.get(name) or [None] * len(part))
+        features = {
+            name: join_columns(
+                [(part.features or {}).get(name) or [None] * len(part) for part in parts]
+            )
+            for name in names
+        }
     return Rows(
         first.key,
         np.concatenate([part.times for part in parts]),
         np.concatenate([part.latency_ms for part in parts]),
-        [value for part in parts for value in part.y_pred],
+        join_columns([part.y_pred for part in parts]),
         np.concatenate([part.scores for part in parts]),
         features,
     )
@@ -132,7 +138,7 @@ def rows_of_events(
                 key,
                 _times([e.timestamp for e in part], now),
                 _floats([e.latency_ms for e in part]),
-                [e.y_pred for e in part],
+                encoded([e.y_pred for e in part], numbers=True),
                 _scores([e.y_proba for e in part]),
                 features,
             )
@@ -174,9 +180,11 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
         key,
         np.full(n, now) if batch.timestamp is None else _times(batch.timestamp, now),
         np.full(n, np.nan) if batch.latency_ms is None else _floats(batch.latency_ms),
-        [None] * n if batch.y_pred is None else batch.y_pred,
+        [None] * n if batch.y_pred is None else encoded(batch.y_pred, numbers=True),
         np.full(n, np.nan) if batch.y_proba is None else _scores(batch.y_proba),
-        batch.features,
+        None
+        if batch.features is None
+        else {name: encoded(values) for name, values in batch.features.items()},
     )
 
 
@@ -229,13 +237,13 @@ def _of_few_names(events: list[Line]) -> Iterator[list[Line]]:
 
 def _with_columns(
     events: list[Line],
-) -> Iterator[tuple[list[Line], dict[str, list[Value]]]]:
+) -> Iterator[tuple[list[Line], dict[str, Column]]]:
     """Events with their features as columns, in parts of few different features."""
     dicts = [e.features or {} for e in events]
     names = dicts[0].keys() if dicts else ()
     if sum(map(len, dicts)) == len(names) * len(dicts):
         try:
-            columns = {name: [d[name] for d in dicts] for name in names}
+            columns = {name: encoded([d[name] for d in dicts]) for name in names}
         except KeyError:
             pass
         else:
@@ -248,10 +256,11 @@ def _with_columns(
 
 
 def _times(stamps: Sequence[float | str | None], now: float) -> NDArray[np.float64]:
-    kinds = set(map(type, stamps))
-    if kinds <= {float}:
-        return np.array(stamps, dtype=np.float64)
-    if kinds <= {str}:
+    try:
+        return np.frombuffer(array("d", stamps))  # type: ignore[type-var]
+    except TypeError:  # not numbers throughout
+        pass
+    if set(map(type, stamps)) <= {str}:
         epoch_of = {text: _epoch_seconds(text) for text in set(cast("Sequence[str]", stamps))}
         return np.array([epoch_of[text] for text in stamps], dtype=np.float64)  # type: ignore[index]
     return np.array(
@@ -277,10 +286,15 @@ def _parsed(text: str) -> float:
 
 
 def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
-    return np.array(values, dtype=np.float64)  # None becomes NaN
+    try:  # the quick way where there is a number for each
+        return np.frombuffer(array("d", values))  # type: ignore[type-var]
+    except TypeError:
+        return np.array(values, dtype=np.float64)  # None becomes NaN
 
 
 def _scores(values: Sequence[float | dict[str, float] | None]) -> NDArray[np.float64]:
-    if dict in set(map(type, values)):
-        values = [(max(v.values()) if v else None) if isinstance(v, dict) else v for v in values]
-    return _floats(cast("Sequence[float | None]", values))
+    try:
+        return _floats(cast("Sequence[float | None]", values))
+    except TypeError:  # probabilities by class
+        flat = [(max(v.values()) if v else None) if isinstance(v, dict) else v for v in values]
+        return _floats(flat)

@@ -20,19 +20,20 @@ def validate(rows: Rows, now: float, oldest: float) -> tuple[Rows, list[Rejected
     """Split rows into those that can be counted, and the reasons why the others cannot.
 
     Args:
-        rows: as they came.
+        rows: as they came, at least one.
         now: epoch seconds.
         oldest: the earliest time that is still kept, epoch seconds.
     """
     times, latency, scores = rows.times, rows.latency_ms, rows.scores
-    with np.errstate(invalid="ignore"):
-        good = (
-            (times >= oldest)
-            & (times <= now + FUTURE_SECONDS)
-            & ~((latency < 0) | (latency > MAX_LATENCY_MS))
-            & ~((scores < 0) | (scores > 1))
-        )
-    if good.all():
+    # NaN is no time, but may be a latency or score that is missing
+    if (
+        times.min() >= oldest
+        and times.max() <= now + FUTURE_SECONDS
+        and not np.fmin.reduce(latency) < 0
+        and not np.fmax.reduce(latency) > MAX_LATENCY_MS
+        and not np.fmin.reduce(scores) < 0
+        and not np.fmax.reduce(scores) > 1
+    ):
         return rows, []
     with np.errstate(invalid="ignore"):
         faults = [
