@@ -21,7 +21,7 @@ from support.aws import ROLE, USER, Bill, FakeAws
 from support.sidecar import free_port
 
 from mlguard_common.database import open_to_read
-from mlguard_exporter.reading import remembered
+from mlguard_exporter.polling import load_poll_state
 from mlguard_exporter.store import DATABASE
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def test_a_profile_that_does_not_exist(command, fake):
     assert fake.count("GetTags") == 1
 
 
-def test_denied_requests_are_told_with_the_policy_that_allows_them(command, fake):
+def test_denied_requests_are_reported_with_the_policy_that_allows_them(command, fake):
     fake.denied = {"ce:GetCostAndUsage", "ce:GetTags"}
     run = command("check")
     assert run.status == 1
@@ -507,7 +507,7 @@ def test_the_past_is_split(command, fake):
     assert "every tag of the organization" in run.out
     assert "ok       exporter: it reads these days again" in run.out
     db = open_to_read(command.folder / "data" / DATABASE)
-    assert remembered(db, "main").history_first == first
+    assert load_poll_state(db, "main").history_first == first
     db.conn.close()
     assert "3 requests to Cost Explorer" in run.out
 
@@ -544,7 +544,7 @@ def test_months_have_limits(command, fake, months):
     assert fake.count() == 0
 
 
-def test_the_past_is_split_but_the_exporter_cannot_be_told(command, fake):
+def test_the_past_is_split_but_the_exporter_cannot_be_reported(command, fake):
     (command.folder / "data").write_text("no folder")
     run = command("backfill", "--yes")
     assert run == (1, run.out, "")

@@ -1,4 +1,4 @@
-"""The bundled rules over simulated spend: each thing is told once, and nothing else is."""
+"""The bundled rules over simulated spend: each thing is reported once, and nothing else is."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def bills(today: date) -> list[Bill]:
     return found
 
 
-def test_over_two_months_each_thing_is_told_once(fake_aws, tmp_path):
+def test_over_two_months_each_thing_is_reported_once(fake_aws, tmp_path):
     engine = Engine(load_rules(RULES), STEP.total_seconds())
-    told: dict[tuple[str, ...], list[list[datetime]]] = {}
+    reported: dict[tuple[str, ...], list[list[datetime]]] = {}
     begin = datetime(FIRST.year, FIRST.month, FIRST.day, 0, 20, tzinfo=UTC)
     budgets = [{"project": "bank", "amount": 2500}, {"project": "shop", "amount": 9000}]
     with Spending(tmp_path, begin, budgets=budgets) as spending:
@@ -57,7 +57,7 @@ def test_over_two_months_each_thing_is_told_once(fake_aws, tmp_path):
                     labels = dict(alert.labels)
                     names = ("alertname", "severity", "scope", "project", "aws_service")
                     key = tuple(labels[name] for name in names if labels.get(name))
-                    spans = told.setdefault(key, [])
+                    spans = reported.setdefault(key, [])
                     if not spans or spans[-1][1] < spending.now - STEP:
                         spans.append([spending.now, spending.now])
                     spans[-1][1] = spending.now
@@ -65,7 +65,7 @@ def test_over_two_months_each_thing_is_told_once(fake_aws, tmp_path):
     assert engine.failures == 0
     hours = {
         key: [(f"{a:%m-%d %H:%M}", round((b - a).total_seconds() / 3600)) for a, b in spans]
-        for key, spans in told.items()
+        for key, spans in reported.items()
     }
     assert hours == {
         ("MLGuardCostSpike", "warning", "endpoint", "shop"): [("05-21 00:35", 24)],

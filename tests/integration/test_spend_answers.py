@@ -13,8 +13,8 @@ from support import aws
 from support.aws import ROLE, Bill
 from support.spending import Spending
 
-from mlguard_exporter.aws import Aws
 from mlguard_exporter.config import AccountConfig
+from mlguard_exporter.sources.aws import AwsSession
 from mlguard_exporter.spend import Kind
 
 NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
@@ -51,7 +51,7 @@ def owners(spending: Spending, account: str = "main", basis: str = "unblended") 
         (row.day, row.series.project, row.series.model, row.series.endpoint, row.series.currency): (
             getattr(row.costs, basis)
         )
-        for row in spending.ledger.rows(account, date.min, date.max)
+        for row in spending.cost_store.rows(account, date.min, date.max)
         if row.series.kind is Kind.OWNER
     }
 
@@ -214,7 +214,7 @@ def test_each_basis_is_kept_and_one_is_shown(fake_aws, make, basis, amount):
         assert owners(spending, basis=each) == summed(bills, each)
 
 
-def test_charges_that_are_not_usage_are_told_apart(fake_aws, make):
+def test_charges_that_are_not_usage_are_reported_apart(fake_aws, make):
     spending = make()
     kinds = {
         "Usage": 1, "DiscountedUsage": 2, "SavingsPlanCoveredUsage": 4, "SavingsPlanNegation": -4,
@@ -266,7 +266,7 @@ def test_a_day_that_is_answered_with_nothing_is_kept(fake_aws, make, caplog):
     read(fake_aws, spending, bills[0])
     assert owners(spending) == summed(bills)
     assert (
-        "nothing was told of 1 days that had spend, from 2027-05-08 on; they are kept"
+        "days with spend that the answer lacks: 1, from 2027-05-08 on; their costs are kept"
         in caplog.text
     )
 
@@ -422,7 +422,7 @@ def test_a_file_of_credentials_that_is_renewed_is_used_at_the_next_try(
 @pytest.mark.usefixtures("fake_aws")
 def test_cost_explorer_is_asked_where_it_is(monkeypatch, region, asked):
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-    assert Aws(AccountConfig(name="main")).client("ce").meta.region_name == asked
+    assert AwsSession(AccountConfig(name="main")).client("ce").meta.region_name == asked
 
 
 def test_an_outage_over_the_end_of_a_month_is_made_up_for(fake_aws, make):

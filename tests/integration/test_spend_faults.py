@@ -14,7 +14,7 @@ from support import aws
 from support.aws import Bill, Slow
 from support.spending import Spending
 
-from mlguard_exporter.aws import session
+from mlguard_exporter.sources.aws import session
 
 NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
 READ = datetime(2027, 5, 11, 0, 16, tzinfo=UTC)
@@ -70,7 +70,7 @@ def figures(spending: Spending) -> dict:
 
 
 def kept(spending: Spending) -> list:
-    return list(spending.ledger.rows("main", date.min, date.max))
+    return list(spending.cost_store.rows("main", date.min, date.max))
 
 
 FAULTS = {
@@ -111,10 +111,10 @@ def test_an_answer_that_fails_leaves_all_as_it_was_known(
     assert figures(spending) == before
     assert kept(spending) == rows
     assert not spending.samples("mlguard_cost_settled_day_usd")  # that of yesterday's
-    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(told) == 1
-    assert told[0].getMessage().startswith("main: spend is not read: ")
-    assert not told[0].exc_info
+    reported = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(reported) == 1
+    assert reported[0].getMessage().startswith("main: spend is not read: ")
+    assert not reported[0].exc_info
     if outcome is not None:
         failed = spending.value(
             "mlguard_cost_api_requests_total", operation="GetCostAndUsage", outcome=outcome
@@ -218,7 +218,7 @@ def test_a_limit_of_none_asks_nothing(fake_aws, tmp_path):
 @pytest.mark.parametrize(
     "fault", [aws.denied("ce:ListCostAllocationTags"), aws.cut_json, aws.empty_object]
 )
-def test_tags_whose_states_are_not_told_leave_the_rest_alone(fake_aws, tmp_path, fault):
+def test_tags_whose_states_are_not_reported_leave_the_rest_alone(fake_aws, tmp_path, fault):
     with Spending(tmp_path, READ) as spending:
         fake_aws.clock = lambda: spending.now
         fake_aws.bills = [bill(READ.date(), "1", "a", "b", "c")]

@@ -183,6 +183,6 @@ def test_two_years_of_figures_are_those_of_the_bills(fake_aws, tmp_path):
             spending.tick()
             assert spending.value("mlguard_cost_up") == 1
             assert_figures(spending, fake_aws.bills, today)
-        assert date(2028, 2, 29) in spending.ledger.known_days("main")
-        assert len(spending.ledger.known_days("main")) > DAYS + 80
+        assert date(2028, 2, 29) in spending.cost_store.known_days("main")
+        assert len(spending.cost_store.known_days("main")) > DAYS + 80
     assert max(by_month.values()) < 100
