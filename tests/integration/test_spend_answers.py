@@ -281,18 +281,33 @@ TAG = st.sampled_from(["", "a", "b", "c", "a$b"])
 AMOUNT = st.decimals("-99", "999", places=5, allow_nan=False)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    lines=st.lists(st.tuples(AMOUNT, TAG, TAG, TAG, st.integers(0, 3)), max_size=25),
-    size=st.sampled_from([None, 2, 5]),
-)
+LINES = st.lists(st.tuples(AMOUNT, TAG, TAG, TAG, st.integers(0, 3)), max_size=25)
+SIZES = st.sampled_from([None, 2, 5])
+ONE_AWS = [HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=8, suppress_health_check=ONE_AWS)
+@given(lines=LINES, size=SIZES)
 def test_whatever_the_tags_the_sums_are_exact(fake_aws, tmp_path_factory, lines, size):
+    assert_exact(fake_aws, tmp_path_factory.mktemp("any"), lines, size)
+
+
+@pytest.mark.long
+@settings(max_examples=100, suppress_health_check=ONE_AWS)
+@given(lines=LINES, size=SIZES)
+def test_whatever_the_tags_the_sums_are_exact_in_many_cases(
+    fake_aws, tmp_path_factory, lines, size
+):
+    assert_exact(fake_aws, tmp_path_factory.mktemp("any"), lines, size)
+
+
+def assert_exact(fake_aws, folder, lines, size) -> None:
     bills = [
         bill(amount, *tags, day=DAY - timedelta(days=day), service="ABCD"[day % 2])
         for amount, *tags, day in lines
     ]
     fake_aws.page_size = size
-    with Spending(tmp_path_factory.mktemp("any"), NOW, max_requests_per_month=9999) as spending:
+    with Spending(folder, NOW, max_requests_per_month=9999) as spending:
         fake_aws.clock = lambda: NOW
         read(fake_aws, spending, *bills)
         found = {key: amount for key, amount in owners(spending).items() if amount}

@@ -210,7 +210,7 @@ groups:
 """
 
 
-def test_somebody_is_reported_for_a_spike(exporter, fake_aws, hook, tmp_path):
+def test_a_spike_notifies_the_receiver(exporter, fake_aws, hook, tmp_path):
     fake_aws.bills = bills(spike=350)
     (tmp_path / "own.rules.yml").write_text(RULES)
     running = exporter(

@@ -36,9 +36,12 @@ def days(first: date, end: date) -> list[date]:
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """One attempt at each request, and three seconds for an answer."""
-    once = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=3.0)
+def quick(monkeypatch, request):
+    """One attempt at each request, and three seconds for an answer, or one where none comes."""
+    is_slow = "[slow-" in request.node.name
+    once = Config(
+        retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=1.0 if is_slow else 3.0
+    )
     monkeypatch.setattr(session, "_PATIENT", session._PATIENT.merge(once))
 
 
