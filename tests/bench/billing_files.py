@@ -91,7 +91,7 @@ def read(folder: Path) -> None:
 
 
 def peak_mib() -> float:
-    """Of this process's resident memory; getrusage tells that of its parent, if it was more."""
+    """Of this process's resident memory; getrusage returns that of its parent, if it was more."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
 

@@ -118,7 +118,7 @@ def stroke(style: str) -> str:
 
 
 def ring(x: float, y: float) -> str:
-    """What marks a day that was reported."""
+    """Mark a day that was reported."""
     place = f'cx="{x:.1f}" cy="{y:.1f}" r="5.5"'
     return f'<circle {place} fill="none" stroke="{RED}" stroke-width="2"/>'
 

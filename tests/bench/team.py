@@ -95,8 +95,8 @@ class Team:
             if one.subject.series.kind is Kind.OWNER
         ]
 
-    def has_reported(self, reported: list[tuple[int, CostSeries]]) -> list[tuple[int, CostSeries]]:
-        """Of that, what tells of the chosen endpoint's spike."""
+    def of_the_chosen(self, reported: list[tuple[int, CostSeries]]) -> list[tuple[int, CostSeries]]:
+        """Return the reports of the chosen endpoint's spike."""
         project, model, endpoint = self.chosen
         return [
             (day, s)
@@ -142,7 +142,7 @@ def main() -> None:
             alone += len(team.reported())
             team.spike()
             found = team.reported()
-            mine = team.has_reported(found)
+            mine = team.of_the_chosen(found)
             reported += bool(mine)
             others += len(found) - len(mine)
         print(f"{name:<46}{reported / TRIALS:>7.1%}{others / TRIALS:>9.3f}{alone / TRIALS:>19.3f}")

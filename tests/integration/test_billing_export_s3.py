@@ -295,7 +295,7 @@ def cutting(server: str, asked: bytes, after: int):
 @pytest.mark.parametrize("left_out", [1, 5_000])
 def test_a_connection_that_is_cut_is_never_half_a_month(bucket, suffix, left_out):
     lines = list(charges(random.Random(6), MARCH, 2000))
-    if suffix == ".csv":  # nothing in the file itself tells that it is cut after a line
+    if suffix == ".csv":  # nothing in the file itself shows that it is cut after a line
         import gzip
 
         second = gzip.decompress(cur_csv(lines))

@@ -580,7 +580,7 @@ def test_months_have_limits(command, fake, months):
     assert fake.count() == 0
 
 
-def test_the_past_is_split_but_the_exporter_cannot_be_reported(command, fake):
+def test_the_past_is_split_but_the_exporter_cannot_be_notified(command, fake):
     (command.folder / "data").write_text("no folder")
     run = command("backfill", "--yes")
     assert run == (1, run.out, "")

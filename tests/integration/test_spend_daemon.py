@@ -1,4 +1,4 @@
-"""The running exporter publishes AWS spend, tells of it, and survives what is killed or hangs."""
+"""The running exporter publishes AWS spend, alerts on it, and survives kills and hangs."""
 
 from __future__ import annotations
 

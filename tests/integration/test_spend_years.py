@@ -35,7 +35,7 @@ class Line(NamedTuple):
     """Days after which AWS takes a third off."""
 
     def seen(self, today: date) -> Bill | None:
-        """What AWS tells of it on a day."""
+        """Return what AWS reports of it on a day."""
         bill, age = self.bill, (today - self.bill.day).days
         share = Decimal(1)
         if age < 2 and bill.record_type == "Usage":

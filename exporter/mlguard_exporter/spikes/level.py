@@ -83,7 +83,7 @@ class CostLevel:
         return len(self._run) >= self._accept_days
 
     def accept(self, day: date, old: float) -> None:
-        """Take the days in a row for the new level; keep the old one if it had lasted."""
+        """Start a new level from the days in a row; remember the old one if it had lasted."""
         if len(self._days) * 2 >= self._window:
             self._previous = (day, max(old, self.previous(day)))
         self._days.clear()

@@ -17,8 +17,8 @@ def at(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
-def text(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
+def text(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_this_month_and_the_one_before_are_read_and_more_at_first(now, full_refr
         ("2026-02-28 00:16", "2026-03-01 00:15", "2026-02-01"),  # January was read to its end
         ("2026-02-05 00:16", "2026-03-01 00:15", "2026-01-01"),
         ("2026-01-10 00:16", "2026-03-20 00:15", "2025-12-01"),
-        ("2024-01-10 00:16", "2026-03-20 00:15", "2025-03-01"),  # AWS tells no more
+        ("2024-01-10 00:16", "2026-03-20 00:15", "2025-03-01"),  # AWS has no more
         ("2026-04-10 00:16", "2026-03-20 00:15", "2026-02-01"),  # the clock went back
     ],
 )

@@ -16,7 +16,7 @@ from mlguard_exporter.spikes import SpikeConfig
 BEFORE, AFTER = 100, 12
 FIRST = date(2027, 2, 1)
 T = FIRST + timedelta(days=BEFORE)
-"""The day on which something happens; those that are reported are counted from it."""
+"""The day on which something happens; reported days are counted from it."""
 
 
 class World:
