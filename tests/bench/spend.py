@@ -109,9 +109,9 @@ def month_of(projects: int, page_size: int | None, crossed: bool) -> None:
         figures = build_figures(spending.db, cost, known, detect_all(known, cost), now)
         seconds = time.thread_time() - begin
         series = sum(
-            len(samples)
+            len(family.samples)
             for part in (figures.lasting, figures.of_the_month, figures.of_the_day)
-            for samples in part.samples.values()
+            for family in part
         )
         (pages,) = spending.db.execute("PRAGMA page_count").fetchone()
     print(
