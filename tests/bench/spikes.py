@@ -1,4 +1,4 @@
-"""How well spikes of daily spend are reported, by our rule and by four common ones, simulated.
+"""How well spikes of daily spend are reported, by this rule and by four common ones, simulated.
 
 Run: `.venv/bin/python tests/bench/spikes.py`. Settings were tuned on the first seed alone; what
 counts is the second.
@@ -34,7 +34,7 @@ step or the top of a fast ramp or a beginning, count neither way. Every other al
 ramps, steps down, refunds, lulls, small beginnings and 25 % noise ought to cause none at all. A
 series begins at any hour of its first day. A
 monthly fee is 60 % of the level on each first day; alarms on it are false, the first one too.
-The rules compared have what ours has: seven days of history, {MINIMUM_USD:.0f} USD at least.
+The rules compared have what this one has: seven days of history, {MINIMUM_USD:.0f} USD at least.
 Precision is reported / (reported + false). Days: from an episode's first day to its first alarm."""
 
 
@@ -221,7 +221,7 @@ APART: dict[str, Callable[[random.Random], Drawn]] = {
 Rule = Callable[[Drawn], set[date]]
 
 
-def ours(drawn: Drawn) -> set[date]:
+def mlguard_rule(drawn: Drawn) -> set[date]:
     anomalies = detect_spikes(drawn.days, known_from=drawn.first)
     return {day for day, anomaly in anomalies.items() if anomaly.is_spike}
 
@@ -286,7 +286,7 @@ def weekday_mad_rule(drawn: Drawn) -> set[date]:
 
 
 RULES: dict[str, Rule] = {
-    "ours": ours,
+    "ML Guard": mlguard_rule,
     "1.5 x 7-day mean": mean_rule,
     "mean + 3 sd": sd_rule,
     "MAD k=4": mad_rule,
@@ -366,7 +366,7 @@ def total(found: dict[str, Score], kinds: Iterable[str]) -> Score:
 
 
 def by_kind(drawn: dict[str, list[Drawn]]) -> None:
-    found = scores(ours, drawn)
+    found = scores(mlguard_rule, drawn)
     print(HEAD)
     for kind, score in found.items():
         print(score.line(kind))
@@ -389,12 +389,12 @@ def restatements(drawn: dict[str, list[Drawn]]) -> None:
         at = with_spike.first + timedelta(with_spike.episodes[0].start)
         week_before = with_spike.days.get(at - timedelta(7), with_spike.days[at])
         low = with_spike.days | {at: week_before}
-        read_low = ours(Drawn(with_spike.first, low))
-        read_high = ours(with_spike)
+        read_low = mlguard_rule(Drawn(with_spike.first, low))
+        read_high = mlguard_rule(with_spike)
         up_before += at in read_low
         up_after += at in read_high
         high = low | {at: week_before * 3}
-        down_before += at in ours(Drawn(with_spike.first, high))
+        down_before += at in mlguard_rule(Drawn(with_spike.first, high))
         down_after += at in read_low
         others += len((read_low ^ read_high) - {at})
     print(
@@ -417,7 +417,7 @@ def main() -> None:
     print(TERMS)
     for name, seed in {"tuned on": TUNED, "reported": REPORTED}.items():
         drawn = draws(seed)
-        print(f"\nOURS, BY KIND; the seed {name}, {seed}")
+        print(f"\nML GUARD, BY KIND; the seed {name}, {seed}")
         by_kind(drawn)
         by_rule(drawn)
         print(f"\nRestatements, {SERIES} of each")

@@ -187,7 +187,7 @@ def test_no_account_is_configured(command):
     assert f"ok       credentials: {USER}" in run.out
     config = yaml.safe_load(run.out[run.out.index("cost:\n") :].partition("\n\n")[0])
     assert config == {"cost": {"accounts": [{"name": "main"}]}}
-    assert "Then look again: mlguard-exporter check" in run.out
+    assert "Then check again: mlguard-exporter check" in run.out
 
 
 class Silent:

@@ -186,7 +186,7 @@ class CostPoller:
             log.error("%s: spend cannot be stored: %s", name, error)  # noqa: TRY400
             return False
         except Exception:
-            log.exception("%s: spend is not read, by a fault of ML Guard", name)
+            log.exception("%s: spend is not read, because of a bug in ML Guard", name)
             return False
         log.info(
             "%s: %s, days restated: %d", name,

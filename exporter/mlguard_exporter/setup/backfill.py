@@ -118,7 +118,7 @@ def _may_begin(
 def _explain(first: date, report: Report) -> None:
     report.note(f"AWS would treat all spend since {first} as if the tags had been then as they are")
     report.note("now. This holds for every tag of the organization: a tag of anyone that is")
-    report.note("inactive now is taken off these months. It can be asked for once in 24 hours.")
+    report.note("inactive now is taken off these months. It can be requested once in 24 hours.")
 
 
 def _begin(

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 _SEEN_DAYS = 30
 _NO_CREDENTIALS = (
-    "Give this machine a way into AWS, one of these:",
+    "Give this machine AWS credentials, in one of these ways:",
     "- on a laptop with single sign-on: aws configure sso, and after that aws sso login",
     "- with an access key: aws configure",
     "- on EC2, ECS or EKS: a role of the instance, task or pod (for a pod: IRSA)",
-    f"with the rights of {POLICY}, to read spend. Whoever runs your AWS account can help.",
+    f"with the rights of {POLICY}, to read spend. The administrator of your AWS account can help.",
 )
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def run(
             "      - name: main",
             *([f"        profile: {json.dumps(profile)}"] if profile else []),
         )
-    return report.end(f"Then look again: {command('check', config_path)}", "All is well.")
+    return report.end(f"Then check again: {command('check', config_path)}", "All is well.")
 
 
 def _check(

@@ -114,7 +114,7 @@ def command_errors(run: Callable[[], int]) -> int:
         return 1
     except Exception as error:  # noqa: BLE001 - a traceback does not help to set up AWS
         text = " ".join(str(error).split())
-        sys.stderr.write(f"mlguard-exporter: a fault of ML Guard: {type(error).__name__}: {text}\n")
+        sys.stderr.write(f"mlguard-exporter: a bug in ML Guard: {type(error).__name__}: {text}\n")
         return 1
 
 

@@ -90,8 +90,8 @@ ANSWERS = {
         "invalid",
         ["ListCostAllocationTags (ValidationException): Start date should be before end date"],
     ),
-    "server": (aws.server_error, "server_error", ["a fault of its own (500)"]),
-    "unavailable": (Failure("ServiceUnavailable", "", 503), "unavailable", ["fault of its own"]),
+    "server": (aws.server_error, "server_error", ["a internal error (500)"]),
+    "unavailable": (Failure("ServiceUnavailable", "", 503), "unavailable", ["internal error"]),
     "new": (
         Failure("BrandNewException", "What is\tthis"),
         "error",

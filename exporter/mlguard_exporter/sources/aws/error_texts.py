@@ -19,15 +19,15 @@ _LOG_IN = "log in again, such as with `aws sso login` or `aws login`, with the s
 _EXPIRED = ErrorText("expired", f"the credentials have expired; renew them, or {_LOG_IN}")
 _UNKNOWN_KEY = ErrorText(
     "denied",
-    "AWS does not know the credentials; look for a mistyped, deleted or deactivated access key",
+    "AWS does not know the credentials; check for a mistyped, deleted or deactivated access key",
 )
 _CLOCK = ErrorText(
     "denied",
-    "AWS refuses the request's signature; look whether this machine's clock is right, and whether"
+    "AWS refuses the request's signature; check whether this machine's clock is right, and whether"
     " the secret access key is complete",
 )
 _THROTTLED = ErrorText("throttled", "AWS takes no more requests for now; try again later")
-_UNAVAILABLE = ErrorText("unavailable", "AWS has a fault of its own; try again later")
+_UNAVAILABLE = ErrorText("unavailable", "AWS has an internal error; try again later")
 _PAGES = ErrorText("invalid", "AWS has changed its figures between two pages; try again")
 _OPT_IN = ErrorText(
     "denied",
@@ -125,7 +125,7 @@ RAISED: tuple[tuple[tuple[type[Exception], ...], ErrorText], ...] = (
         (boto.ConnectTimeoutError,),
         ErrorText(
             "timeout",
-            "{endpoint_url} cannot be reached in time; look whether a firewall or proxy is between",
+            "{endpoint_url} cannot be reached in time; check for a firewall or proxy in between",
         ),
     ),
     (
@@ -135,7 +135,7 @@ RAISED: tuple[tuple[tuple[type[Exception], ...], ErrorText], ...] = (
     (
         (boto.ProxyConnectionError,),
         ErrorText(
-            "connection", "the proxy cannot be reached; look at HTTPS_PROXY, HTTP_PROXY, NO_PROXY"
+            "connection", "the proxy cannot be reached; check HTTPS_PROXY, HTTP_PROXY, NO_PROXY"
         ),
     ),
     (
@@ -150,7 +150,7 @@ RAISED: tuple[tuple[tuple[type[Exception], ...], ErrorText], ...] = (
         (boto.EndpointConnectionError,),
         ErrorText(
             "connection",
-            "{endpoint_url} cannot be reached; look at the network, a proxy, and the name service",
+            "{endpoint_url} cannot be reached; check the network, a proxy, and the name service",
         ),
     ),
     (

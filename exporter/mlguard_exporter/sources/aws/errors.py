@@ -42,7 +42,7 @@ def parsing_answer() -> Iterator[None]:
         yield
     except _UNREADABLE as error:
         raise SourceError(
-            "AWS's answer cannot be read, it may have been cut off; try again, and look whether a"
+            "AWS's answer cannot be read, it may have been cut off; try again, and check whether a"
             " proxy or something else answers instead"
         ) from error
 
@@ -67,8 +67,8 @@ def outcome_of(error: Exception) -> str:
     """Return how a request ended, as the value of the label `outcome`.
 
     Returns:
-        `throttled`, `denied`, `expired`, `unavailable` (AWS has no figures yet, or reports
-        a fault of its own), `timeout`, `connection`, `server_error`, `invalid`, or `error` for
+        `throttled`, `denied`, `expired`, `unavailable` (AWS has no figures yet, or an
+        internal error), `timeout`, `connection`, `server_error`, `invalid`, or `error` for
         anything else.
     """
     if not isinstance(error, ClientError):
@@ -126,9 +126,9 @@ def _explain_answer(error: ClientError) -> str:
     if name in DENIALS or _status(error) == 403:
         return _explain_denial(error, message)
     if _status(error) >= 500:
-        return f"AWS answers with a fault of its own ({_status(error)}); try again later"
+        return f"AWS answers with an internal error ({_status(error)}); try again later"
     text = f"AWS refuses {error.operation_name} ({_line(name)}): {_line(message)}"
-    return f"{text}; this may be a fault of ML Guard" if name in INVALID else text
+    return f"{text}; this may be a bug in ML Guard" if name in INVALID else text
 
 
 def _explain_denial(error: ClientError, message: str) -> str:
@@ -142,8 +142,8 @@ def _explain_denial(error: ClientError, message: str) -> str:
     if error.operation_name.startswith("AssumeRole"):
         role = f" {_line(found['what'])}" if found and found["what"] else ""
         return (
-            f"{who}may not assume the role{role}; the role's trust policy must name who asks, the"
-            " account's `external_id` must be the one that it wants, and who asks must be allowed"
+            f"{who}may not assume the role{role}; the role's trust policy must name the caller, the"
+            " account's `external_id` must match, and the caller must be allowed"
             " sts:AssumeRole"
         )
     action = found["action"] if found else error.operation_name

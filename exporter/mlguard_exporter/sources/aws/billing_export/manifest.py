@@ -121,7 +121,7 @@ def refuse_late(storage: FileStorage, months: Iterable[Month], now: float) -> No
         delivered = datetime.fromtimestamp(newest.manifest.modified, UTC)
         raise SourceError(
             f"nothing new is there: {newest.first:%Y-%m} was delivered at"
-            f" {delivered:%Y-%m-%d %H:%M} UTC; look why AWS writes nothing new to"
+            f" {delivered:%Y-%m-%d %H:%M} UTC; check why AWS writes nothing new to"
             f" {storage.where('')}, in the AWS console of the account that pays: Billing and Cost"
             " Management, Data Exports"
         )

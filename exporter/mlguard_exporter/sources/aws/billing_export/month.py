@@ -51,7 +51,7 @@ def read_month(
     """Add up every line of a month, and return the costs of its days.
 
     Raises:
-        MonthError: a file is damaged or cannot be understood.
+        MonthError: a file is damaged or cannot be read.
         SourceError: the storage cannot be read now.
     """
     totals = MonthTotals(month.first, month.end)

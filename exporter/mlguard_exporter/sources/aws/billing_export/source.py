@@ -66,7 +66,7 @@ class BillingExportSource:
 
         Raises:
             SourceError: something cannot be read now, or nothing new has been delivered. What is
-                wrong with one month alone is raised when the others have been given.
+                wrong with one month is raised after the others have been yielded.
         """
         storage, now = open_storage(self._url, self._client), self._clock()
         export, months = find_months(storage)

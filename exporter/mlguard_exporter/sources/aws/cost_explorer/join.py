@@ -108,7 +108,7 @@ def subtract(every: Amounts, others: Mapping[DayCurrency, Mapping[Triple, Costs]
     """Return costs by the first and second tag that belong to no value of the pivot in `others`.
 
     Args:
-        every: by the first and the second, whatever the pivot.
+        every: by the first and the second, over all values of the pivot.
         others: by all three.
     """
     found: dict[DayCurrency, dict[Pair, Costs]] = {}

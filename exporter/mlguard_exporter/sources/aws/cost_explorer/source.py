@@ -40,7 +40,7 @@ _USAGE = {
     "usage", "discountedusage", "reservationappliedusage", "savingsplancoveredusage",
     "savingsplannegation",
 }  # fmt: skip
-"""Types of charge that are usage, by the API's names or the console's, as letters alone."""
+"""Types of charge that are usage, in the API's or the console's spelling, letters only."""
 _MAX_VALUES = 20
 """Values of one tag for which a request of its own is made."""
 
