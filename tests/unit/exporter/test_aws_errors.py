@@ -90,7 +90,7 @@ ANSWERS = {
         "invalid",
         ["ListCostAllocationTags (ValidationException): Start date should be before end date"],
     ),
-    "server": (aws.server_error, "server_error", ["a internal error (500)"]),
+    "server": (aws.server_error, "server_error", ["an internal error (500)"]),
     "unavailable": (Failure("ServiceUnavailable", "", 503), "unavailable", ["internal error"]),
     "new": (
         Failure("BrandNewException", "What is\tthis"),
