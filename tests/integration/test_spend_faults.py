@@ -38,7 +38,7 @@ def days(first: date, end: date) -> list[date]:
 @pytest.fixture
 def quick(monkeypatch, request):
     """One attempt at each request, and three seconds for an answer, or one where none comes."""
-    is_slow = "[slow-" in request.node.name
+    is_slow = "[slow-" in request.node.name  # the fault of that name
     once = Config(
         retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=1.0 if is_slow else 3.0
     )
@@ -93,13 +93,20 @@ FAULTS = {
 }
 
 
+PLACES = {"1st": (0, None), "2nd": (1, None), "3rd": (2, None), "page": (4, 40)}
+"""Answers before the one that fails, and the size of a page."""
+
+
+def faults_and_places():
+    """Yield each fault at each place; one place of each is for the ordinary run."""
+    for n, name in enumerate(FAULTS):
+        for m, (place, (good, page_size)) in enumerate(PLACES.items()):
+            marks = () if n % len(PLACES) == m else pytest.mark.long
+            yield pytest.param(name, good, page_size, id=f"{name}-{place}", marks=marks)
+
+
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize(
-    ("good", "page_size"),
-    [(0, None), (1, None), (2, None), (4, 40)],
-    ids=["1st", "2nd", "3rd", "page"],
-)
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(("name", "good", "page_size"), list(faults_and_places()))
 def test_an_answer_that_fails_leaves_all_as_it_was_known(
     fake_aws, spending, caplog, name, good, page_size
 ):

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from support.spending import Spending, superseded
 
-from mlguard_common.database import open_database
+from mlguard_common.database import open_database, open_to_read
 from mlguard_exporter.export import write_csv
 from mlguard_exporter.polling import load_poll_state
 from mlguard_exporter.sources import count_requests, sent_in_month
 from mlguard_exporter.spend import CostReport, Costs
+from mlguard_exporter.spend.cost_store import CostStore
 from mlguard_exporter.store import DATABASE, MIGRATIONS
 
 DATA = Path(__file__).parents[1] / "data"
@@ -63,6 +64,13 @@ def test_the_history_is_exported_as_before(spending):
     write_csv(spending.cost_store, written)
     assert written.getvalue() == (DATA / f"{NAME}.csv").read_text()
     assert {row.day for row in superseded(spending.db)} == {date(2027, 5, 9), date(2027, 5, 10)}
+
+
+def test_the_history_is_exported_before_the_daemon_has_renamed_anything(folder):
+    written, db = io.StringIO(), open_to_read(folder / DATABASE)
+    write_csv(CostStore(db), written)
+    db.conn.close()
+    assert written.getvalue() == (DATA / f"{NAME}.csv").read_text()
 
 
 def test_the_state_of_polling_and_the_request_meter_are_kept(spending):

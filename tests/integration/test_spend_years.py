@@ -156,7 +156,7 @@ def assert_figures(spending: Spending, bills: list[Bill], today: date) -> None:
 
 
 @pytest.mark.usefixtures("far_zone")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("first", "days"),
     [

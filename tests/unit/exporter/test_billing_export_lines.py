@@ -121,7 +121,10 @@ def fractions(found):
     }
 
 
-@pytest.fixture(scope="module", params=[20240301, 7, 99])
+MORE_SEEDS = [pytest.param(seed, marks=pytest.mark.long) for seed in (7, 99)]
+
+
+@pytest.fixture(scope="module", params=[20240301, *MORE_SEEDS])
 def lines(request) -> list[Charge]:
     return list(charges(random.Random(request.param), MARCH, 4000, ("USD", "EUR", "CNY")))
 
