@@ -45,7 +45,7 @@ class PollState(NamedTuple):
         settings: fingerprint of what determines the costs, at the last success.
         settings_since: end of the first success with these settings.
         succeeded_at: end of the last success.
-        tags_checked_at: when the states of the tags were last asked for.
+        tags_checked_at: when the states of the tags were last requested.
         history_first: first day of a requested refresh of the history.
         history_requested_at: time of that request.
     """
@@ -121,7 +121,7 @@ def record_tags(db: Database, account: str, active: Mapping[str, bool], now: flo
 
 
 def active_tags(db: Database, account: str) -> dict[str, bool]:
-    """Return which tags were active when that was last asked for."""
+    """Return which tags were active at the last check."""
     found = db.execute("SELECT tag, active FROM poll_tags WHERE account = ?", (account,))
     return {tag: bool(active) for tag, active in found}
 

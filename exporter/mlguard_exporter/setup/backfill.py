@@ -107,7 +107,7 @@ def _may_begin(
         report.found(
             Status.MISSING,
             "backfill",
-            f"one since {last.first} was asked for at {last.requested_at:%Y-%m-%d %H:%M} UTC and"
+            f"one since {last.first} was requested at {last.requested_at:%Y-%m-%d %H:%M} UTC and"
             f" {state}; AWS takes one in 24 hours",
         )
         report.to_do("Try again tomorrow, if that one was not what you wanted.")
@@ -136,14 +136,14 @@ def _begin(
         return
     report.found(Status.OK, "backfill", f"begun, since {first}; AWS takes up to a day or two")
     try:
-        _note_for_daemon(config, account.name, first, now)
+        _request_refresh(config, account.name, first, now)
     except StoreError as error:
         report.found(Status.MISSING, "exporter", f"it will not read these days again: {error}")
     else:
         report.found(Status.OK, "exporter", "it reads these days again for the next two days")
 
 
-def _note_for_daemon(config: Config, account: str, first: date, now: datetime) -> None:
+def _request_refresh(config: Config, account: str, first: date, now: datetime) -> None:
     """Have the daemon read these days again; it may be running."""
     db = open_database(database_path(config), *MIGRATIONS, shared=True)
     try:
