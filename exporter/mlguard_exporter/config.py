@@ -1,4 +1,4 @@
-"""What can be configured, with its defaults and its limits."""
+"""The configuration: keys, defaults and limits."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from mlguard_common.config import ConfigStruct, Duration, read_secret
 from mlguard_common.log import LogConfig
 from mlguard_common.web import HttpConfig, split_listen
 from mlguard_exporter.spend import Basis
-from mlguard_exporter.spikes import Judging
+from mlguard_exporter.spikes import SpikeConfig
 from mlguard_rules.notify import NotifyConfig, RulesConfig
 
 _NAME = 128
 _ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/\S+")
 _EXPORT = re.compile(r"s3://[^/]+(/.*)?|/.*")
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_LEAST_INTERVAL, _DAY = 6 * 3600, 24 * 3600
-_MOST_REQUESTS = 100_000
+_MIN_INTERVAL_SECONDS, _DAY_SECONDS = 6 * 3600, 24 * 3600
+_MAX_REQUESTS = 100_000
 
 
 class RelayConfig(ConfigStruct, frozen=True):
-    """Who may hand alerts over: by bearer token, or by name and password."""
+    """Who may post alerts: with a bearer token, or with a name and password."""
 
     token: str | None = None
     token_file: str | None = None
@@ -38,7 +38,7 @@ class RelayConfig(ConfigStruct, frozen=True):
                 raise ValueError(f"{name}: expected a text that is not empty")
 
     def secrets(self) -> tuple[str | None, str | None]:
-        """Token and password.
+        """Return token and password.
 
         Raises:
             ConfigError: a file cannot be read.
@@ -52,7 +52,7 @@ class RelayConfig(ConfigStruct, frozen=True):
 
 
 class AccountConfig(ConfigStruct, frozen=True):
-    """One AWS account, with the way in: boto3's own, or a role that is assumed from there.
+    """One AWS account, with the credentials that boto3 finds, or a role assumed with them.
 
     Spend comes from Cost Explorer, or from the billing export in `export`.
     """
@@ -77,7 +77,7 @@ class AccountConfig(ConfigStruct, frozen=True):
 
 
 class TagsConfig(ConfigStruct, frozen=True):
-    """The cost allocation tags that say whose spend it is."""
+    """The cost allocation tags that name the owner of spend."""
 
     project: str = "mlguard:project"
     model: str = "mlguard:model"
@@ -89,12 +89,12 @@ class TagsConfig(ConfigStruct, frozen=True):
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """All three: of the project, the model and the endpoint."""
+        """The tags of project, model and endpoint, in this order."""
         return self.project, self.model, self.endpoint
 
 
 class BudgetConfig(ConfigStruct, frozen=True):
-    """What a project, or one of its models, may cost in a month."""
+    """The limit of a project's, or of one of its models', cost in a month."""
 
     project: str
     amount: float
@@ -111,7 +111,7 @@ class BudgetConfig(ConfigStruct, frozen=True):
 
 
 class CostConfig(ConfigStruct, frozen=True):
-    """Which spend is read, how often, and how it is judged."""
+    """Which spend is read, how often, and when it is a spike."""
 
     accounts: list[AccountConfig] = msgspec.field(default_factory=list)
     basis: Basis = Basis.UNBLENDED
@@ -120,16 +120,16 @@ class CostConfig(ConfigStruct, frozen=True):
     tags: TagsConfig = TagsConfig()
     budgets: list[BudgetConfig] = msgspec.field(default_factory=list)
     untagged_threshold_ratio: float = 0.2
-    spikes: Judging = Judging()
+    spikes: SpikeConfig = SpikeConfig()
 
     def __post_init__(self) -> None:
         names = [account.name for account in self.accounts]
         if len(set(names)) != len(names):
             raise ValueError("accounts: expected different names")
-        if not _LEAST_INTERVAL <= self.interval.seconds <= _DAY:
+        if not _MIN_INTERVAL_SECONDS <= self.interval.seconds <= _DAY_SECONDS:
             raise ValueError("interval: expected 6h to 24h; AWS has new figures no more often")
-        if not 0 <= self.max_requests_per_month <= _MOST_REQUESTS:
-            raise ValueError(f"max_requests_per_month: expected 0 to {_MOST_REQUESTS}")
+        if not 0 <= self.max_requests_per_month <= _MAX_REQUESTS:
+            raise ValueError(f"max_requests_per_month: expected 0 to {_MAX_REQUESTS}")
         if not 0 <= self.untagged_threshold_ratio <= 1:
             raise ValueError("untagged_threshold_ratio: expected 0 (no alert) to 1")
         budgets = [(b.project, b.model, b.currency) for b in self.budgets]
@@ -138,7 +138,7 @@ class CostConfig(ConfigStruct, frozen=True):
 
 
 class Config(ConfigStruct, frozen=True):
-    """The whole file."""
+    """The configuration file."""
 
     listen: str = "127.0.0.1:9521"
     data_dir: str | None = None

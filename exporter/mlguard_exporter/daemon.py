@@ -1,4 +1,4 @@
-"""The running exporter: its listener, its tasks, its end."""
+"""The running exporter: its listener, its tasks, and how it stops."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import mlguard
 from mlguard_common.daemon import Lifecycle, lifecycle_metrics
 from mlguard_common.database import DatabaseThread, acquire_lock, open_database
 from mlguard_common.web import HttpServer, routes, split_listen
-from mlguard_exporter.figures import METRICS as SPEND_METRICS
-from mlguard_exporter.figures import SpendCollector
-from mlguard_exporter.reading import Reader
+from mlguard_exporter.exposition import METRICS as SPEND_METRICS
+from mlguard_exporter.exposition import SpendCollector
+from mlguard_exporter.polling import CostPoller
 from mlguard_exporter.relay import RELAY_PATHS, Credentials, relay_routes
 from mlguard_exporter.store import MIGRATIONS, database_path
 from mlguard_rules.service import METRICS as ALERTING_METRICS
@@ -36,9 +36,9 @@ _INDEX = """ML Guard exporter
 
 /metrics               figures for Prometheus
 /healthz               the process runs
-/readyz                alerts are taken
-/api/v1/alerts         alerts that are pending or fire
-/api/v1/silences       alerts that nobody is told of
+/readyz                alerts are accepted
+/api/v1/alerts         alerts that are pending or firing
+/api/v1/silences       alerts that notify nobody
 /api/v1/alertmanager   POST: Alertmanager's webhook
 /api/v2/alerts         POST: alerts, as to an Alertmanager
 """
@@ -77,7 +77,7 @@ class Daemon:
         transact = self._database.transact
         self._alerting = Alerting(settings, self._database.db, transact, self._collect, clock)
         self._spend = SpendCollector(config.cost, transact, clock)
-        self._reader = Reader(config.cost, transact, clock, self._spend.refresh)
+        self._poller = CostPoller(config.cost, transact, clock, self._spend.refresh)
         self.collectors = (self._spend, self._alerting, self._lifecycle)
         self._http = HttpServer(
             [
@@ -90,10 +90,10 @@ class Daemon:
         )
 
     async def run(self, stop: asyncio.Event) -> bool:
-        """Serve until told to stop.
+        """Serve until `stop` is set.
 
         Returns:
-            Whether it was told to; False where a fault ended it.
+            True after a stop; False where a fault ended a task.
 
         Raises:
             BindError: the address cannot be listened on.
@@ -103,14 +103,14 @@ class Daemon:
             port = await self._http.listen_tcp(host, port)
             log.info("alerts and figures on http://%s:%d", host, port)
             alerting = asyncio.create_task(self._alerting.run())
-            reading = asyncio.create_task(self._reader.run())
+            polling = asyncio.create_task(self._poller.run())
             stopped = asyncio.create_task(stop.wait())
-            await asyncio.wait([alerting, reading, stopped], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([alerting, polling, stopped], return_when=asyncio.FIRST_COMPLETED)
             self._lifecycle.draining = True
-            await self._http.close()  # first, so that nothing is taken that would not be kept
-            for task in (stopped, reading, alerting):
+            await self._http.close()  # first, so that no alert is accepted that would not be stored
+            for task in (stopped, polling, alerting):
                 task.cancel()
-            ends = await asyncio.gather(alerting, reading, return_exceptions=True)
+            ends = await asyncio.gather(alerting, polling, return_exceptions=True)
             faults = [end for end in ends if isinstance(end, Exception)]
             for fault in faults:
                 log.error("a task has ended", exc_info=fault)
@@ -126,18 +126,18 @@ class Daemon:
             yield from collector.collect()
 
     def not_ready(self) -> str | None:
-        """Why the exporter is not ready, None where it is."""
+        """Return why the exporter is not ready, None where it is."""
         return "stopping" if self._lifecycle.draining else None
 
     def reload(self) -> str | None:
-        """Use the changed configuration; what is wrong with it, None where it is in use."""
+        """Use the changed configuration; return what is wrong with it, None where it is in use."""
         return self._lifecycle.reload()
 
     def _use(self, config: Config) -> None:
         settings, self._credentials = _read(config)
         self._alerting.use(settings)
         self._spend.use(config.cost)
-        self._reader.use(config.cost)
+        self._poller.use(config.cost)
 
 
 def _read(config: Config) -> tuple[Settings, Credentials]:

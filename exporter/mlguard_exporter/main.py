@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the daemon until SIGTERM or SIGINT, or another command; the exit status."""
+    """Run the daemon until SIGTERM or SIGINT, or another command; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="mlguard-exporter",
-        description="Takes alerts from sidecars and Alertmanager, and tells people of them;"
-        " publishes what models cost at AWS. Without a command it runs until it is told to stop.",
+        description="Publish what models cost at AWS, and relay alerts from sidecars and"
+        " Alertmanager through Apprise. Without a command it runs until it is stopped.",
     )
     _add_place(parser, default=None)
     parser.add_argument("--listen", metavar="HOST:PORT", help="for HTTP (127.0.0.1:9521)")
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         command.set_defaults(run=run)
         return command
 
-    check = add("check", _check, "say what is missing at AWS; changes nothing")
+    check = add("check", _check, "report what is missing at AWS; changes nothing")
     activate = add("activate-tags", _activate, "have AWS split spend by the tags")
     backfill = add("backfill", _backfill, "have AWS split the months before as well")
     backfill.add_argument(
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     export = add("export", _export, "write all spend that was ever read")
     export.add_argument(
-        "--format", choices=("csv", "openmetrics"), default="csv", help="for what reads it (csv)"
+        "--format", choices=("csv", "openmetrics"), default="csv", help="of the output (csv)"
     )
     for command in (check, activate, backfill, export):
         _add_place(command, default=argparse.SUPPRESS)
@@ -50,14 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
         command.add_argument("--account", metavar="NAME", help="one account, instead of all")
     for command in (activate, backfill):
         command.add_argument("--dry-run", action="store_true", help="change nothing")
-        command.add_argument("--yes", action="store_true", help="do not ask")
+        command.add_argument("--yes", action="store_true", help="do not ask for confirmation")
 
     flags = parser.parse_args(arguments)
     return run_command("mlguard-exporter", "exporter", lambda: flags.run(flags))
 
 
 def _add_place(parser: argparse.ArgumentParser, default: str | None) -> None:
-    """Flags that stand before a command as well as after it."""
+    """Add the flags that may stand before a command as well as after it."""
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="configuration in YAML", default=default
     )
@@ -65,7 +65,7 @@ def _add_place(parser: argparse.ArgumentParser, default: str | None) -> None:
 
 
 def _read_config(flags: argparse.Namespace) -> Config:
-    import msgspec  # noqa: PLC0415 - so that a missing extra is told in one line
+    import msgspec  # noqa: PLC0415 - so that a missing extra is reported in one line
 
     from mlguard_common.config import load_config, with_changes  # noqa: PLC0415
     from mlguard_exporter.config import Config  # noqa: PLC0415
@@ -91,43 +91,43 @@ def _run_daemon(flags: argparse.Namespace) -> int:
 
 
 def _check(flags: argparse.Namespace) -> int:
-    from mlguard_exporter.setup import check, for_people, utc_now  # noqa: PLC0415
+    from mlguard_exporter.setup import check, command_errors, utc_now  # noqa: PLC0415
 
     config = _read_config(flags)
-    return for_people(lambda: check.run(config, now=utc_now(), **_which(flags)))
+    return command_errors(lambda: check.run(config, now=utc_now(), **_which(flags)))
 
 
 def _activate(flags: argparse.Namespace) -> int:
-    from mlguard_exporter.setup import activate, for_people  # noqa: PLC0415
+    from mlguard_exporter.setup import activate, command_errors  # noqa: PLC0415
 
     config = _read_config(flags)
-    return for_people(lambda: activate.run(config, **_which(flags), **_consent(flags)))
+    return command_errors(lambda: activate.run(config, **_which(flags), **_confirmation(flags)))
 
 
 def _backfill(flags: argparse.Namespace) -> int:
-    from mlguard_exporter.setup import backfill, for_people, utc_now  # noqa: PLC0415
+    from mlguard_exporter.setup import backfill, command_errors, utc_now  # noqa: PLC0415
 
     config = _read_config(flags)
-    return for_people(
+    return command_errors(
         lambda: backfill.run(
-            config, now=utc_now(), months=flags.months, **_which(flags), **_consent(flags)
+            config, now=utc_now(), months=flags.months, **_which(flags), **_confirmation(flags)
         )
     )
 
 
 def _export(flags: argparse.Namespace) -> int:
     from mlguard_exporter import export  # noqa: PLC0415
-    from mlguard_exporter.setup import for_people  # noqa: PLC0415
+    from mlguard_exporter.setup import command_errors  # noqa: PLC0415
 
     config = _read_config(flags)
-    return for_people(lambda: export.run(config, flags.format))
+    return command_errors(lambda: export.run(config, flags.format))
 
 
 def _which(flags: argparse.Namespace) -> dict[str, Any]:
     return {"config_path": flags.config, "account": flags.account}
 
 
-def _consent(flags: argparse.Namespace) -> dict[str, Any]:
+def _confirmation(flags: argparse.Namespace) -> dict[str, Any]:
     return {"dry_run": flags.dry_run, "yes": flags.yes}
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _VERSION = "4"
 _YEARS = range(1971, 9000)
-"""In which the times of alerts lie."""
+"""Years in which the times of alerts must lie."""
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class _Webhook(msgspec.Struct):
 
 
 class Credentials:
-    """Who may hand alerts over.
+    """The credentials of those who may post alerts.
 
     Args:
         token: for a bearer, None where there is none.
@@ -74,11 +74,11 @@ class Credentials:
             self._allowed.append(f"Basic {pair}".encode())
 
     def check(self, request: web.Request) -> None:
-        """Let who has them pass; where none are configured, whom the rules of access let pass.
+        """Check the credentials of a request; without configured ones, the rules of access apply.
 
         Raises:
             HTTPUnauthorized: the request has others, or none.
-            HTTPForbidden: its origin is foreign, or there is nothing that it could have.
+            HTTPForbidden: its origin is foreign, or no credentials are configured for its address.
         """
         self._access.check_origin(request)
         if self._allowed:
@@ -93,13 +93,13 @@ class Credentials:
 
 
 RELAY_PATHS = ("/api/v1/alertmanager", "/api/v2/alerts")
-"""That check their requests themselves, as Alertmanager sends no X-API-Key."""
+"""Paths with a check of their own, as Alertmanager sends no X-API-Key."""
 
 
 def relay_routes(
     alerting: Alerting, credentials: Callable[[], Credentials], clock: Callable[[], float]
 ) -> list[web.RouteDef]:
-    """The paths that alerts are posted to."""
+    """Return the routes that alerts are posted to."""
 
     async def webhook(request: web.Request) -> web.Response:
         credentials().check(request)
@@ -148,7 +148,7 @@ def _labels(found: Mapping[str, str]) -> Labels:
 
 
 def _seconds(moment: datetime | None) -> float | None:
-    """Epoch seconds; Go's zero time stands for none."""
+    """Return epoch seconds; None for Go's zero time."""
     if moment is None or moment.year == 1:
         return None
     if moment.year not in _YEARS:

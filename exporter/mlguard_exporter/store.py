@@ -1,4 +1,4 @@
-"""The exporter's database: where it is, and what makes its tables."""
+"""The exporter's database: where it is, and the migrations that create its tables."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlguard import paths
-from mlguard_exporter.aws import request_migrations
-from mlguard_exporter.figures import figures_migrations
-from mlguard_exporter.reading import reading_migrations
-from mlguard_exporter.spend.ledger import migrations as spend_migrations
+from mlguard_exporter.anomaly_log import migrations as anomaly_migrations
+from mlguard_exporter.polling import poll_migrations
+from mlguard_exporter.renamed_tables import migrations as renaming
+from mlguard_exporter.sources import source_migrations
+from mlguard_exporter.spend.cost_store import migrations as spend_migrations
 from mlguard_rules.service import migrations as alerting_migrations
 
 if TYPE_CHECKING:
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 
 DATABASE = "exporter.db"
 MIGRATIONS = (
+    renaming,  # before those that would create the tables under their new names
     alerting_migrations,
     spend_migrations,
-    reading_migrations,
-    request_migrations,
-    figures_migrations,
+    poll_migrations,
+    *source_migrations,
+    anomaly_migrations,
 )
 
 
 def database_path(config: Config) -> Path:
-    """The file of the database."""
+    """Return the path of the database."""
     return Path(config.data_dir or paths.data_dir()) / DATABASE

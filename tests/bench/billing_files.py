@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "exporter"))
 from support import billing
 
 from mlguard_exporter.config import TagsConfig
-from mlguard_exporter.files import FileSource
+from mlguard_exporter.sources.aws.billing_export import BillingExportSource
 from mlguard_exporter.spend import Kind
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def write(folder: Path, count: int) -> None:
 
     source = blocks()
     header = ",".join(billing.COLUMNS) + "\n"
-    delivery = billing.Delivery(put, MONTH)
+    delivery = billing.MonthFiles(put, MONTH)
     names = delivery.names(-(-count // FILE))
     plain = 0
     for name in names:
@@ -78,7 +78,7 @@ def read(folder: Path) -> None:
     """Read it, and say what it took."""
     before = peak_mib()
     wall, cpu = time.perf_counter(), time.process_time()
-    (reading,) = FileSource(str(folder), TagsConfig(), str).read(MONTH, reading_end(), ())
+    (reading,) = BillingExportSource(str(folder), TagsConfig(), str).read(MONTH, reading_end(), ())
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     count = int((folder / "lines").read_text())
     owners = {s for day in reading.days.values() for s in day if s.kind is Kind.OWNER}
@@ -91,7 +91,7 @@ def read(folder: Path) -> None:
 
 
 def peak_mib() -> float:
-    """Of this process's resident memory; getrusage tells that of its parent, if it was more."""
+    """Of this process's resident memory; getrusage returns that of its parent, if it was more."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s*(\d+)", status)[1]) / 1024
 

@@ -23,7 +23,7 @@ from spend_picture import Day, Model, draw
 from support.aws import Bill, FakeAws
 from support.spending import Spending
 
-from mlguard_exporter.figures.collector import figures_of, judged_of, known_of
+from mlguard_exporter.exposition.collector import build_figures, detect_all, load_accounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,13 +105,13 @@ def month_of(projects: int, page_size: int | None, crossed: bool) -> None:
         requests = len(fake.requests) - first
         begin = time.thread_time()
         cost, now = spending.cost, spending.now.timestamp()
-        known = known_of(spending.db, cost, now)
-        figures = figures_of(spending.db, cost, known, judged_of(known, cost), now)
+        known = load_accounts(spending.db, cost, now)
+        figures = build_figures(spending.db, cost, known, detect_all(known, cost), now)
         seconds = time.thread_time() - begin
         series = sum(
-            len(samples)
+            len(family.samples)
             for part in (figures.lasting, figures.of_the_month, figures.of_the_day)
-            for samples in part.samples.values()
+            for family in part
         )
         (pages,) = spending.db.execute("PRAGMA page_count").fetchone()
     print(

@@ -118,7 +118,7 @@ def stroke(style: str) -> str:
 
 
 def ring(x: float, y: float) -> str:
-    """What marks a day that was told."""
+    """Mark a day that was reported."""
     place = f'cx="{x:.1f}" cy="{y:.1f}" r="5.5"'
     return f'<circle {place} fill="none" stroke="{RED}" stroke-width="2"/>'
 
@@ -138,7 +138,7 @@ def draw(days: list[Day]) -> str:
 
 
 def spend_of_days(days: list[Day], panel: Panel) -> list[str]:
-    """Each model's settled days, with what was expected of them and what was told."""
+    """Each model's settled days, with what was expected of them and what was reported."""
     found = panel.frame("What settled days cost", 50)
     names = []
     for n, colour in enumerate(COLOURS):
@@ -152,7 +152,7 @@ def spend_of_days(days: list[Day], panel: Panel) -> list[str]:
         ]
         names.append((stroke(solid), days[0].models[n].name))
     dotted = stroke(f'stroke="{FAINT}" stroke-width="1.2" stroke-dasharray="2 3"')
-    return found + legend(36, [*names, (dotted, "expected"), (ring(18, 0), "told")])
+    return found + legend(36, [*names, (dotted, "expected"), (ring(18, 0), "reported")])
 
 
 def month(days: list[Day], panel: Panel) -> list[str]:

@@ -1,4 +1,4 @@
-"""How well spikes of daily spend are told, by our rule and by four common ones, simulated.
+"""How well spikes of daily spend are reported, by this rule and by four common ones, simulated.
 
 Run: `.venv/bin/python tests/bench/spikes.py`. Settings were tuned on the first seed alone; what
 counts is the second.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "exporter"))
 
-from mlguard_exporter.spikes import judge
+from mlguard_exporter.spikes import detect_spikes
 
 TUNED, REPORTED = 20260101, 20260703
 SERIES, DAYS, NOISE, WEEKEND = 300, 120, 0.1, 0.45
@@ -28,19 +28,19 @@ TERMS = f"""\
 {SERIES} series a kind of {DAYS} days each; levels of 100 to 5,000 USD a day, lognormal noise of
 {NOISE:.0%}, weekends x {WEEKEND} (but "any weekdays": each weekday x 0.3 to 1.5, and "no season").
 Spikes and steps are of 1.5 to 3 times. Episodes lie anywhere from the eighth day on.
-An episode is told if there is an alarm on one of its first two days (a fast ramp: up to two days
-after its top); it counts once. Further alarms on a spike's own days, or in the week after a step
-or the top of a fast ramp or a beginning, count neither way. Every other alarm is false. Slow
+An episode is reported if there is an alarm on one of its first two days (a fast ramp: up to two
+days after its top); it counts once. Further alarms on a spike's own days, or in the week after a
+step or the top of a fast ramp or a beginning, count neither way. Every other alarm is false. Slow
 ramps, steps down, refunds, lulls, small beginnings and 25 % noise ought to cause none at all. A
 series begins at any hour of its first day. A
 monthly fee is 60 % of the level on each first day; alarms on it are false, the first one too.
-The rules compared have what ours has: seven days before a verdict, {MINIMUM_USD:.0f} USD at least.
-Precision is told / (told + false). Days: from an episode's first day to its first alarm."""
+The rules compared have what this one has: seven days of history, {MINIMUM_USD:.0f} USD at least.
+Precision is reported / (reported + false). Days: from an episode's first day to its first alarm."""
 
 
 @dataclass
 class Episode:
-    """`due` is the last day on which it is told in time; until `end` alarms are not false."""
+    """`due` is the last day on which it is reported in time; until `end` alarms are not false."""
 
     start: int
     due: int
@@ -221,9 +221,9 @@ APART: dict[str, Callable[[random.Random], Drawn]] = {
 Rule = Callable[[Drawn], set[date]]
 
 
-def ours(drawn: Drawn) -> set[date]:
-    verdicts = judge(drawn.days, known_from=drawn.first)
-    return {day for day, verdict in verdicts.items() if verdict.spike}
+def mlguard_rule(drawn: Drawn) -> set[date]:
+    anomalies = detect_spikes(drawn.days, known_from=drawn.first)
+    return {day for day, anomaly in anomalies.items() if anomaly.is_spike}
 
 
 def middle(values: Iterable[float]) -> float:
@@ -286,7 +286,7 @@ def weekday_mad_rule(drawn: Drawn) -> set[date]:
 
 
 RULES: dict[str, Rule] = {
-    "ours": ours,
+    "ML Guard": mlguard_rule,
     "1.5 x 7-day mean": mean_rule,
     "mean + 3 sd": sd_rule,
     "MAD k=4": mad_rule,
@@ -296,10 +296,10 @@ RULES: dict[str, Rule] = {
 
 @dataclass
 class Score:
-    """What alarms were worth; `delays` are in days, of the episodes that were told at all."""
+    """What alarms were worth; `delays` are in days, of the episodes that were reported at all."""
 
     episodes: int = 0
-    told: int = 0
+    reported: int = 0
     false: int = 0
     series: int = 0
     delays: list[int] = field(default_factory=list)
@@ -312,20 +312,20 @@ class Score:
             within = [i for i in at if episode.start <= i <= episode.end]
             if within:
                 self.delays.append(within[0] - episode.start)
-                self.told += within[0] <= episode.due
+                self.reported += within[0] <= episode.due
         self.false += sum(not any(e.start <= i <= e.end for e in drawn.episodes) for i in at)
 
     def add(self, other: Score) -> None:
         self.episodes += other.episodes
-        self.told += other.told
+        self.reported += other.reported
         self.false += other.false
         self.series += other.series
         self.delays += other.delays
 
     def line(self, name: str) -> str:
-        recall = f"{self.told / self.episodes:.3f}" if self.episodes else "-"
-        told = self.told + self.false
-        precision = f"{self.told / told:.3f}" if told and self.episodes else "-"
+        recall = f"{self.reported / self.episodes:.3f}" if self.episodes else "-"
+        reported = self.reported + self.false
+        precision = f"{self.reported / reported:.3f}" if reported and self.episodes else "-"
         monthly = self.false / (self.series * DAYS / 30)
         delays = sorted(self.delays)
         median = f"{statistics.median(delays):.0f}" if delays else "-"
@@ -366,7 +366,7 @@ def total(found: dict[str, Score], kinds: Iterable[str]) -> Score:
 
 
 def by_kind(drawn: dict[str, list[Drawn]]) -> None:
-    found = scores(ours, drawn)
+    found = scores(mlguard_rule, drawn)
     print(HEAD)
     for kind, score in found.items():
         print(score.line(kind))
@@ -389,17 +389,19 @@ def restatements(drawn: dict[str, list[Drawn]]) -> None:
         at = with_spike.first + timedelta(with_spike.episodes[0].start)
         week_before = with_spike.days.get(at - timedelta(7), with_spike.days[at])
         low = with_spike.days | {at: week_before}
-        read_low = ours(Drawn(with_spike.first, low))
-        read_high = ours(with_spike)
+        read_low = mlguard_rule(Drawn(with_spike.first, low))
+        read_high = mlguard_rule(with_spike)
         up_before += at in read_low
         up_after += at in read_high
         high = low | {at: week_before * 3}
-        down_before += at in ours(Drawn(with_spike.first, high))
+        down_before += at in mlguard_rule(Drawn(with_spike.first, high))
         down_after += at in read_low
         others += len((read_low ^ read_high) - {at})
-    print(f"a spike first read as last week's figure: told {up_before}, once restated {up_after}")
-    print(f"last week's figure first read as thrice: told {down_before}, restated {down_after}")
-    print(f"verdicts on other days that the first restatement changed: {others}")
+    print(
+        f"a spike first read as last week's figure: reported {up_before}, once restated {up_after}"
+    )
+    print(f"last week's figure first read as thrice: reported {down_before}, restated {down_after}")
+    print(f"anomalies on other days that the first restatement changed: {others}")
 
 
 def speed() -> None:
@@ -407,7 +409,7 @@ def speed() -> None:
     days = {date(2024, 1, 1) + timedelta(i): Decimal(rng.randrange(90, 110)) for i in range(400)}
     begin = time.perf_counter()
     for _ in range(100):
-        judge(days)
+        detect_spikes(days)
     print(f"\n100 series of 400 days: {time.perf_counter() - begin:.2f} s")
 
 
@@ -415,7 +417,7 @@ def main() -> None:
     print(TERMS)
     for name, seed in {"tuned on": TUNED, "reported": REPORTED}.items():
         drawn = draws(seed)
-        print(f"\nOURS, BY KIND; the seed {name}, {seed}")
+        print(f"\nML GUARD, BY KIND; the seed {name}, {seed}")
         by_kind(drawn)
         by_rule(drawn)
         print(f"\nRestatements, {SERIES} of each")

@@ -1,7 +1,7 @@
-"""How often a team is told of what is no spike, and not told of one, simulated.
+"""How often a team gets false reports of spikes, and misses one, simulated.
 
-Run: `.venv/bin/python tests/bench/team.py`. `spikes.py` judges single series; here spikes are told,
-each once at the scope that it comes from, while versions, tags and endpoints come and go.
+Run: `.venv/bin/python tests/bench/team.py`. `spikes.py` measures single series; here spikes are
+attributed to the scope they come from, while versions, tags and endpoints come and go.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.books import Owner, book_of
+from support.account_costs import Owner, account_costs_of
 
-from mlguard_exporter.figures.verdicts import judge_all
-from mlguard_exporter.spend import Kind, Series
-from mlguard_exporter.spikes import Judging
+from mlguard_exporter.analysis.anomalies import detect_anomalies
+from mlguard_exporter.spend import CostSeries, Kind
+from mlguard_exporter.spikes import SpikeConfig
 
 SEED, TRIALS, DAYS, T = 20271001, 60, 112, 100
 FIRST = date(2027, 1, 4)
@@ -31,8 +31,8 @@ TERMS = f"""\
 {TRIALS} teams: {PROJECTS} projects of {ENDPOINTS} endpoints of 30 to 500 USD a day, three services,
 noise of {NOISE:.0%}, weekends x {WEEKEND}, 100 USD a day without tags. On one day, at any hour,
 something happens.
-told: a spike of twice the amount on that day, of its endpoint, its model or its project.
-others: what else is told of owners in the two weeks around it, by team."""
+reported: a spike of twice the amount on that day, of its endpoint, its model or its project.
+others: what else is reported for owners in the two weeks around it, by team."""
 
 
 class Team:
@@ -78,8 +78,8 @@ class Team:
         self.amounts[new] = [b + a * s for b, a, s in zip(old, days, shares, strict=True)]
         self.service[new] = self.service[owner]
 
-    def told(self) -> list[tuple[int, Series]]:
-        """Days, and what is told of them, but for services."""
+    def reported(self) -> list[tuple[int, CostSeries]]:
+        """Days, and what is reported for them, but for services."""
         days = [FIRST + timedelta(days=n) for n in range(DAYS)]
         costs = {
             (owner, self.service[owner], day): Decimal(f"{amount:.4f}")
@@ -87,20 +87,20 @@ class Team:
             for day, amount in zip(days, amounts, strict=True)
             if amount
         }
-        judged = judge_all(book_of(costs, days), Judging())
+        judged = detect_anomalies(account_costs_of(costs, days), SpikeConfig())
         return [
             ((day - FIRST).days, one.subject.series)
             for one in judged
-            for day in one.told
+            for day in one.reportable
             if one.subject.series.kind is Kind.OWNER
         ]
 
-    def has_told(self, told: list[tuple[int, Series]]) -> list[tuple[int, Series]]:
-        """Of that, what tells of the chosen endpoint's spike."""
+    def of_the_chosen(self, reported: list[tuple[int, CostSeries]]) -> list[tuple[int, CostSeries]]:
+        """Return the reports of the chosen endpoint's spike."""
         project, model, endpoint = self.chosen
         return [
             (day, s)
-            for day, s in told
+            for day, s in reported
             if day == T and s.project == project and s.model in ("", model)
             if s.endpoint in ("", endpoint)
         ]
@@ -131,19 +131,21 @@ HAPPENINGS = {
 
 def main() -> None:
     print(TERMS)
-    print(f"\n{'beside a spike of 2 times':<46}{'told':>7}{'others':>9}{'others, no spike':>19}")
+    print(
+        f"\n{'beside a spike of 2 times':<46}{'reported':>7}{'others':>9}{'others, no spike':>19}"
+    )
     for name, happen in HAPPENINGS.items():
-        told = others = alone = 0
+        reported = others = alone = 0
         for trial in range(TRIALS):
             team = Team(random.Random(f"{SEED} {trial}"))
             happen(team)
-            alone += len(team.told())
+            alone += len(team.reported())
             team.spike()
-            found = team.told()
-            mine = team.has_told(found)
-            told += bool(mine)
+            found = team.reported()
+            mine = team.of_the_chosen(found)
+            reported += bool(mine)
             others += len(found) - len(mine)
-        print(f"{name:<46}{told / TRIALS:>7.1%}{others / TRIALS:>9.3f}{alone / TRIALS:>19.3f}")
+        print(f"{name:<46}{reported / TRIALS:>7.1%}{others / TRIALS:>9.3f}{alone / TRIALS:>19.3f}")
 
 
 if __name__ == "__main__":

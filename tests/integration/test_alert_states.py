@@ -37,7 +37,7 @@ import yaml
 from click.testing import CliRunner
 from support.promtool import STALE, ended, series_text, test_rules, values_text, write_tests
 
-from mlguard_exporter.figures import METRICS as SPEND_METRICS
+from mlguard_exporter.exposition import METRICS as SPEND_METRICS
 from mlguard_rules.alerting import Engine, State
 from mlguard_rules.promql import History
 from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules

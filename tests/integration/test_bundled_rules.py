@@ -13,7 +13,7 @@ import yaml
 from support.offline import NOW, Offline
 
 from mlguard_common.config import Duration
-from mlguard_exporter.figures import METRICS as SPEND_METRICS
+from mlguard_exporter.exposition import METRICS as SPEND_METRICS
 from mlguard_rules.alerting import Engine, State
 from mlguard_rules.rulefile import load_rules
 from mlguard_rules.service.snapshot import snapshot_of

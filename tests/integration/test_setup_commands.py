@@ -1,7 +1,9 @@
-"""The commands that help to set up AWS, each in a process of its own."""
+"""The commands that set up AWS; those with a terminal or a pipe run in a process of their own."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import pty
 import socket
@@ -10,7 +12,8 @@ import sys
 import threading
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import boto3
 import pytest
@@ -21,11 +24,9 @@ from support.aws import ROLE, USER, Bill, FakeAws
 from support.sidecar import free_port
 
 from mlguard_common.database import open_to_read
-from mlguard_exporter.reading import remembered
+from mlguard_exporter.main import main
+from mlguard_exporter.polling import load_poll_state
 from mlguard_exporter.store import DATABASE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROJECT, MODEL, ENDPOINT = TAGS = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
 COST_EXPLORER = "Cost Explorer"
@@ -35,6 +36,29 @@ class Run(NamedTuple):
     status: int
     out: str
     err: str
+
+
+def checked(run: Run) -> Run:
+    assert "Traceback" not in run.out + run.err, run.err
+    for secret in (aws.SECRET_KEY, "external-id", "session-"):
+        assert secret not in run.out + run.err
+    return run
+
+
+@contextlib.contextmanager
+def environment(variables: dict[str, str]):
+    """Give this process other variables, and no standard input."""
+    before, stdin = dict(os.environ), sys.stdin
+    os.environ.clear()
+    os.environ.update(variables)
+    try:
+        with Path(os.devnull).open() as nothing:
+            sys.stdin = nothing
+            yield
+    finally:
+        sys.stdin = stdin
+        os.environ.clear()
+        os.environ.update(before)
 
 
 class Command:
@@ -57,6 +81,20 @@ class Command:
         return [sys.executable, "-m", "mlguard_exporter", *arguments]
 
     def bare(self, *arguments: str) -> Run:
+        """Run it in this process, which spares the imports of another one."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            environment(self.environ),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                status = main(list(arguments))
+            except SystemExit as end:  # of argparse
+                status = end.code
+        return checked(Run(status, out.getvalue(), err.getvalue()))
+
+    def in_a_process(self, *arguments: str) -> Run:
         done = subprocess.run(
             self.arguments(*arguments),
             env=self.environ,
@@ -65,10 +103,7 @@ class Command:
             text=True,
             check=False,
         )
-        assert "Traceback" not in done.stdout + done.stderr, done.stderr
-        for secret in (aws.SECRET_KEY, "external-id", "session-"):
-            assert secret not in done.stdout + done.stderr
-        return Run(done.returncode, done.stdout, done.stderr)
+        return checked(Run(done.returncode, done.stdout, done.stderr))
 
     def __call__(self, name: str, *arguments: str) -> Run:
         return self.bare(name, "--config", str(self.config), *arguments)
@@ -125,8 +160,10 @@ def changes(fake: FakeAws) -> int:
     )
 
 
-def test_all_is_well(command, fake):
-    run = command("check")
+@pytest.mark.parametrize("how", ["in this process", "in its own"])
+def test_all_is_well(command, fake, how):
+    run = command.in_a_process if how == "in its own" else command.bare
+    run = run("check", "--config", str(command.config))
     assert run == (0, run.out, "")
     assert "Account main" in run.out
     found = lines(run)
@@ -150,7 +187,7 @@ def test_no_account_is_configured(command):
     assert f"ok       credentials: {USER}" in run.out
     config = yaml.safe_load(run.out[run.out.index("cost:\n") :].partition("\n\n")[0])
     assert config == {"cost": {"accounts": [{"name": "main"}]}}
-    assert "Then look again: mlguard-exporter check" in run.out
+    assert "Then check again: mlguard-exporter check" in run.out
 
 
 class Silent:
@@ -207,7 +244,7 @@ def test_a_profile_that_does_not_exist(command, fake):
     assert fake.count("GetTags") == 1
 
 
-def test_denied_requests_are_told_with_the_policy_that_allows_them(command, fake):
+def test_denied_requests_are_reported_with_the_policy_that_allows_them(command, fake):
     fake.denied = {"ce:GetCostAndUsage", "ce:GetTags"}
     run = command("check")
     assert run.status == 1
@@ -480,14 +517,13 @@ def test_tags_that_cannot_be_activated(command, fake):
     assert "exporter/iam-policy.json" in run.out
 
 
-def test_a_person_agrees_or_does_not(command, fake):
+def test_a_change_is_confirmed_or_not(command, fake):
     fake.active_tags.discard(MODEL)
-    for answer in ("n", ""):
-        run = command.on_a_terminal(answer, "activate-tags")
-        assert run.status == 1
-        assert f"Activate {MODEL}? [y/N] " in run.out
-        assert "nothing is changed" in run.out
-        assert MODEL not in fake.active_tags
+    run = command.on_a_terminal("", "activate-tags")
+    assert run.status == 1
+    assert f"Activate {MODEL}? [y/N] " in run.out
+    assert "nothing is changed" in run.out
+    assert MODEL not in fake.active_tags
     run = command.on_a_terminal("y", "activate-tags")
     assert (run.status, run.err) == (0, "")
     assert MODEL in fake.active_tags
@@ -507,7 +543,7 @@ def test_the_past_is_split(command, fake):
     assert "every tag of the organization" in run.out
     assert "ok       exporter: it reads these days again" in run.out
     db = open_to_read(command.folder / "data" / DATABASE)
-    assert remembered(db, "main").history_first == first
+    assert load_poll_state(db, "main").history_first == first
     db.conn.close()
     assert "3 requests to Cost Explorer" in run.out
 
@@ -544,7 +580,7 @@ def test_months_have_limits(command, fake, months):
     assert fake.count() == 0
 
 
-def test_the_past_is_split_but_the_exporter_cannot_be_told(command, fake):
+def test_the_past_is_split_but_the_exporter_cannot_be_notified(command, fake):
     (command.folder / "data").write_text("no folder")
     run = command("backfill", "--yes")
     assert run == (1, run.out, "")

@@ -13,8 +13,8 @@ from support import aws
 from support.aws import ROLE, Bill
 from support.spending import Spending
 
-from mlguard_exporter.aws import Aws
 from mlguard_exporter.config import AccountConfig
+from mlguard_exporter.sources.aws import AwsSession
 from mlguard_exporter.spend import Kind
 
 NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
@@ -51,7 +51,7 @@ def owners(spending: Spending, account: str = "main", basis: str = "unblended") 
         (row.day, row.series.project, row.series.model, row.series.endpoint, row.series.currency): (
             getattr(row.costs, basis)
         )
-        for row in spending.ledger.rows(account, date.min, date.max)
+        for row in spending.cost_store.rows(account, date.min, date.max)
         if row.series.kind is Kind.OWNER
     }
 
@@ -214,7 +214,7 @@ def test_each_basis_is_kept_and_one_is_shown(fake_aws, make, basis, amount):
         assert owners(spending, basis=each) == summed(bills, each)
 
 
-def test_charges_that_are_not_usage_are_told_apart(fake_aws, make):
+def test_charges_that_are_not_usage_are_reported_apart(fake_aws, make):
     spending = make()
     kinds = {
         "Usage": 1, "DiscountedUsage": 2, "SavingsPlanCoveredUsage": 4, "SavingsPlanNegation": -4,
@@ -266,7 +266,7 @@ def test_a_day_that_is_answered_with_nothing_is_kept(fake_aws, make, caplog):
     read(fake_aws, spending, bills[0])
     assert owners(spending) == summed(bills)
     assert (
-        "nothing was told of 1 days that had spend, from 2027-05-08 on; they are kept"
+        "days with spend that the answer lacks: 1, from 2027-05-08 on; their costs are kept"
         in caplog.text
     )
 
@@ -281,18 +281,33 @@ TAG = st.sampled_from(["", "a", "b", "c", "a$b"])
 AMOUNT = st.decimals("-99", "999", places=5, allow_nan=False)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    lines=st.lists(st.tuples(AMOUNT, TAG, TAG, TAG, st.integers(0, 3)), max_size=25),
-    size=st.sampled_from([None, 2, 5]),
-)
+LINES = st.lists(st.tuples(AMOUNT, TAG, TAG, TAG, st.integers(0, 3)), max_size=25)
+SIZES = st.sampled_from([None, 2, 5])
+ONE_AWS = [HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=8, suppress_health_check=ONE_AWS)
+@given(lines=LINES, size=SIZES)
 def test_whatever_the_tags_the_sums_are_exact(fake_aws, tmp_path_factory, lines, size):
+    assert_exact(fake_aws, tmp_path_factory.mktemp("any"), lines, size)
+
+
+@pytest.mark.long
+@settings(max_examples=100, suppress_health_check=ONE_AWS)
+@given(lines=LINES, size=SIZES)
+def test_whatever_the_tags_the_sums_are_exact_in_many_cases(
+    fake_aws, tmp_path_factory, lines, size
+):
+    assert_exact(fake_aws, tmp_path_factory.mktemp("any"), lines, size)
+
+
+def assert_exact(fake_aws, folder, lines, size) -> None:
     bills = [
         bill(amount, *tags, day=DAY - timedelta(days=day), service="ABCD"[day % 2])
         for amount, *tags, day in lines
     ]
     fake_aws.page_size = size
-    with Spending(tmp_path_factory.mktemp("any"), NOW, max_requests_per_month=9999) as spending:
+    with Spending(folder, NOW, max_requests_per_month=9999) as spending:
         fake_aws.clock = lambda: NOW
         read(fake_aws, spending, *bills)
         found = {key: amount for key, amount in owners(spending).items() if amount}
@@ -422,7 +437,7 @@ def test_a_file_of_credentials_that_is_renewed_is_used_at_the_next_try(
 @pytest.mark.usefixtures("fake_aws")
 def test_cost_explorer_is_asked_where_it_is(monkeypatch, region, asked):
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-    assert Aws(AccountConfig(name="main")).client("ce").meta.region_name == asked
+    assert AwsSession(AccountConfig(name="main")).client("ce").meta.region_name == asked
 
 
 def test_an_outage_over_the_end_of_a_month_is_made_up_for(fake_aws, make):

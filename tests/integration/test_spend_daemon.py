@@ -1,4 +1,4 @@
-"""The running exporter publishes AWS spend, tells of it, and survives what is killed or hangs."""
+"""The running exporter publishes AWS spend, alerts on it, and survives kills and hangs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support import aws
 from support.aws import Bill, Slow
-from support.billing import Charge, Delivery, cur_csv
+from support.billing import Charge, MonthFiles, cur_csv
 from support.sidecar import eventually
 
-from mlguard_exporter.figures import METRICS
+from mlguard_exporter.exposition import METRICS
 
 TODAY = datetime.now(UTC).date()
 SETTLED = TODAY - timedelta(days=2)
@@ -86,8 +86,8 @@ def test_promtool_wants_no_more_than_seconds_where_a_day_is_named(exporter):
     done = subprocess.run(
         ["promtool", "check", "metrics"], input=page, capture_output=True, text=True, check=False
     )
-    told = (done.stdout + done.stderr).splitlines()
-    assert all('use base unit "seconds" instead of "days"' in line for line in told), told
+    reported = (done.stdout + done.stderr).splitlines()
+    assert all('use base unit "seconds" instead of "days"' in line for line in reported), reported
     assert done.returncode in (0, 3)
 
 
@@ -188,7 +188,7 @@ def test_a_billing_export_in_a_folder_is_read_instead(exporter, fake_aws, tmp_pa
 
     tags = dict(zip(NAMES, ("shop", "churn", "predict"), strict=True))
     settled = datetime(SETTLED.year, SETTLED.month, SETTLED.day, tzinfo=UTC)
-    Delivery(put, SETTLED).write(
+    MonthFiles(put, SETTLED).write(
         cur_csv([Charge(settled, "Usage", unblended=Decimal("12.25"), tags=tags)])
     )
     account = {"name": "files", "export": str(tmp_path / "bills")}
@@ -210,7 +210,7 @@ groups:
 """
 
 
-def test_somebody_is_told_of_a_spike(exporter, fake_aws, hook, tmp_path):
+def test_a_spike_notifies_the_receiver(exporter, fake_aws, hook, tmp_path):
     fake_aws.bills = bills(spike=350)
     (tmp_path / "own.rules.yml").write_text(RULES)
     running = exporter(

@@ -174,11 +174,11 @@ def test_a_reader_that_has_gone_is_no_error(folder):
         [*COMMAND, "--data-dir", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         process.stdout.close()
-        told = process.stderr.read()
-    assert (process.returncode, told) == (141, b"")
+        reported = process.stderr.read()
+    assert (process.returncode, reported) == (141, b"")
 
 
-def test_where_nothing_was_kept_that_is_told(tmp_path):
+def test_where_nothing_was_kept_that_is_reported(tmp_path):
     done = subprocess.run(
         [*COMMAND, "--data-dir", str(tmp_path)], capture_output=True, text=True, check=False
     )

@@ -14,7 +14,7 @@ from support import aws
 from support.aws import Bill, Slow
 from support.spending import Spending
 
-from mlguard_exporter.aws import session
+from mlguard_exporter.sources.aws import session
 
 NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
 READ = datetime(2027, 5, 11, 0, 16, tzinfo=UTC)
@@ -36,9 +36,12 @@ def days(first: date, end: date) -> list[date]:
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """One attempt at each request, and three seconds for an answer."""
-    once = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=3.0)
+def quick(monkeypatch, request):
+    """One attempt at each request, and three seconds for an answer, or one where none comes."""
+    is_slow = "[slow-" in request.node.name  # the fault of that name
+    once = Config(
+        retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=1.0 if is_slow else 3.0
+    )
     monkeypatch.setattr(session, "_PATIENT", session._PATIENT.merge(once))
 
 
@@ -70,7 +73,7 @@ def figures(spending: Spending) -> dict:
 
 
 def kept(spending: Spending) -> list:
-    return list(spending.ledger.rows("main", date.min, date.max))
+    return list(spending.cost_store.rows("main", date.min, date.max))
 
 
 FAULTS = {
@@ -90,13 +93,20 @@ FAULTS = {
 }
 
 
+PLACES = {"1st": (0, None), "2nd": (1, None), "3rd": (2, None), "page": (4, 40)}
+"""Answers before the one that fails, and the size of a page."""
+
+
+def faults_and_places():
+    """Yield each fault at each place; one place of each is for the ordinary run."""
+    for n, name in enumerate(FAULTS):
+        for m, (place, (good, page_size)) in enumerate(PLACES.items()):
+            marks = () if n % len(PLACES) == m else pytest.mark.long
+            yield pytest.param(name, good, page_size, id=f"{name}-{place}", marks=marks)
+
+
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize(
-    ("good", "page_size"),
-    [(0, None), (1, None), (2, None), (4, 40)],
-    ids=["1st", "2nd", "3rd", "page"],
-)
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(("name", "good", "page_size"), list(faults_and_places()))
 def test_an_answer_that_fails_leaves_all_as_it_was_known(
     fake_aws, spending, caplog, name, good, page_size
 ):
@@ -111,10 +121,10 @@ def test_an_answer_that_fails_leaves_all_as_it_was_known(
     assert figures(spending) == before
     assert kept(spending) == rows
     assert not spending.samples("mlguard_cost_settled_day_usd")  # that of yesterday's
-    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(told) == 1
-    assert told[0].getMessage().startswith("main: spend is not read: ")
-    assert not told[0].exc_info
+    reported = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(reported) == 1
+    assert reported[0].getMessage().startswith("main: spend is not read: ")
+    assert not reported[0].exc_info
     if outcome is not None:
         failed = spending.value(
             "mlguard_cost_api_requests_total", operation="GetCostAndUsage", outcome=outcome
@@ -218,7 +228,7 @@ def test_a_limit_of_none_asks_nothing(fake_aws, tmp_path):
 @pytest.mark.parametrize(
     "fault", [aws.denied("ce:ListCostAllocationTags"), aws.cut_json, aws.empty_object]
 )
-def test_tags_whose_states_are_not_told_leave_the_rest_alone(fake_aws, tmp_path, fault):
+def test_tags_whose_states_are_not_reported_leave_the_rest_alone(fake_aws, tmp_path, fault):
     with Spending(tmp_path, READ) as spending:
         fake_aws.clock = lambda: spending.now
         fake_aws.bills = [bill(READ.date(), "1", "a", "b", "c")]

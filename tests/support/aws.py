@@ -209,7 +209,7 @@ class FakeAws(CostExplorer):
                 answer = self._answer(operation, body, principal, failure)
         except Failure as failure:
             _refuse(handler, failure, json_wanted=bool(target))
-        except Exception as error:  # noqa: BLE001 - told when the test ends
+        except Exception as error:  # noqa: BLE001 - reported when the test ends
             self._error = error
             server_error(handler)
         else:

@@ -315,7 +315,7 @@ def focus_parquet(lines: Iterable[Charge]) -> bytes:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class MonthFiles:
     """One delivery of one month, laid out as AWS does.
 
     Attributes:

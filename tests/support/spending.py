@@ -12,10 +12,10 @@ import yaml
 from mlguard_common.config import load_config
 from mlguard_common.database import open_database
 from mlguard_exporter.config import Config, CostConfig
-from mlguard_exporter.figures import SpendCollector
-from mlguard_exporter.reading import Reader
-from mlguard_exporter.spend import Costs, Kind, Series
-from mlguard_exporter.spend.ledger import Ledger, Row
+from mlguard_exporter.exposition import SpendCollector
+from mlguard_exporter.polling import CostPoller
+from mlguard_exporter.spend import Costs, CostSeries, Kind
+from mlguard_exporter.spend.cost_store import CostStore, StoredCost
 from mlguard_exporter.store import DATABASE, MIGRATIONS
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class Spending:
     def _start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         self.db = open_database(self._folder / DATABASE, *MIGRATIONS, shared=True)
-        self.ledger = Ledger(self.db)
+        self.cost_store = CostStore(self.db)
         self.cost = self._configured()
         self._collector = SpendCollector(self.cost, self._transact, self._clock)
-        self._reader = Reader(self.cost, self._transact, self._clock, self._collector.refresh)
+        self._poller = CostPoller(self.cost, self._transact, self._clock, self._collector.refresh)
 
     def _configured(self) -> CostConfig:
         path = self._folder / "exporter.yaml"
@@ -66,7 +66,7 @@ class Spending:
 
     def tick(self) -> float:
         """Read what is due, and make figures; the seconds until the next look."""
-        while not (wait := self._loop.run_until_complete(self._reader.tick())):
+        while not (wait := self._loop.run_until_complete(self._poller.tick())):
             pass
         return wait
 
@@ -81,7 +81,7 @@ class Spending:
         self._settings |= cost
         self.cost = self._configured()
         self._collector.use(self.cost)
-        self._reader.use(self.cost)
+        self._poller.use(self.cost)
 
     def collect(self):
         """Yield what would be shown now."""
@@ -120,7 +120,7 @@ class Spending:
             return job(self.db)
 
 
-def superseded(db: Database, account: str = "main") -> list[Row]:
+def superseded(db: Database, account: str = "main") -> list[StoredCost]:
     """Amounts as they were known until they were restated, the oldest first."""
     found = db.execute(
         "SELECT day, kind, project, model, endpoint, name, currency, unblended, amortized,"
@@ -128,9 +128,9 @@ def superseded(db: Database, account: str = "main") -> list[Row]:
         (account,),
     )
     return [
-        Row(
+        StoredCost(
             date.fromisoformat(day),
-            Series(Kind(kind), *names),
+            CostSeries(Kind(kind), *names),
             Costs(*(c and Decimal(c) for c in (unblended, amortized, net_unblended))),
             read_at,
         )

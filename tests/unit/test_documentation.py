@@ -15,8 +15,8 @@ from mlguard import Guard
 from mlguard_common.daemon import lifecycle_metrics
 from mlguard_exporter.config import Config as ExporterConfig
 from mlguard_exporter.daemon import METRICS as EXPORTER_METRICS
-from mlguard_exporter.figures import METRICS as SPEND_METRICS
-from mlguard_exporter.spend.export import METRICS as HISTORY_METRICS
+from mlguard_exporter.export import METRICS as HISTORY_METRICS
+from mlguard_exporter.exposition import METRICS as SPEND_METRICS
 from mlguard_rules.notify import NotifyConfig, RulesConfig
 from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_sidecar import telemetry

@@ -1,6 +1,6 @@
-"""Commands that help to set up AWS: what is missing, tags to be activated, the past to be split."""
+"""Commands that set up AWS: check what is missing, activate tags, backfill the past."""
 
 from mlguard_exporter.setup import activate, backfill, check
-from mlguard_exporter.setup.people import for_people, utc_now
+from mlguard_exporter.setup.command import command_errors, utc_now
 
-__all__ = ["activate", "backfill", "check", "for_people", "utc_now"]
+__all__ = ["activate", "backfill", "check", "command_errors", "utc_now"]

@@ -1,21 +1,21 @@
-"""What a command found, and what is to be done."""
+"""The report of a setup command: findings, and what to do."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import IO, TYPE_CHECKING
 
-from mlguard_exporter.aws.errors import code, explain
+from mlguard_exporter.sources.aws.errors import describe_error, outcome_of
 
 if TYPE_CHECKING:
-    from mlguard_exporter.setup.door import Door
+    from mlguard_exporter.setup.client import SetupClient
 
 _UNCERTAIN = ("connection", "timeout", "server_error", "throttled", "unavailable")
-"""Outcomes that say nothing about what is set up."""
+"""Outcomes of a request that do not show what is set up."""
 
 
-class Mark(StrEnum):
-    """How something stands."""
+class Status(StrEnum):
+    """The status of a finding."""
 
     OK = "ok"
     MISSING = "missing"
@@ -23,46 +23,49 @@ class Mark(StrEnum):
 
 
 class Report:
-    """Findings as they come, in plain lines, and at the end what is to be done.
+    """Writes findings line by line, and at the end what to do.
 
     Args:
         out: where it is written.
+
+    Attributes:
+        is_ok: whether all findings so far are `Status.OK`.
     """
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
         self._to_do: list[tuple[str, ...]] = []
-        self.well = True
+        self.is_ok = True
 
     def title(self, text: str) -> None:
         """Begin a part."""
         self._write(text)
         self._write("")
 
-    def found(self, mark: Mark, subject: str, text: str) -> None:
-        """Tell one finding."""
-        self.well = self.well and mark is Mark.OK
-        self._write(f"  {mark:<8} {subject}: {text}")
+    def found(self, status: Status, subject: str, text: str) -> None:
+        """Write one finding."""
+        self.is_ok = self.is_ok and status is Status.OK
+        self._write(f"  {status:<8} {subject}: {text}")
 
-    def failed(self, subject: str, error: Exception, mark: Mark | None = None) -> None:
-        """Tell an error as a finding, and what it asks for as something to be done."""
-        what, _, advice = explain(error).partition("; ")
-        uncertain = code(error) in _UNCERTAIN
-        self.found(mark or (Mark.UNKNOWN if uncertain else Mark.MISSING), subject, what)
+    def failed(self, subject: str, error: Exception, status: Status | None = None) -> None:
+        """Write an error as a finding, and add its advice to what is to be done."""
+        what, _, advice = describe_error(error).partition("; ")
+        uncertain = outcome_of(error) in _UNCERTAIN
+        self.found(status or (Status.UNKNOWN if uncertain else Status.MISSING), subject, what)
         if advice:
             end = "" if advice.endswith("?") else "."
             self.to_do(f"{advice[0].upper()}{advice[1:]}{end}")
 
     def note(self, text: str) -> None:
-        """Tell more of this part."""
+        """Write a line of this part."""
         self._write(f"  {text}")
 
-    def requests(self, door: Door) -> None:
-        """Tell what a part has cost, and end it."""
-        if door.sent:
-            plural = "s" if door.sent > 1 else ""
-            cost = f"${door.spent_usd:.2f} at most"
-            self.note(f"{door.sent} request{plural} to Cost Explorer, {cost}")
+    def requests(self, client: SetupClient) -> None:
+        """Write what the requests of this part have cost, and end it."""
+        if client.sent:
+            plural = "s" if client.sent > 1 else ""
+            cost = f"${client.spent_usd:.2f} at most"
+            self.note(f"{client.sent} request{plural} to Cost Explorer, {cost}")
         self._write("")
 
     def to_do(self, *lines: str) -> None:
@@ -71,19 +74,19 @@ class Report:
             self._to_do.append(lines)
 
     def to_tag(self, tags: list[str]) -> None:
-        """Add that something is to be tagged."""
+        """Add the advice to tag resources."""
         names = " and ".join([", ".join(tags[:-1]), tags[-1]] if tags[1:] else tags)
         self.to_do(
             f"Tag what costs money (endpoints, instances, disks) with {names}.",
             "AWS knows a tag up to 24 hours after something with it has cost money.",
         )
 
-    def end(self, last: str = "", well: str = "") -> int:
-        """Tell what is to be done; the exit status: 1 where anything is not well.
+    def end(self, last: str = "", ok: str = "") -> int:
+        """Write what is to be done, and return the exit status: 1 unless every finding is OK.
 
         Args:
-            last: what is to be done after all else.
-            well: what to say where all is well.
+            last: line after what is to be done.
+            ok: line where every finding is OK.
         """
         if self._to_do:
             self.title("To do")
@@ -94,9 +97,9 @@ class Report:
         if self._to_do and last:
             self._write("")
             self._write(last)
-        if self.well and well:
-            self._write(well)
-        return 0 if self.well else 1
+        if self.is_ok and ok:
+            self._write(ok)
+        return 0 if self.is_ok else 1
 
     def _write(self, line: str) -> None:
         shown = "".join(c if c.isprintable() else "?" for c in line)

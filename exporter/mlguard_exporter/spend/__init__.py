@@ -1,23 +1,12 @@
-"""What was spent, and the figures made of it."""
+"""What was spent: costs by UTC day and series, and the store that keeps every day of them."""
 
-from mlguard_exporter.spend.model import (
+from mlguard_exporter.spend.costs import (
     Basis,
+    CostReport,
     Costs,
+    CostSeries,
     Kind,
-    Reading,
-    Series,
-    Source,
-    SourceError,
     currency_label,
 )
 
-__all__ = [
-    "Basis",
-    "Costs",
-    "Kind",
-    "Reading",
-    "Series",
-    "Source",
-    "SourceError",
-    "currency_label",
-]
+__all__ = ["Basis", "CostReport", "CostSeries", "Costs", "Kind", "currency_label"]

@@ -1,6 +1,6 @@
-"""Which days of spend are spikes, and what was expected of each."""
+"""Which days of one series are spikes, and what was expected of each."""
 
-from mlguard_exporter.spikes.judging import Judging, Verdict
-from mlguard_exporter.spikes.walk import judge
+from mlguard_exporter.spikes.detector import Anomaly, SpikeDetector, detect_spikes
+from mlguard_exporter.spikes.settings import SpikeConfig
 
-__all__ = ["Judging", "Verdict", "judge"]
+__all__ = ["Anomaly", "SpikeConfig", "SpikeDetector", "detect_spikes"]

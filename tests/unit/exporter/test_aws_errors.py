@@ -1,4 +1,4 @@
-"""Errors of AWS are told in plain words."""
+"""Errors of AWS are reported in plain words."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from support import aws
 from support.aws import ROLE, USER, Failure, FakeAws
 from support.sidecar import free_port
 
-from mlguard_exporter.aws.errors import (
-    code,
+from mlguard_exporter.sources import SourceError
+from mlguard_exporter.sources.aws.errors import (
     denied_action,
-    explain,
+    describe_error,
     is_linked_account,
     is_unseen_tag,
+    outcome_of,
 )
-from mlguard_exporter.spend import SourceError
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ ANSWERS = {
         "invalid",
         ["ListCostAllocationTags (ValidationException): Start date should be before end date"],
     ),
-    "server": (aws.server_error, "server_error", ["a fault of its own (500)"]),
-    "unavailable": (Failure("ServiceUnavailable", "", 503), "unavailable", ["fault of its own"]),
+    "server": (aws.server_error, "server_error", ["an internal error (500)"]),
+    "unavailable": (Failure("ServiceUnavailable", "", 503), "unavailable", ["internal error"]),
     "new": (
         Failure("BrandNewException", "What is\tthis"),
         "error",
@@ -107,12 +107,12 @@ def test_answers_of_aws(fake, name):
     fault, outcome, texts = ANSWERS[name]
     fake.fail(1, fault)
     error = failure_of(list_tags)
-    assert code(error) == outcome
-    told = explain(error)
-    assert told.isprintable()
-    assert "\n" not in told
+    assert outcome_of(error) == outcome
+    reported = describe_error(error)
+    assert reported.isprintable()
+    assert "\n" not in reported
     for text in texts:
-        assert text in told
+        assert text in reported
 
 
 @pytest.mark.parametrize(
@@ -139,20 +139,20 @@ def test_a_role_that_cannot_be_assumed(fake):
             RoleArn=ROLE, RoleSessionName="us", ExternalId="wrong-external-id"
         )
     )
-    assert code(error) == "denied"
-    told = explain(error)
-    assert f"{USER} may not assume the role {ROLE};" in told
-    assert "trust policy" in told
-    assert "`external_id`" in told
-    assert "external-id" not in told
+    assert outcome_of(error) == "denied"
+    reported = describe_error(error)
+    assert f"{USER} may not assume the role {ROLE};" in reported
+    assert "trust policy" in reported
+    assert "`external_id`" in reported
+    assert "external-id" not in reported
 
 
 def test_a_key_that_aws_does_not_know(fake, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAWRONGWRONGWRONG1")
     for service, call in (("sts", "get_caller_identity"), ("ce", "list_cost_allocation_tags")):
         error = failure_of(getattr(client(service), call))
-        assert code(error) == "denied"
-        assert "does not know the credentials" in explain(error)
+        assert outcome_of(error) == "denied"
+        assert "does not know the credentials" in describe_error(error)
     assert fake.count() == 2
 
 
@@ -163,41 +163,41 @@ def test_a_linked_account_and_a_tag_that_aws_has_not_seen(fake):
     )
     assert is_unseen_tag(error)
     assert not is_linked_account(error)
-    assert "Tag keys not found: team; tag a resource" in explain(error)
+    assert "Tag keys not found: team; tag a resource" in describe_error(error)
     fake.linked = True
     error = failure_of(list_tags)
     assert is_linked_account(error)
     assert not is_unseen_tag(error)
-    assert "the account that pays" in explain(error)
+    assert "the account that pays" in describe_error(error)
 
 
 def test_a_second_backfill(fake):
     first = fake.today.replace(day=1).isoformat() + "T00:00:00Z"
     client().start_cost_allocation_tag_backfill(BackfillFrom=first)
     error = failure_of(lambda: client().start_cost_allocation_tag_backfill(BackfillFrom=first))
-    assert code(error) == "throttled"
-    assert "once in 24 hours" in explain(error)
+    assert outcome_of(error) == "throttled"
+    assert "once in 24 hours" in describe_error(error)
 
 
 def test_no_credentials(fake, monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     error = failure_of(list_tags)
-    assert code(error) == "denied"
-    assert "no AWS credentials are found" in explain(error)
+    assert outcome_of(error) == "denied"
+    assert "no AWS credentials are found" in describe_error(error)
     assert fake.count() == 0
 
 
 def test_half_of_the_credentials(fake, monkeypatch):
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    assert "not complete: env lacks AWS_SECRET_ACCESS_KEY" in explain(failure_of(list_tags))
+    assert "not complete: env lacks AWS_SECRET_ACCESS_KEY" in describe_error(failure_of(list_tags))
     assert fake.count() == 0
 
 
 @pytest.mark.usefixtures("fake")
 def test_a_profile_that_does_not_exist():
     error = failure_of(lambda: boto3.Session(profile_name="nobody"))
-    assert "no AWS profile nobody" in explain(error)
+    assert "no AWS profile nobody" in describe_error(error)
 
 
 def test_a_login_that_has_expired(fake, monkeypatch, tmp_path):
@@ -211,8 +211,8 @@ def test_a_login_that_has_expired(fake, monkeypatch, tmp_path):
     error = failure_of(
         lambda: boto3.Session(profile_name="sso").client("sts").get_caller_identity()
     )
-    assert code(error) == "expired"
-    assert "aws sso login" in explain(error)
+    assert outcome_of(error) == "expired"
+    assert "aws sso login" in describe_error(error)
     assert fake.count() == 0
 
 
@@ -220,16 +220,16 @@ def test_nobody_listens(fake, monkeypatch):
     url = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("AWS_ENDPOINT_URL_COST_EXPLORER", url)
     error = failure_of(list_tags)
-    assert code(error) == "connection"
-    assert f"{url}/ cannot be reached" in explain(error)
+    assert outcome_of(error) == "connection"
+    assert f"{url}/ cannot be reached" in describe_error(error)
     assert fake.count() == 0
 
 
 def test_an_answer_that_does_not_come(fake):
     fake.fail(1, aws.Slow())
     error = failure_of(client(read_timeout=0.1).list_cost_allocation_tags)
-    assert code(error) == "timeout"
-    assert "does not answer in time" in explain(error)
+    assert outcome_of(error) == "timeout"
+    assert "does not answer in time" in describe_error(error)
 
 
 @pytest.mark.parametrize(
@@ -250,15 +250,15 @@ def test_an_answer_that_does_not_come(fake):
     ],
 )
 def test_what_boto3_raises_of_itself(error, outcome, text):
-    assert code(error) == outcome
-    told = explain(error)
-    assert text in told
-    assert "pw" not in told
+    assert outcome_of(error) == outcome
+    reported = describe_error(error)
+    assert text in reported
+    assert "pw" not in reported
 
 
 def test_secrets_are_not_shown():
     key, secret = "ASIAABCDEFGHIJKLMNOP", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-    told = explain(
+    reported = describe_error(
         ClientError(
             {
                 "Error": {
@@ -269,19 +269,19 @@ def test_secrets_are_not_shown():
             "GetTags",
         )
     )
-    assert key not in told
-    assert secret not in told
-    assert ROLE in told
-    assert secret not in explain(
+    assert key not in reported
+    assert secret not in reported
+    assert ROLE in reported
+    assert secret not in describe_error(
         boto.CredentialRetrievalError(provider="custom-process", error_msg=f"printed {secret}")
     )
 
 
 def test_a_long_message_is_cut():
     error = ClientError({"Error": {"Code": "Odd", "Message": "word " * 1000}}, "GetTags")
-    assert len(explain(error)) < 300
+    assert len(describe_error(error)) < 300
 
 
 def test_an_error_without_anything():
-    assert code(ClientError({}, "GetTags")) == "error"
-    assert "GetTags" in explain(ClientError({}, "GetTags"))
+    assert outcome_of(ClientError({}, "GetTags")) == "error"
+    assert "GetTags" in describe_error(ClientError({}, "GetTags"))

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlguard_exporter.spend.calendar import (
-    begins,
     days_between,
     is_settled,
     month_after,
     month_of,
+    start_of,
     utc_day,
 )
 
@@ -61,6 +61,6 @@ def test_months_are_those_of_the_calendar(day, count):
 
 @given(DAYS, st.floats(0, 86_399.9))
 def test_a_moment_belongs_to_the_utc_day_that_it_lies_in(day, seconds):
-    assert utc_day(begins(day) + seconds) == day
-    assert not is_settled(day, begins(day) + 86_400 + seconds)
-    assert is_settled(day, begins(day) + 2 * 86_400 + seconds)
+    assert utc_day(start_of(day) + seconds) == day
+    assert not is_settled(day, start_of(day) + 86_400 + seconds)
+    assert is_settled(day, start_of(day) + 2 * 86_400 + seconds)

@@ -1,0 +1,21 @@
+"""When spend is polled: the schedule, the state of each account, and the task."""
+
+from mlguard_exporter.polling.poll_state import (
+    PollState,
+    active_tags,
+    load_poll_state,
+    request_history,
+    settings_fingerprint,
+)
+from mlguard_exporter.polling.poll_state import migrations as poll_migrations
+from mlguard_exporter.polling.poller import CostPoller
+
+__all__ = [
+    "CostPoller",
+    "PollState",
+    "active_tags",
+    "load_poll_state",
+    "poll_migrations",
+    "request_history",
+    "settings_fingerprint",
+]

@@ -1,0 +1,181 @@
+"""AWS's errors as texts and outcomes: what was wrong, and what to do."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from decimal import InvalidOperation
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from mlguard_exporter.sources.aws.error_texts import CODES, DENIALS, INVALID, RAISED, ErrorText
+from mlguard_exporter.sources.protocol import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+POLICY = "exporter/iam-policy.json"
+"""The file of this project with the minimal permissions."""
+
+AWS_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
+"""What boto3 raises when AWS, or the network to it, fails."""
+
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, InvalidOperation)
+_MAX_LENGTH = 200
+_SECRET = re.compile(r"\bA[KS]IA\w+|(?<![\w/+=:.-])[\w+=][\w/+=]{31,}")
+"""An access key, or what is long enough to be another secret or a token."""
+_DENIED = re.compile(
+    r"User: (?P<who>\S+) is not authorized to perform: (?P<action>[\w-]+:\w+)"
+    r"(?: on resource: (?P<what>\S+))?"
+)
+_NOT_ENABLED = "not enabled for cost explorer"
+_FORBIDDEN = "explicit deny"
+_LINKED = "Linked account"
+
+
+@contextmanager
+def parsing_answer() -> Iterator[None]:
+    """Raise a SourceError where an answer lacks what the block reads from it."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise SourceError(
+            "AWS's answer cannot be read, it may have been cut off; try again, and check whether a"
+            " proxy or something else answers instead"
+        ) from error
+
+
+def describe_error(error: Exception) -> str:
+    """Return what was wrong and what to do, in one line without secrets.
+
+    Args:
+        error: from boto3; the text of any other is its own.
+    """
+    if isinstance(error, ClientError):
+        return _explain_answer(error)
+    known = _known(error)
+    if known is not None:
+        fields = {name: _line(str(value)) for name, value in getattr(error, "kwargs", {}).items()}
+        return known.text.format_map(_Fields(fields))
+    text = _line(str(error)) if isinstance(error, BotoCoreError) else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def outcome_of(error: Exception) -> str:
+    """Return how a request ended, as the value of the label `outcome`.
+
+    Returns:
+        `throttled`, `denied`, `expired`, `unavailable` (AWS has no figures yet, or an
+        internal error), `timeout`, `connection`, `server_error`, `invalid`, or `error` for
+        anything else.
+    """
+    if not isinstance(error, ClientError):
+        known = _known(error)
+        return known.outcome if known else "error"
+    name, status = _code(error), _status(error)
+    if name in CODES:
+        return CODES[name].outcome
+    if name in DENIALS or status == 403:
+        return "denied"
+    if status >= 500:
+        return "server_error"
+    return "invalid" if name in INVALID else "error"
+
+
+def is_linked_account(error: Exception) -> bool:
+    """Return whether AWS refuses since another account pays, and so manages the tags."""
+    return isinstance(error, ClientError) and _LINKED in _message(error)
+
+
+def is_unseen_tag(error: Exception) -> bool:
+    """Return whether AWS refuses since it has not seen a tag on any charge yet."""
+    return isinstance(error, ClientError) and "Tag keys not found" in _message(error)
+
+
+def denied_action(error: Exception) -> str | None:
+    """Return the action that no policy allows, such as ce:GetTags; None for other errors."""
+    if not isinstance(error, ClientError) or outcome_of(error) != "denied" or _code(error) in CODES:
+        return None
+    message = _message(error)
+    if any(other in message for other in (_NOT_ENABLED, _FORBIDDEN, _LINKED)):
+        return None
+    found = _DENIED.search(message)
+    return found["action"] if found else error.operation_name
+
+
+def _known(error: Exception) -> ErrorText | None:
+    return next((known for kinds, known in RAISED if isinstance(error, kinds)), None)
+
+
+def _explain_answer(error: ClientError) -> str:
+    name, message = _code(error), _message(error)
+    if name in CODES:
+        return CODES[name].text
+    if is_linked_account(error):
+        return (
+            "the tags are managed by the account that pays (the organization's management account);"
+            " use credentials of that one"
+        )
+    if is_unseen_tag(error):
+        return (
+            f"{_line(message)}; tag a resource that costs something, and try again when AWS has"
+            " seen it, up to 24 hours later"
+        )
+    if name in DENIALS or _status(error) == 403:
+        return _explain_denial(error, message)
+    if _status(error) >= 500:
+        return f"AWS answers with an internal error ({_status(error)}); try again later"
+    text = f"AWS refuses {error.operation_name} ({_line(name)}): {_line(message)}"
+    return f"{text}; this may be a bug in ML Guard" if name in INVALID else text
+
+
+def _explain_denial(error: ClientError, message: str) -> str:
+    if _NOT_ENABLED in message:
+        return (
+            "Cost Explorer is not enabled; open it once in the AWS console of the account that pays"
+            " (Billing and Cost Management, Cost Explorer), its first figures take up to 24 hours"
+        )
+    found = _DENIED.search(message)
+    who = f"{_line(found['who'])} " if found else "these credentials "
+    if error.operation_name.startswith("AssumeRole"):
+        role = f" {_line(found['what'])}" if found and found["what"] else ""
+        return (
+            f"{who}may not assume the role{role}; the role's trust policy must name the caller, the"
+            " account's `external_id` must match, and the caller must be allowed"
+            " sts:AssumeRole"
+        )
+    action = found["action"] if found else error.operation_name
+    if _FORBIDDEN in message:
+        return (
+            f"{who}may not {action}: a policy forbids it, perhaps one of the whole organization;"
+            " ask those who manage it"
+        )
+    return f"{who}may not {action}; allow it with the policy in {POLICY}"
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _message(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", ""))
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _line(text: str) -> str:
+    """Return a text as one printable line of limited length, without what may be a secret."""
+    shown = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    shown = _SECRET.sub("***", shown)
+    return shown if len(shown) <= _MAX_LENGTH else f"{shown[: _MAX_LENGTH - 3]}..."
+
+
+class _Fields(dict[str, str]):
+    """The fields of an error's text; a missing one has a general name."""
+
+    def __missing__(self, name: str) -> str:
+        return "AWS" if name == "endpoint_url" else "it"
