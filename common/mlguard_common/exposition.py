@@ -9,6 +9,8 @@ from prometheus_client.openmetrics.exposition import escape_label_name, escape_m
 from prometheus_client.utils import floatToGoString
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from prometheus_client.metrics_core import Metric
     from prometheus_client.samples import Sample
 
@@ -29,8 +31,16 @@ _escaped_name = lru_cache(maxsize=1024)(escape_metric_name)
 _escaped_label = lru_cache(maxsize=1024)(escape_label_name)
 
 
+_CHUNK_SAMPLES = 1000
+
+
 def text_format(metric: Metric) -> str:
-    """Return the lines of one family in the text format 0.0.4.
+    """Return the lines of one family in the text format 0.0.4."""
+    return "".join(text_chunks(metric))
+
+
+def text_chunks(metric: Metric) -> Iterator[str]:
+    """Yield the lines of one family in the text format 0.0.4, in parts of some milliseconds.
 
     These are the bytes of prometheus_client's `generate_latest`, to which a property test holds
     them, made ten times as fast: a daemon renders on the thread that takes events.
@@ -51,9 +61,12 @@ def text_format(metric: Metric) -> str:
             apart.setdefault(special[sample[0]], []).append(_line(sample))
         else:
             lines.append(_line(sample))
+            if len(lines) == _CHUNK_SAMPLES:
+                yield "".join(lines)
+                lines.clear()
     for suffix, more in sorted(apart.items()):
         lines += [_head(name + suffix, "gauge", metric.documentation), *more]
-    return "".join(lines)
+    yield "".join(lines)
 
 
 def _head(name: str, kind: str, documentation: str) -> str:

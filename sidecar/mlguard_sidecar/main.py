@@ -58,6 +58,9 @@ def _run(flags: argparse.Namespace) -> int:
         # events are many small objects that live for a moment: look for cycles less often
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
+        # a commit's thread needs the interpreter for moments, many times: it must not wait the
+        # usual 5 ms for each while a page is rendered
+        sys.setswitchinterval(0.0005)
         return daemon
 
     config = read_config()

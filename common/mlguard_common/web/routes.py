@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from itertools import chain
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,7 @@ from prometheus_client.registry import CollectorRegistry
 from mlguard_common.exposition import (
     TEXT_CONTENT_TYPE,
     accepts_only_openmetrics,
-    text_format,
+    text_chunks,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from mlguard_common.metrics import Collector
 
-_SLICE_SECONDS = 0.01
+_SLICE_SECONDS = 0.004
 """How long rendering goes on before other tasks have a turn."""
 
 
@@ -94,8 +95,8 @@ async def _text(collectors: Sequence[Collector]) -> bytes:
     parts = []
     begin = perf_counter()
     for collector in collectors:
-        for family in collector.collect():
-            parts.append(text_format(family))
+        for chunk in chain.from_iterable(map(text_chunks, collector.collect())):
+            parts.append(chunk)
             if perf_counter() - begin > _SLICE_SECONDS:
                 await asyncio.sleep(0)
                 begin = perf_counter()

@@ -130,6 +130,16 @@ class Connection(asyncio.Protocol):
         else:
             self._owed_ack = max(self._owed_ack, seq)
 
+    def pause_reading(self) -> None:
+        """Take nothing more for now."""
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take more, unless a block is yet to be read."""
+        if not self._bad_block and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def stop_reading(self) -> None:
         """Take nothing new."""
         if not self._transport.is_closing():
@@ -181,12 +191,8 @@ class Connection(asyncio.Protocol):
 
     def _read_on(self) -> None:
         self._read_bad_block(_BAD_LINES_A_TURN)
-        if (
-            not self._bad_block
-            and not self._transport.is_closing()
-            and not self._connections.draining
-        ):
-            self._transport.resume_reading()
+        if not self._connections.draining and not self._connections.paused:
+            self.resume_reading()
 
     def _forget_parts(self) -> None:
         self._connections.shrank(self._size)
@@ -212,6 +218,8 @@ class Connection(asyncio.Protocol):
             size *= len(events)
         if events:
             self._report(self._pipeline.submit_events(events, SOURCE, size).rejected)
+        if self._pipeline.is_congested:
+            self._connections.pause()
 
     def _take_special(self, line: Line, size: int) -> bool:
         """Take what is no event; whether it was that."""

@@ -29,6 +29,12 @@ class Peer(Protocol):
     def discard_partial_line(self) -> None:
         """Reject the line that waits for its end."""
 
+    def pause_reading(self) -> None:
+        """Take nothing more for now."""
+
+    def resume_reading(self) -> None:
+        """Take more."""
+
     def stop_reading(self) -> None:
         """Take nothing new."""
 
@@ -48,10 +54,12 @@ class Connections:
 
     Attributes:
         draining: whether nothing new is taken.
+        paused: whether nothing more is taken before the next commit.
     """
 
     def __init__(self, telemetry: Telemetry, limit: Callable[[], int]) -> None:
         self.draining = False
+        self.paused = False
         self._telemetry = telemetry
         self._limit = limit
         self._open: set[Peer] = set()
@@ -107,10 +115,20 @@ class Connections:
         return list(self._by_client)
 
     def acknowledge(self, sequences: Mapping[str, int]) -> None:
-        """Pass on to clients what is committed."""
+        """Pass on to clients what is committed, and take more where that was paused."""
+        if self.paused and not self.draining:
+            self.paused = False
+            for peer in list(self._open):
+                peer.resume_reading()
         for client, last_seq in sequences.items():
             for peer in list(self._by_client.get(client, ())):
                 peer.acknowledge(last_seq)
+
+    def pause(self) -> None:
+        """Take nothing more before the next commit, on any connection."""
+        self.paused = True
+        for peer in list(self._open):
+            peer.pause_reading()
 
     def stop_reading(self) -> None:
         """Take nothing new, on any connection."""

@@ -99,6 +99,11 @@ class Pipeline:
         self._registry.count(n, "client_dropped_events", source)
         self._committer.notify()
 
+    @property
+    def is_congested(self) -> bool:
+        """Whether more should be taken only after the next commit."""
+        return self._registry.is_congested
+
     def last_committed(self, client: str) -> int:
         """Return the number of a client's last batch that is committed, 0 before the first."""
         return self._registry.durable.get(client, 0)

@@ -75,6 +75,15 @@ class ModelDelta:
             Counter(self.events),
         )
 
+    def size(self) -> int:
+        """Return about how many bytes its panes take."""
+        sets = [{key: t.pane for key, t in self.traffic.items()}, *self.features.values()]
+        return sum(
+            len(panes) * next(pane.counts.nbytes + pane.moments.nbytes for pane in panes.values())
+            for panes in sets
+            if panes
+        )
+
     def add_traffic(self, panes: dict[PaneKey, Traffic]) -> None:
         """Merge traffic in."""
         for key, traffic in panes.items():

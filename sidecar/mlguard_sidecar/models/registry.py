@@ -26,8 +26,8 @@ MAX_WAITING_VALUES = 1 << 16
 MAX_WAITING_BYTES = 4 << 20
 """How many bytes of lines these may have come in."""
 
-MAX_PENDING_PANES = 400
-"""How many panes a delta may have before it should be committed."""
+MAX_PENDING_BYTES = 8 << 20
+"""How much memory the panes of a delta may take before it should be committed."""
 
 _OTHER_MODEL = ModelKey(OTHER, OTHER, OTHER)
 
@@ -70,6 +70,7 @@ class ModelRegistry:
         self._waiting: defaultdict[ModelKey, list[tuple[Rows, str]]] = defaultdict(list)
         self._waiting_values = 0
         self._waiting_bytes = 0
+        self._pending_bytes = 0
         self._received: dict[str, int] = {}
         self._pending = Delta()
 
@@ -108,8 +109,12 @@ class ModelRegistry:
     @property
     def is_full(self) -> bool:
         """Whether the pending delta takes much memory."""
-        panes = sum(len(gained.traffic) for gained in self._pending.models.values())
-        return panes > MAX_PENDING_PANES
+        return self._pending_bytes > MAX_PENDING_BYTES
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether it takes so much that nothing more should be taken before a commit."""
+        return self._pending_bytes > 2 * MAX_PENDING_BYTES
 
     def pending_events(self) -> Counter[str]:
         """Return events by source that are taken, and not yet in a closed delta."""
@@ -173,6 +178,7 @@ class ModelRegistry:
                 counters.add(len(rows), "events_rejected", source, Reason.INTERNAL)
             return
         self._pending.models[key] = gained
+        self._pending_bytes += gained.size() - (known.size() if known else 0)
         for rows, source in parts:
             gained.events[source] += len(rows)
             counters.add(len(rows), "events_committed", source)
@@ -197,7 +203,7 @@ class ModelRegistry:
         self._fold()
         closed = self._pending
         self._pending = Delta(closed.number + 1)
-        self.pending_rows = 0
+        self.pending_rows = self._pending_bytes = 0
         return Delta(closed.number, self._clock(), closed.models, closed.sequences, closed.counters)
 
     # the committed side
