@@ -140,6 +140,7 @@ def test_a_signal_to_the_whole_group_tells_once(alerting_sidecar, hook, number):
     send(sidecar, 5)
     eventually(lambda: hook.under_way)
     os.killpg(sidecar.process.pid, number)
+    eventually(lambda: '"stopped"' in sidecar.log())
     hook.go_on()
     assert sidecar.stop() == 0
     sidecar.start()

@@ -108,9 +108,17 @@ class Alerting:
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self.outbox.stop()
-            await self.save()
+            closing = asyncio.create_task(self._close(tasks))
+            while not closing.done():
+                # a daemon may cancel again while a message is still under way
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(closing)
+            closing.result()
+
+    async def _close(self, tasks: list[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.outbox.stop()
+        await self.save()
 
     def use(self, settings: Settings) -> None:
         """Go on with other settings."""
