@@ -102,7 +102,9 @@ class Daemon:
         self._own = self._keeper.own
         self._models = Models(lambda: self._engine.views, self._judging_of, clock)
         self._judged = Models(lambda: self._engine.views, self._judging_in_full, clock)
-        self._alerting = Alerting(settings, db, self._keeper.transact, self._figures, clock)
+        self._alerting = Alerting(
+            settings, db, self._keeper.transact, lambda _: self._figures(), clock
+        )
         self.collectors = (self._models, self._own, self._alerting, self._lifecycle)
         self._http = HttpServer(
             [*routes(self), *AlertApi(self._alerting, clock).routes()],

@@ -16,9 +16,10 @@ from support.offline import NOW, Offline
 from mlguard_common.config import Duration
 from mlguard_common.daemon import lifecycle_metrics
 from mlguard_exporter.figures import METRICS as SPEND_METRICS
-from mlguard_rules.alerting import Engine, State
+from mlguard_rules.alert import State
+from mlguard_rules.alerting import RuleManager
 from mlguard_rules.rulefile import load_rules
-from mlguard_rules.service.snapshot import snapshot_of
+from mlguard_rules.service.samples import SampleConverter
 from mlguard_sidecar.config import Config, WindowsConfig
 from mlguard_sidecar.drift import psi, psi_critical, smoothed_ratios
 from mlguard_sidecar.exposition import METRICS, Models, Own
@@ -216,7 +217,7 @@ def test_over_a_sidecar_s_own_figures_only_what_breaks_fires_and_within_the_hour
     own = Own(offline.engine.tally, lambda: Counter(socket=0))
     models = Models(lambda: offline.engine.views, offline.plans.judging_of, lambda: offline.now)
     groups = [*load_rules(BUNDLED / "model.rules.yml"), *load_rules(BUNDLED / "sidecar.rules.yml")]
-    engine = Engine(groups, 60.0)
+    engine = RuleManager(groups, 60.0)
     began, breaks, fired = NOW - NOW % 60, 190, {}
     for minute in range(250):
         offline.now = began + 60 * minute + 50
@@ -236,7 +237,7 @@ def test_over_a_sidecar_s_own_figures_only_what_breaks_fires_and_within_the_hour
         offline.commit()
         offline.refresh()
         families = chain(models.collect(), own.collect())
-        engine.evaluate(offline.now, snapshot_of(families))
+        engine.evaluate(offline.now, SampleConverter().convert(families, engine.metric_names))
         for alert in engine.alerts:
             if alert.state is State.FIRING:
                 labels = dict(alert.labels)

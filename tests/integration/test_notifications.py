@@ -133,7 +133,7 @@ def test_a_sidecar_killed_between_firing_and_sending_tells_once(alerting_sidecar
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_whole_group_tells_once(alerting_sidecar, hook, number):
-    """What systemd does, and Ctrl-C: all processes of the daemon are told to end."""
+    """What systemd does, and Ctrl-C: all processes of the daemon are sent to end."""
     sidecar = alerting_sidecar({"hook": hook.url})
     sidecar.start(own_group=True)
     hook.hang()
@@ -205,14 +205,14 @@ def test_a_receiver_that_hangs_or_is_gone_holds_up_no_other(alerting_sidecar, ho
     slow.close()
 
 
-def test_a_broken_rule_file_changes_nothing_and_is_told(alerting_sidecar, hook, tmp_path):
+def test_a_broken_rule_file_changes_nothing_and_is_sent(alerting_sidecar, hook, tmp_path):
     sidecar = alerting_sidecar({"hook": hook.url}).start()
     (tmp_path / "rules.yml").write_text(BUSY.replace("> 3", "> > 3"))
     with pytest.raises(urllib.error.HTTPError, match="400") as caught:
         reload(sidecar)
-    told = caught.value.read().decode()
+    sent = caught.value.read().decode()
     caught.value.close()
-    assert told.startswith(f"{tmp_path}/rules.yml:5: Busy: ")
+    assert sent.startswith(f"{tmp_path}/rules.yml:5: Busy: ")
     assert sidecar.value("mlguard_sidecar_config_reloads_total", outcome="failure") == 1
     send(sidecar, 5)
     eventually(lambda: hook.titles == ["[CRITICAL] Busy: p/m/predict"])
@@ -234,11 +234,11 @@ def test_silences_come_by_command_and_end_by_it(alerting_sidecar, hook):
     eventually(lambda: "firing (silenced)  critical" in run("list").stdout)
     assert "m is busy" in run("list").stdout
     status = [sys.executable, "-m", "mlguard_sidecar.cli", "status", "--url", sidecar.url]
-    told = subprocess.run(status, capture_output=True, text=True, check=True).stdout
-    assert "alerts 1 firing, 0 pending" in told
-    told = run("list", "--silences").stdout
-    assert name in told
-    assert "known" in told
+    sent = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+    assert "alerts 1 firing, 0 pending" in sent
+    sent = run("list", "--silences").stdout
+    assert name in sent
+    assert "known" in sent
     sidecar.kill()  # a silence outlives the process
     sidecar.start()
     evaluations = "mlguard_rule_evaluations_total"
