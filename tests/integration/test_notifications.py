@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 
+import psutil
 import pytest
 from support.alerting import BUSY
 from support.receivers import SLACK_SITE, Hook, Mailbox
@@ -146,6 +147,21 @@ def test_a_signal_to_the_whole_group_tells_once(alerting_sidecar, hook, number):
     sidecar.start()
     eventually(lambda: sidecar.value("mlguard_rule_evaluations_total") >= 3)
     assert hook.titles == ["[CRITICAL] Busy: p/m/predict"]
+
+
+def test_no_process_outlives_a_sidecar_that_is_killed(alerting_sidecar, hook):
+    sidecar = alerting_sidecar({"hook": hook.url}).start()
+    hook.hang()
+    send(sidecar, 5)
+    eventually(lambda: hook.under_way)
+    (worker,) = psutil.Process(sidecar.process.pid).children()
+    assert "mlguard_rules.apprise_worker" in worker.cmdline()
+    sidecar.kill()
+    eventually(
+        lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE,
+        seconds=5,
+        what="the end of the worker",
+    )
 
 
 def test_events_do_not_wait_for_a_message_when_the_sidecar_ends(alerting_sidecar, hook):
