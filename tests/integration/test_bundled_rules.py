@@ -19,7 +19,7 @@ from mlguard_exporter.figures import METRICS as SPEND_METRICS
 from mlguard_rules.alert import State
 from mlguard_rules.alerting import RuleManager
 from mlguard_rules.rulefile import load_rules
-from mlguard_rules.service.samples import SampleConverter
+from mlguard_rules.service import SampleConverter
 from mlguard_sidecar.config import Config, WindowsConfig
 from mlguard_sidecar.drift import psi, psi_critical, smoothed_ratios
 from mlguard_sidecar.exposition import METRICS, Models, Own

@@ -12,7 +12,7 @@ from support.spending import Spending
 from mlguard_rules.alert import State
 from mlguard_rules.alerting import RuleManager
 from mlguard_rules.rulefile import load_rules
-from mlguard_rules.service.samples import SampleConverter
+from mlguard_rules.service import SampleConverter
 
 RULES = Path(__file__).resolve().parents[2] / "rules/mlguard_rules/bundled/cost.rules.yml"
 NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")

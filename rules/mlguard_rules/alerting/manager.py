@@ -138,6 +138,7 @@ class RuleManager:
         before = {(a.rule_id, a.labels): a for a in self.alerts}
         self._skip_unobserved_time(now)
         self._history.append(now, snapshot)
+        self._results.prune(now)
         since = self._observed_since
         self._observed_since = now if since is None else min(since, now)
         failed = []

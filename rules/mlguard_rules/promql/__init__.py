@@ -16,12 +16,23 @@ from __future__ import annotations
 
 from mlguard_rules.errors import EvaluationError, UnsupportedError
 from mlguard_rules.promql.expression import Expression, ResultCache, compile_expression
-from mlguard_rules.promql.history import History
-from mlguard_rules.promql.values import Labels, Samples, Snapshot, Vector
+from mlguard_rules.promql.history import LOOKBACK, HasRanges, History
+from mlguard_rules.promql.values import (
+    NAME,
+    Labels,
+    Samples,
+    Snapshot,
+    Vector,
+    format_labels,
+    milliseconds,
+)
 
 __all__ = [
+    "LOOKBACK",
+    "NAME",
     "EvaluationError",
     "Expression",
+    "HasRanges",
     "History",
     "Labels",
     "ResultCache",
@@ -30,4 +41,6 @@ __all__ = [
     "UnsupportedError",
     "Vector",
     "compile_expression",
+    "format_labels",
+    "milliseconds",
 ]

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from mlguard_rules.promql.selector import Selector
     from mlguard_rules.promql.values import Samples
 
-_MAX_RESULTS = 2048
-
 
 @dataclass(frozen=True, eq=False)
 class Expression:
@@ -98,6 +96,18 @@ class ResultCache:
         self._history = history
         self._results: dict[Expression, tuple[list[Samples], Vector | float]] = {}
 
+    def prune(self, at: float) -> None:
+        """Delete results of samples that are not current."""
+        current = self._history.current
+        self._results = {
+            expression: (inputs, result)
+            for expression, (inputs, result) in self._results.items()
+            if all(
+                current(name, at) is samples
+                for name, samples in zip(expression.metrics, inputs, strict=True)
+            )
+        }
+
     def evaluate(self, expression: Expression, at: float) -> Vector | float:
         """Return the result of an expression, which is not to be changed.
 
@@ -114,8 +124,6 @@ class ResultCache:
         known = self._results.get(expression)
         if known is not None and all(a is b for a, b in zip(known[0], current, strict=True)):
             return known[1]
-        if len(self._results) > _MAX_RESULTS:
-            self._results.clear()
         result = expression.evaluate(at, self._history)
         self._results[expression] = current, result
         return result

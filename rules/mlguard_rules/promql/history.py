@@ -29,7 +29,6 @@ LOOKBACK = 5 * 60 * 1000
 """Milliseconds for which the latest samples are visible (Prometheus --query.lookback-delta)."""
 
 
-_MAX_SELECTED = 2048
 _NO_SAMPLES: Samples = ()
 
 
@@ -167,6 +166,11 @@ class History:
             if now - LOOKBACK <= recorded < now
         }
         self._latest, self._latest_at, self._latest_ms = snapshot, at, now
+        self._selected = {
+            selector: selected
+            for selector, selected in self._selected.items()
+            if not selector.matchers or selected[0] is snapshot.get(selector.metric)
+        }
 
     def extend(self, snapshot: Snapshot) -> None:
         """Add further metrics to the latest snapshot."""
@@ -250,8 +254,6 @@ class History:
             vector = {labels: value for labels, value in named.items() if matches(labels)}
         else:
             vector = self._named(selector.metric, samples, known)
-        if len(self._selected) > _MAX_SELECTED:
-            self._selected.clear()
         self._selected[selector] = samples, vector
         return vector
 

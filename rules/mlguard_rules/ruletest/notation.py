@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import promql_parser as ast
 
 from mlguard_rules.errors import NotationError
-from mlguard_rules.promql.values import NAME
+from mlguard_rules.promql import NAME
 from mlguard_rules.ruletest.scenario import STALE, InputSeries, Stale
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlguard_rules.alert import State
 from mlguard_rules.alerting import RuleManager
 from mlguard_rules.errors import EvaluationError
-from mlguard_rules.promql.values import NAME, format_labels
+from mlguard_rules.promql import NAME, format_labels
 from mlguard_rules.ruletest.scenario import AlertCheck, Difference, QueryCheck, Sample, Stale
 from mlguard_rules.ruletest.storage import Storage
 

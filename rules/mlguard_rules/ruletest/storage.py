@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlguard_rules.promql import History
-from mlguard_rules.promql.history import LOOKBACK, HasRanges
-from mlguard_rules.promql.values import milliseconds
+from mlguard_rules.promql import LOOKBACK, HasRanges, History, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,8 +26,8 @@ class SampleConverter:
     """
 
     def __init__(self) -> None:
-        # by identity; the metrics are held, so that no other object can have the same one
-        self._converted: dict[int, tuple[Metric, dict[str, Samples]]] = {}
+        # by identity; a weak reference tells whether it still is that of the same object
+        self._converted: dict[int, tuple[ref[Metric], dict[str, Samples]]] = {}
         self._merged: dict[str, tuple[list[Samples], Samples]] = {}
         self._names: frozenset[str] = frozenset()
         # labels as a metric has them -> sorted; the same object each time, which compares fast
@@ -47,8 +48,8 @@ class SampleConverter:
         parts: dict[str, list[Samples]] = {}
         for metric in metrics:
             converted = before.get(id(metric))
-            if converted is None:
-                converted = metric, self._convert(metric, names)
+            if converted is None or converted[0]() is not metric:
+                converted = ref(metric), self._convert(metric, names)
             self._converted[id(metric)] = converted
             for name, samples in converted[1].items():
                 parts.setdefault(name, []).append(samples)

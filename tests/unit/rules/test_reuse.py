@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 
 import pytest
 from hypothesis import given
@@ -15,8 +17,7 @@ from support.promql_expressions import Generator
 from mlguard_rules.alerting import RuleManager
 from mlguard_rules.promql import EvaluationError, History, ResultCache, compile_expression
 from mlguard_rules.rulefile import load_rules
-from mlguard_rules.service import bundled_file
-from mlguard_rules.service.samples import SampleConverter
+from mlguard_rules.service import SampleConverter, bundled_file
 
 NOW = 1_800_000_000.0
 
@@ -95,6 +96,25 @@ def test_only_metrics_that_changed_are_converted():
     assert second["b"][0][0] is first["b"][0][0], "labels are the same objects"
     wider = converter.convert([a, changed, c], names | {"c"})
     assert set(wider) == {"a", "b", "c"}
+
+
+def test_metrics_are_not_held_and_old_results_are_deleted():
+    converter, names = SampleConverter(), frozenset({"a"})
+    expressions = [compile_expression(text) for text in ('a{model="x"}', "a > 0", "sum(a)")]
+    history = History(expressions)
+    cache = ResultCache(history)
+    for i in range(10):
+        made = metric("a", {"x": i})
+        history.append(NOW + i, converter.convert([made], names))
+        cache.prune(NOW + i)
+        for expression in [*expressions, compile_expression(f'a{{model="y{i}"}}')]:
+            cache.evaluate(expression, NOW + i)
+        held = weakref.ref(made)
+        del made
+        gc.collect()
+        assert held() is None
+    assert len(cache._results) == 4
+    assert len(history._selected) <= 4
 
 
 def test_a_metric_in_several_parts_changes_with_each_of_them():
