@@ -14,6 +14,10 @@ class UnsupportedError(MLGuardError, ValueError):
     """An expression, or a regular expression in it, is wrong or outside the supported subset."""
 
 
+class MatcherError(MLGuardError, ValueError):
+    """A label matcher cannot be parsed."""
+
+
 class EvaluationError(MLGuardError):
     """An expression has no result on the current samples, as in Prometheus."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
+from mlguard_rules.errors import MatcherError
 from mlguard_rules.regex import compile_pattern
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ class Matcher:
         """Parse a matcher of a silence or a route; its value may be in double quotes.
 
         Raises:
-            ValueError: it cannot be parsed; the text says what is expected.
+            MatcherError: it cannot be parsed; the text says what is expected.
+            UnsupportedError: its regular expression cannot be used.
         """
         found = _MATCHER.fullmatch(text)
         if not found:
-            raise ValueError(f'expected a matcher such as severity="critical", found {text!r}')
+            raise MatcherError(f'expected a matcher such as severity="critical", found {text!r}')
         label, operator, value = found.groups()
         if len(value) >= 2 and value[0] == value[-1] == '"':
             value = _ESCAPED.sub(r"\1", value[1:-1]) if operator in "!=" else value[1:-1]

@@ -1,4 +1,4 @@
-"""Messages as the courier changes them."""
+"""The text of a notification, as the worker process changes it."""
 
 from __future__ import annotations
 

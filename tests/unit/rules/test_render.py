@@ -1,4 +1,4 @@
-"""What a person reads."""
+"""The text of notifications."""
 
 from __future__ import annotations
 

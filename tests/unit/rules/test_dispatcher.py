@@ -1,4 +1,4 @@
-"""Who is sent what, and when; and above all who is sent nothing twice."""
+"""Which alerts are sent when, and that none is sent twice."""
 
 from __future__ import annotations
 
