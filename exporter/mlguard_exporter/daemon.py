@@ -75,7 +75,9 @@ class Daemon:
         self._lock = acquire_lock(path)
         self._database = DatabaseThread(open_database(path, *MIGRATIONS, shared=True))
         transact = self._database.transact
-        self._alerting = Alerting(settings, self._database.db, transact, self._collect, clock)
+        self._alerting = Alerting(
+            settings, self._database.db, transact, lambda _: self._collect(), clock
+        )
         self._spend = SpendCollector(config.cost, transact, clock)
         self._poller = CostPoller(config.cost, transact, clock, self._spend.refresh)
         self.collectors = (self._spend, self._alerting, self._lifecycle)

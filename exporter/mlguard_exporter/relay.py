@@ -1,4 +1,4 @@
-"""The relay: takes Alertmanager's webhook, and alerts posted as to an Alertmanager."""
+"""The relay: receives Alertmanager's webhook, and alerts posted as to an Alertmanager."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _VERSION = "4"
 _YEARS = range(1971, 9000)
-"""Years in which the times of alerts must lie."""
+"""The years that times of alerts may have."""
 
 T = TypeVar("T")
 
@@ -36,11 +36,11 @@ class _Posted(msgspec.Struct):
     annotations: dict[str, str] = {}
     starts_at: datetime | None = msgspec.field(default=None, name="startsAt")
     ends_at: datetime | None = msgspec.field(default=None, name="endsAt")
-    source: str = msgspec.field(default="", name="generatorURL")
+    generator_url: str = msgspec.field(default="", name="generatorURL")
 
 
-class _Hooked(_Posted):
-    """An alert in a webhook."""
+class _WebhookAlert(_Posted):
+    """An alert in the body of a webhook."""
 
     status: str = "firing"
 
@@ -48,18 +48,18 @@ class _Hooked(_Posted):
 class _Webhook(msgspec.Struct):
     version: str
     group_key: str = msgspec.field(name="groupKey")
-    alerts: list[_Hooked]
+    alerts: list[_WebhookAlert]
     omitted: int = msgspec.field(default=0, name="truncatedAlerts")
 
 
 class Credentials:
-    """The credentials of those who may post alerts.
+    """Who may post alerts.
 
     Args:
-        token: for a bearer, None where there is none.
+        token: bearer token, None if there is none.
         username: for basic authentication.
-        password: the same, None where there is none.
-        access: what decides where there is neither.
+        password: for basic authentication, None if there is none.
+        access: decides if there is neither token nor password.
     """
 
     def __init__(
@@ -74,16 +74,16 @@ class Credentials:
             self._allowed.append(f"Basic {pair}".encode())
 
     def check(self, request: web.Request) -> None:
-        """Check the credentials of a request; without configured ones, the rules of access apply.
+        """Check the credentials of a request; if none are configured, the rules of access.
 
         Raises:
-            HTTPUnauthorized: the request has others, or none.
-            HTTPForbidden: its origin is foreign, or no credentials are configured for its address.
+            HTTPUnauthorized: the credentials are wrong or missing.
+            HTTPForbidden: the origin is foreign, or none are configured and access is denied.
         """
         self._access.check_origin(request)
         if self._allowed:
             given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-            # every one is compared, so that the time taken tells nothing
+            # all are compared, so that the time taken reveals nothing
             if not sum(hmac.compare_digest(given, allowed) for allowed in self._allowed):
                 raise web.HTTPUnauthorized(
                     text="wrong token or password\n", headers={"WWW-Authenticate": "Bearer"}
@@ -93,13 +93,13 @@ class Credentials:
 
 
 RELAY_PATHS = ("/api/v1/alertmanager", "/api/v2/alerts")
-"""Paths with a check of their own, as Alertmanager sends no X-API-Key."""
+"""Paths that check their requests themselves, as Alertmanager sends no X-API-Key."""
 
 
 def relay_routes(
     alerting: Alerting, credentials: Callable[[], Credentials], clock: Callable[[], float]
 ) -> list[web.RouteDef]:
-    """Return the routes that alerts are posted to."""
+    """Return the routes to which alerts are posted."""
 
     async def webhook(request: web.Request) -> web.Response:
         credentials().check(request)
@@ -108,14 +108,14 @@ def relay_routes(
             raise web.HTTPBadRequest(
                 text=f"found version {hook.version!r}, expected {_VERSION!r}\n"
             )
-        alerts = [_hooked(alert, clock()) for alert in hook.alerts]
-        news = sorted((a.labels, a.starts_at, a.ends_at is None) for a in alerts)
-        digest = hashlib.sha256(msgspec.json.encode([hook.group_key, news])).hexdigest()[:32]
+        alerts = [_webhook_alert(alert, clock()) for alert in hook.alerts]
+        states = sorted((a.labels, a.active_at, not a.is_resolved) for a in alerts)
+        digest = hashlib.sha256(msgspec.json.encode([hook.group_key, states])).hexdigest()[:32]
         try:
-            await alerting.tell(alerts, digest, hook.omitted)
+            await alerting.notify(alerts, digest, hook.omitted)
         except (sqlite3.Error, OSError, BusyError) as error:
             raise _try_again() from error
-        return web.Response(text="taken\n")
+        return web.Response(text="accepted\n")
 
     async def post(request: web.Request) -> web.Response:
         credentials().check(request)
@@ -126,8 +126,8 @@ def relay_routes(
             raise _try_again() from error
         return web.json_response({})
 
-    hooked, posted = RELAY_PATHS
-    return [web.post(hooked, webhook), web.post(posted, post)]
+    webhook_path, post_path = RELAY_PATHS
+    return [web.post(webhook_path, webhook), web.post(post_path, post)]
 
 
 def _try_again() -> web.HTTPServiceUnavailable:
@@ -147,15 +147,15 @@ def _labels(found: Mapping[str, str]) -> Labels:
     return tuple(sorted((name, value) for name, value in found.items() if value))
 
 
-def _seconds(moment: datetime | None) -> float | None:
-    """Return epoch seconds; None for Go's zero time."""
-    if moment is None or moment.year == 1:
+def _seconds(time: datetime | None) -> float | None:
+    """Return epoch seconds; Go's zero time stands for no time."""
+    if time is None or time.year == 1:
         return None
-    if moment.year not in _YEARS:
+    if time.year not in _YEARS:
         raise web.HTTPBadRequest(
-            text=f"found the year {moment.year}, expected one from {_YEARS[0]} to {_YEARS[-1]}\n"
+            text=f"found the year {time.year}, expected one from {_YEARS[0]} to {_YEARS[-1]}\n"
         )
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def _alert(posted: _Posted, ends_at: float | None, now: float) -> Alert:
@@ -163,20 +163,20 @@ def _alert(posted: _Posted, ends_at: float | None, now: float) -> Alert:
     if not labels:
         raise web.HTTPBadRequest(text="an alert without labels\n")
     starts_at = _seconds(posted.starts_at)
-    return Alert(
+    alert = Alert(
         labels,
         tuple(sorted(posted.annotations.items())),
         now if starts_at is None else starts_at,
-        ends_at,
-        posted.source,
+        generator_url=posted.generator_url,
     )
+    return alert if ends_at is None else alert.resolved(ends_at)
 
 
-def _hooked(hooked: _Hooked, now: float) -> Alert:
-    ends_at = _seconds(hooked.ends_at)
-    if hooked.status == "resolved":
-        return _alert(hooked, now if ends_at is None else ends_at, now)
-    return _alert(hooked, None, now)
+def _webhook_alert(posted: _WebhookAlert, now: float) -> Alert:
+    ends_at = _seconds(posted.ends_at)
+    if posted.status == "resolved":
+        return _alert(posted, now if ends_at is None else ends_at, now)
+    return _alert(posted, None, now)
 
 
 def _posted(posted: _Posted, now: float) -> tuple[Alert, float | None]:

@@ -1,1 +1,1 @@
-"""Alert rules in Prometheus format: parse, evaluate, keep state, notify. It has no code yet."""
+"""Alert rules in Prometheus' format: parse, evaluate, keep alert state, notify."""

@@ -1,4 +1,4 @@
-"""The runbook of the bundled alerts: rules/README.md, which an installation carries with it."""
+"""The runbook of the bundled alerts: rules/README.md, which is part of the installation."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_PLACES = (_HERE / "runbook.md", _HERE.parent / "README.md")  # installed; in a checkout
+_PATHS = (_HERE / "runbook.md", _HERE.parent / "README.md")  # installed; in a checkout
 
 
-def sections() -> dict[str, str]:
-    """What each alert means and what to do, by its name."""
-    text = next(place for place in _PLACES if place.is_file()).read_text(encoding="utf-8")
+def runbook_sections() -> dict[str, str]:
+    """Return the section of each alert, by its name."""
+    text = next(path for path in _PATHS if path.is_file()).read_text(encoding="utf-8")
     parts = re.split(r"^(#{2,3}) (.+)$", text, flags=re.MULTILINE)
     return {
         name: body.strip()

@@ -164,9 +164,9 @@ class Daemon:
             self._cache.of(view, settings.of(key)) for key, view in self._registry.views.items()
         ]
 
-    def _collect_for_rules(self) -> Iterator[Metric]:
-        """Yield the metrics that rules read."""
-        yield from self._models.collect_named({m.name for m in MODEL_METRICS})
+    def _collect_for_rules(self, names: frozenset[str]) -> Iterator[Metric]:
+        """Yield the metrics that rules read, and a few more."""
+        yield from self._models.collect_named(names)
         for collector in (self._telemetry, self._alerting, self._lifecycle):
             yield from collector.collect()
 

@@ -1,9 +1,9 @@
-"""Alerts have the states of Prometheus: promtool's rule engine is asked about every step.
+"""Alerts have the states of Prometheus: promtool's rule manager is asked about every step.
 
 Random rules run over random series here; what they give at each step is written down as
 expectations of a promtool test file: every firing alert with its labels and annotations, and all
 samples of ALERTS (pending and firing) and ALERTS_FOR_STATE (since when). Promtool must find no
-difference. Half of the worlds are read as the embedded engine reads its process (what is absent
+difference. Half of the worlds are read as the embedded manager reads its process (what is absent
 has ended), half with gaps that Prometheus' lookback of five minutes bridges.
 
 What cannot be compared, or differs on purpose:
@@ -17,8 +17,8 @@ What cannot be compared, or differs on purpose:
 - Promtool adds up series in a random order. Values are quarters, so that sums are exact; where they
   are not (rate, avg), annotations show five digits.
 - After a restart, an alert from before it does not end by the silence of a range that reaches back
-  behind the start. Promtool knows no restart, and an engine that starts afresh has no such alert.
-- The engine's rules cannot read ALERTS and ALERTS_FOR_STATE.
+  behind the start. Promtool knows no restart, and an manager that starts afresh has no such alert.
+- The manager's rules cannot read ALERTS and ALERTS_FOR_STATE.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ from click.testing import CliRunner
 from support.promtool import STALE, ended, series_text, test_rules, values_text, write_tests
 
 from mlguard_exporter.exposition import METRICS as SPEND_METRICS
-from mlguard_rules.alerting import Engine, State
+from mlguard_rules.alert import State
+from mlguard_rules.alerting import RuleManager
 from mlguard_rules.promql import History
 from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
 from mlguard_rules.ruletest import Storage, load_tests, run
-from mlguard_rules.ruletest.model import Stale
 from mlguard_rules.ruletest.notation import parse_values
 from mlguard_rules.ruletest.run import record_alerts
+from mlguard_rules.ruletest.scenario import Stale
 from mlguard_sidecar.cli.commands import mlguard
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +59,7 @@ World = dict[tuple[str, tuple], list]
 
 
 class Played(NamedTuple):
-    """What our engine made of a world.
+    """What our manager made of a world.
 
     Attributes:
         firing: at each step, labels and annotations of the alerts that fire, by name.
@@ -74,7 +75,7 @@ class Played(NamedTuple):
 
 
 def play(rules: Path, world: World, interval: int = MINUTE, *, gaps: bool = False) -> Played:
-    """Run the engine step by step.
+    """Run the manager step by step.
 
     Args:
         rules: a rule file.
@@ -85,7 +86,7 @@ def play(rules: Path, world: World, interval: int = MINUTE, *, gaps: bool = Fals
     groups = load_rules(rules)
     expressions = [rule.expression for group in groups for rule in group.rules]
     history = (Storage if gaps else History)(expressions)
-    engine = Engine(groups, interval, history=history)
+    manager = RuleManager(groups, interval, history=history)
     played = Played([], [], Counter(), {})
     before: dict = {}
     for step in range(len(next(iter(world.values())))):
@@ -95,18 +96,18 @@ def play(rules: Path, world: World, interval: int = MINUTE, *, gaps: bool = Fals
                 history.end(metric, labels)
             elif values[step] not in (None, STALE):
                 snapshot.setdefault(metric, []).append((labels, float(values[step])))
-        tick = engine.evaluate(float(step * interval), snapshot)
-        for name, reason in tick.failed:
+        result = manager.evaluate(float(step * interval), snapshot)
+        for name, reason in result.failed:
             played.failed.setdefault(name, (step, reason))
-        record_alerts(engine, history, step * interval * 1000)
+        record_alerts(manager, history, step * interval * 1000)
         own = {name: list(history.samples(name, step * interval * 1000)) for name in OWN}
         played.series.append(own)
         firing: dict[str, list] = {}
-        for alert in engine.alerts:
+        for alert in manager.alerts:
             if alert.state is State.FIRING:
                 firing.setdefault(dict(alert.labels)["alertname"], []).append(alert)
         played.firing.append(firing)
-        after = {(alert.rule, alert.labels): alert for alert in engine.alerts}
+        after = {(alert.rule_id, alert.labels): alert for alert in manager.alerts}
         played.counts.update(transitions(before, after))
         before = after
     return played
@@ -120,7 +121,7 @@ def transitions(before: dict, after: dict) -> Counter:
         if states[0] != states[1]:
             counts[" -> ".join(states)] += 1
         if was is not None and now is not None:
-            kept = was.kept_since is not None, now.kept_since is not None
+            kept = was.keep_firing_since is not None, now.keep_firing_since is not None
             counts["begins to be kept"] += kept == (False, True)
             if kept == (True, False):
                 counts[
@@ -128,7 +129,7 @@ def transitions(before: dict, after: dict) -> Counter:
                 ] += 1
         if now is not None and now.state is not State.RESOLVED:
             counts[f"steps {now.state}"] += 1
-            counts["steps kept"] += now.kept_since is not None
+            counts["steps kept"] += now.keep_firing_since is not None
     return counts
 
 
@@ -396,7 +397,7 @@ FAILURES = {
     "ambiguous one": "found duplicate series for the match group",
     "ambiguous many": "multiple matches for labels",
 }
-"""Kinds of errors, as the one or the other engine tells them."""
+"""Kinds of errors, as the one or the other manager tells them."""
 
 
 class Batch(NamedTuple):
@@ -415,8 +416,8 @@ class Batch(NamedTuple):
     gaps: bool
 
     @property
-    def told(self) -> World:
-        """The series as promtool has to be told of them."""
+    def for_promtool(self) -> World:
+        """The series as promtool has to be given them."""
         return self.world if self.gaps else ended(self.world)
 
 
@@ -455,7 +456,7 @@ def test_random_rules_have_the_states_of_prometheus(tmp_path, random_rules):
         assert not played.failed
         names = names_of(batch.path)
         rules += len(names)
-        expected = scenario(batch.told, played, names, MINUTE, STEPS)
+        expected = scenario(batch.for_promtool, played, names, MINUTE, STEPS)
         file = tmp_path / batch.path.name.replace(".rules.", ".test.")
         files.append(write_tests(file, batch.path, MINUTE, [expected], GROUPS))
         counts.update(played.counts)
@@ -478,7 +479,7 @@ def test_random_rules_fail_where_those_of_prometheus_fail(tmp_path, random_rules
                 continue
             ((name, (step, reason)),) = played.failed.items()
             expected[name] = (step * MINUTE, kind_of(reason))
-            series = scenario(batch.told, played, {name}, MINUTE, step)
+            series = scenario(batch.for_promtool, played, {name}, MINUTE, step)
             check = {"eval_time": f"{step * MINUTE}s", "alertname": name}
             until = {**series, "alert_rule_test": [check], "promql_expr_test": []}
             at.append(write_tests(tmp_path / f"{name}.at.yml", path, MINUTE, [until], GROUPS))
@@ -740,15 +741,15 @@ def test_random_tests_pass_and_fail_as_in_promtool(tmp_path, random_rules):
         path = tmp_path / "one.rules.yml"
         path.write_text(json.dumps({"groups": [{"name": "one", "rules": [*records, *alerts]}]}))
         played = play(path, batch.world, gaps=batch.gaps)
-        told = scenario(batch.told, played, names_of(path), MINUTE, STEPS)
-        file = write_tests(tmp_path / "one.test.yml", path, MINUTE, [told])
+        expected = scenario(batch.for_promtool, played, names_of(path), MINUTE, STEPS)
+        file = write_tests(tmp_path / "one.test.yml", path, MINUTE, [expected])
         assert test_rules(file).ok
         assert run(load_tests(file)) == []
-        fires = [check for check in told["alert_rule_test"] if check["exp_alerts"]]
+        fires = [check for check in expected["alert_rule_test"] if check["exp_alerts"]]
         rng_of(path.name).choice(fires)["exp_alerts"].pop()
-        seen = [check for check in told["promql_expr_test"] if check["exp_samples"]]
+        seen = [check for check in expected["promql_expr_test"] if check["exp_samples"]]
         rng_of(path.name).choice(seen)["exp_samples"].pop()
-        file = write_tests(tmp_path / "one.test.yml", path, MINUTE, [told])
+        file = write_tests(tmp_path / "one.test.yml", path, MINUTE, [expected])
         said = test_rules(file)
         assert not said.ok
         assert len(re.findall("exp:", said.text)) == 2

@@ -14,9 +14,10 @@ from support.offline import NOW, Offline
 
 from mlguard_common.config import Duration
 from mlguard_exporter.exposition import METRICS as SPEND_METRICS
-from mlguard_rules.alerting import Engine, State
+from mlguard_rules.alert import State
+from mlguard_rules.alerting import RuleManager
 from mlguard_rules.rulefile import load_rules
-from mlguard_rules.service.snapshot import snapshot_of
+from mlguard_rules.service import SampleConverter
 from mlguard_sidecar.config import Config, WindowsConfig
 from mlguard_sidecar.daemon import METRICS
 from mlguard_sidecar.drift import psi, psi_critical, smoothed_ratios
@@ -212,7 +213,7 @@ def test_over_a_sidecar_s_own_figures_only_what_breaks_fires_and_within_the_hour
     )
     offline = Offline(tmp_path, config)
     groups = [*load_rules(BUNDLED / "model.rules.yml"), *load_rules(BUNDLED / "sidecar.rules.yml")]
-    engine = Engine(groups, 60.0)
+    engine = RuleManager(groups, 60.0)
     began, breaks, fired = NOW - NOW % 60, 190, {}
     for minute in range(250):
         offline.now = began + 60 * minute + 50
@@ -232,7 +233,7 @@ def test_over_a_sidecar_s_own_figures_only_what_breaks_fires_and_within_the_hour
         offline.commit()
         offline.refresh()
         families = chain(offline.models.collect(), offline.telemetry.collect())
-        engine.evaluate(offline.now, snapshot_of(families))
+        engine.evaluate(offline.now, SampleConverter().convert(families, engine.metric_names))
         for alert in engine.alerts:
             if alert.state is State.FIRING:
                 labels = dict(alert.labels)

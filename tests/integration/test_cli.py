@@ -146,7 +146,7 @@ def test_the_runbook_of_an_alert_is_a_command_away():
     done = mlguard("rules", "explain", "mlguardfeaturedrift")
     assert done.returncode == 0
     assert done.stdout.startswith("MLGuardFeatureDrift\n\n")
-    assert "Do: ask what fills the feature." in done.stdout
+    assert "Do: find the source of the feature." in done.stdout
     assert "###" not in done.stdout
     done = mlguard("rules", "explain", "FeatureDrift")
     assert done.returncode == 2

@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 
+import psutil
 import pytest
 from support.alerting import BUSY
 from support.receivers import SLACK_SITE, Hook, Mailbox
@@ -133,18 +134,34 @@ def test_a_sidecar_killed_between_firing_and_sending_tells_once(alerting_sidecar
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_whole_group_tells_once(alerting_sidecar, hook, number):
-    """What systemd does, and Ctrl-C: all processes of the daemon are told to end."""
+    """What systemd does, and Ctrl-C: all processes of the daemon are sent to end."""
     sidecar = alerting_sidecar({"hook": hook.url})
     sidecar.start(own_group=True)
     hook.hang()
     send(sidecar, 5)
     eventually(lambda: hook.under_way)
     os.killpg(sidecar.process.pid, number)
+    eventually(lambda: '"stopped"' in sidecar.log())
     hook.go_on()
     assert sidecar.stop() == 0
     sidecar.start()
     eventually(lambda: sidecar.value("mlguard_rule_evaluations_total") >= 3)
     assert hook.titles == ["[CRITICAL] Busy: p/m/predict"]
+
+
+def test_no_process_outlives_a_sidecar_that_is_killed(alerting_sidecar, hook):
+    sidecar = alerting_sidecar({"hook": hook.url}).start()
+    hook.hang()
+    send(sidecar, 5)
+    eventually(lambda: hook.under_way)
+    (worker,) = psutil.Process(sidecar.process.pid).children()
+    assert "mlguard_rules.apprise_worker" in worker.cmdline()
+    sidecar.kill()
+    eventually(
+        lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE,
+        seconds=5,
+        what="the end of the worker",
+    )
 
 
 def test_events_do_not_wait_for_a_message_when_the_sidecar_ends(alerting_sidecar, hook):
@@ -204,14 +221,14 @@ def test_a_receiver_that_hangs_or_is_gone_holds_up_no_other(alerting_sidecar, ho
     slow.close()
 
 
-def test_a_broken_rule_file_changes_nothing_and_is_told(alerting_sidecar, hook, tmp_path):
+def test_a_broken_rule_file_changes_nothing_and_is_sent(alerting_sidecar, hook, tmp_path):
     sidecar = alerting_sidecar({"hook": hook.url}).start()
     (tmp_path / "rules.yml").write_text(BUSY.replace("> 3", "> > 3"))
     with pytest.raises(urllib.error.HTTPError, match="400") as caught:
         reload(sidecar)
-    told = caught.value.read().decode()
+    sent = caught.value.read().decode()
     caught.value.close()
-    assert told.startswith(f"{tmp_path}/rules.yml:5: Busy: ")
+    assert sent.startswith(f"{tmp_path}/rules.yml:5: Busy: ")
     assert sidecar.value("mlguard_sidecar_config_reloads_total", outcome="failure") == 1
     send(sidecar, 5)
     eventually(lambda: hook.titles == ["[CRITICAL] Busy: p/m/predict"])
@@ -233,11 +250,11 @@ def test_silences_come_by_command_and_end_by_it(alerting_sidecar, hook):
     eventually(lambda: "firing (silenced)  critical" in run("list").stdout)
     assert "m is busy" in run("list").stdout
     status = [sys.executable, "-m", "mlguard_sidecar.cli", "status", "--url", sidecar.url]
-    told = subprocess.run(status, capture_output=True, text=True, check=True).stdout
-    assert "alerts 1 firing, 0 pending" in told
-    told = run("list", "--silences").stdout
-    assert name in told
-    assert "known" in told
+    sent = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+    assert "alerts 1 firing, 0 pending" in sent
+    sent = run("list", "--silences").stdout
+    assert name in sent
+    assert "known" in sent
     sidecar.kill()  # a silence outlives the process
     sidecar.start()
     evaluations = "mlguard_rule_evaluations_total"

@@ -18,7 +18,7 @@ from support.promql import exposition, steps
 from support.promql_expressions import GRAMMAR, Generator
 from support.sidecar import eventually, free_port
 
-from mlguard_rules.promql import EvaluationError, History, compile_expression
+from mlguard_rules.promql import EvaluationError, History, ResultCache, compile_expression
 
 SEED, STEPS, EXPRESSIONS, TIMES = 42, 22, 2600, 3
 
@@ -166,12 +166,13 @@ def test_random_expressions_have_the_results_of_prometheus(prometheus):
             plan[i].append((text, round(begin + rng.choice((0, 0, between)) / 1000, 3)))
 
     history, snapshots = History(expressions.values()), steps(SEED, STEPS)
+    results = ResultCache(history)
     ours: dict[tuple[str, float], object] = {}
     for (at, step), queries in zip(scrapes, plan, strict=True):
         history.append(at, {} if step is None else snapshots[step])
         for text, when in queries:
             try:
-                ours[text, when] = expressions[text].evaluate(when, history)
+                ours[text, when] = results.evaluate(expressions[text], when)
             except EvaluationError:
                 ours[text, when] = None
     with ThreadPoolExecutor(4) as pool:

@@ -1,4 +1,4 @@
-"""The relay: Alertmanager's webhook and the alerts of many sidecars, told once."""
+"""The relay: Alertmanager's webhook and the alerts of many sidecars, sent once."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ import pytest
 from support.sidecar import eventually, free_port, limit_file_size
 
 from mlguard_rules.alert import Alert
-from mlguard_rules.notify.config import HandoverConfig
+from mlguard_rules.notify.config import RelayConfig
 from mlguard_rules.service import bundled_file
-from mlguard_rules.service.handover import Handover
+from mlguard_rules.service.forwarder import AlertForwarder
 
 TOKEN = "s3cret-t0ken"
 QUICK = {"group_wait": "1s", "group_interval": "1s"}
@@ -83,7 +83,7 @@ def webhook(status="firing", starts="2026-01-01T00:00:00Z", **labels: str):
     }
 
 
-def test_a_webhook_is_told_once_however_often_it_comes(exporter, hook):
+def test_a_webhook_is_sent_once_however_often_it_comes(exporter, hook):
     for _ in range(3):
         assert post(exporter, "/api/v1/alertmanager", webhook()) == 200
     eventually(lambda: hook.got)
@@ -98,7 +98,7 @@ def test_a_webhook_is_told_once_however_often_it_comes(exporter, hook):
 
 
 def test_what_cannot_be_stored_is_not_taken(exporter, hook):
-    """A full disk: Alertmanager is told to try again, and its next attempt is told once."""
+    """A full disk: Alertmanager is asked to retry, and its next attempt is sent once."""
     wal = exporter.folder / "data/exporter.db-wal"
     limit_file_size(exporter.process.pid, wal.stat().st_size)
     posted = [{"labels": {"alertname": "Posted"}}]
@@ -146,7 +146,7 @@ def test_who_may_post(exporter, make_exporter):
         ("/api/v2/alerts", [{"labels": {"a": "b"}, "startsAt": "soon"}]),
     ],
 )
-def test_what_is_no_alert_is_refused_and_told_to_the_sender(exporter, path, body):
+def test_what_is_no_alert_is_refused_and_reported_to_the_sender(exporter, path, body):
     assert post(exporter, path, body) == 400
 
 
@@ -183,7 +183,7 @@ def sum_of(hook) -> int:
     return int(title.rpartition("(")[2].split()[0]) if "(" in title else 1
 
 
-def test_sidecars_hand_their_alerts_over(exporter, hook, make_sidecar, tmp_path):
+def test_sidecars_forward_their_alerts(exporter, hook, make_sidecar, tmp_path):
     rules = tmp_path / "rules.yml"
     rules.write_text(
         "groups:\n  - name: g\n    rules:\n      - alert: Busy\n"
@@ -216,11 +216,11 @@ def test_sidecars_hand_their_alerts_over(exporter, hook, make_sidecar, tmp_path)
     eventually(lambda: hook.titles[-1].startswith("[RESOLVED] Busy: p/m/predict"))
 
 
-def offer(config: HandoverConfig, alerts: list[Alert]) -> bool | None:
-    return asyncio.run(Handover(config).offer(alerts, time.time()))
+def forward(config: RelayConfig, alerts: list[Alert]) -> bool | None:
+    return asyncio.run(AlertForwarder(config).forward(alerts, time.time()))
 
 
-def test_a_great_many_alerts_are_handed_over(exporter, tmp_path):
+def test_a_great_many_alerts_are_forwarded(exporter, tmp_path):
     token = tmp_path / "token"
     token.write_text(f"{TOKEN}\n")
     alerts = [
@@ -231,7 +231,7 @@ def test_a_great_many_alerts_are_handed_over(exporter, tmp_path):
         )
         for i in range(16_000)
     ]
-    assert offer(HandoverConfig(url=exporter.url, token_file=str(token)), alerts)
+    assert forward(RelayConfig(url=exporter.url, token_file=str(token)), alerts)
     found = json.loads(exporter.get("/api/v1/alerts"))["data"]["alerts"]
     assert len(found) == 16_000
 
@@ -254,32 +254,32 @@ def test_a_redirect_takes_no_alert(exporter):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Redirect)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    config = HandoverConfig(url=f"http://127.0.0.1:{server.server_address[1]}")
-    assert offer(config, [ALERT]) is False
+    config = RelayConfig(url=f"http://127.0.0.1:{server.server_address[1]}")
+    assert forward(config, [ALERT]) is False
     assert asked == ["/api/v2/alerts"]
     server.shutdown()
     server.server_close()
 
 
-def test_a_failed_handover_is_logged_once_by_its_kind(tmp_path, caplog):
+def test_a_failed_forwarder_is_logged_once_by_its_kind(tmp_path, caplog):
     token = tmp_path / TOKEN
     token.write_text(TOKEN)
     port = free_port()
-    handover = Handover(HandoverConfig(url=f"http://localhost:{port}", token_file=str(token)))
+    forwarder = AlertForwarder(RelayConfig(url=f"http://localhost:{port}", token_file=str(token)))
 
     async def story() -> None:
         for content in (b"a\nb", b"\xff", None):
             token.unlink()
             if content is not None:
                 token.write_bytes(content)
-            assert await handover.offer([ALERT], time.time()) is False
+            assert await forwarder.forward([ALERT], time.time()) is False
 
     with caplog.at_level("INFO"):
         asyncio.run(story())
-        assert offer(HandoverConfig(url=f"http://localhost:{port}/{TOKEN}"), [ALERT]) is False
-        assert offer(HandoverConfig(url="http://no.such.host.invalid"), [ALERT]) is False
+        assert forward(RelayConfig(url=f"http://localhost:{port}/{TOKEN}"), [ALERT]) is False
+        assert forward(RelayConfig(url="http://no.such.host.invalid"), [ALERT]) is False
     assert [record.getMessage() for record in caplog.records] == [
-        f"the relay does not take alerts, trying on: {why}"
+        f"the relay does not accept alerts, retrying: {why}"
         for why in (
             "notify.relay.token_file: expected a single line",
             "no connection could be made",
@@ -343,7 +343,7 @@ def test_a_drift_episode_through_prometheus_and_alertmanager_is_two_messages(
     processes = []
     rng = random.Random(3)
 
-    def told() -> list[str]:
+    def titles() -> list[str]:
         return [title for title in hook.titles if "MLGuardFeatureDrift" in title]
 
     try:
@@ -367,15 +367,15 @@ def test_a_drift_episode_through_prometheus_and_alertmanager_is_two_messages(
 
             for _ in range(30):
                 send(1, bool)
-            eventually(lambda: send(2.2, told), 60, every=0.2)
-            eventually(lambda: send(1, lambda: len(told()) == 2), 60, every=0.2)
+            eventually(lambda: send(2.2, titles), 60, every=0.2)
+            eventually(lambda: send(1, lambda: len(titles()) == 2), 60, every=0.2)
             end = time.monotonic() + 5
             eventually(lambda: send(1, lambda: time.monotonic() > end), every=0.2)
     finally:
         for process in processes:
             process.terminate()
             process.wait(timeout=20)
-    assert told() == [
+    assert titles() == [
         "[WARNING] MLGuardFeatureDrift: p/m/predict",
         "[RESOLVED] MLGuardFeatureDrift: p/m/predict",
     ]

@@ -10,9 +10,10 @@ import pytest
 from support.aws import Bill
 from support.spending import Spending
 
-from mlguard_rules.alerting import Engine, State
+from mlguard_rules.alert import State
+from mlguard_rules.alerting import RuleManager
 from mlguard_rules.rulefile import load_rules
-from mlguard_rules.service.snapshot import snapshot_of
+from mlguard_rules.service import SampleConverter
 
 RULES = Path(__file__).resolve().parents[2] / "rules/mlguard_rules/bundled/cost.rules.yml"
 NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
@@ -76,7 +77,7 @@ def within(first: date, end: date) -> dict[tuple[str, ...], list[tuple[str, int]
     ],
 )
 def test_each_thing_is_reported_once(fake_aws, tmp_path, first, end):
-    engine = Engine(load_rules(RULES), STEP.total_seconds())
+    engine = RuleManager(load_rules(RULES), STEP.total_seconds())
     reported: dict[tuple[str, ...], list[list[datetime]]] = {}
     begin = datetime(first.year, first.month, first.day, 0, 20, tzinfo=UTC)
     budgets = [{"project": "bank", "amount": 2500}, {"project": "shop", "amount": 9000}]
@@ -87,7 +88,10 @@ def test_each_thing_is_reported_once(fake_aws, tmp_path, first, end):
             is_out = OUTAGE[0] <= spending.now < OUTAGE[1]
             fake_aws.denied = {"ce:GetCostAndUsage"} if is_out else set()
             spending.tick()
-            engine.evaluate(spending.now.timestamp(), snapshot_of(spending.collect()))
+            engine.evaluate(
+                spending.now.timestamp(),
+                SampleConverter().convert(spending.collect(), engine.metric_names),
+            )
             for alert in engine.alerts:
                 if alert.state is State.FIRING:
                     labels = dict(alert.labels)

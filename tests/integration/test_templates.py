@@ -10,7 +10,7 @@ import subprocess
 import pytest
 import yaml
 
-from mlguard_rules.templates import Context, Found, parse
+from mlguard_rules.templates import QuerySample, TemplateContext, parse
 
 LABELS = {"model": "churn v1", "feature": 'odd "name"\\', "n": "42", "empty_one": ""}
 THRESHOLD = 0.2
@@ -45,7 +45,9 @@ VALUES = [0, 1, -1, 0.5, 1e6, 123456.789, 1e-7, 1e18, 59.9, 3601, 90061, -75, 99
 
 
 def expansions(value: float) -> list[str]:
-    context = Context(LABELS, value, query=lambda _: [Found({"model": LABELS["model"]}, THRESHOLD)])
+    context = TemplateContext(
+        LABELS, value, query=lambda _: [QuerySample({"model": LABELS["model"]}, THRESHOLD)]
+    )
     return [parse(text).expand(context) for text in PIPELINES]
 
 

@@ -1,4 +1,4 @@
-"""Alerting with a clock that is set by hand, and figures of one's own."""
+"""Alerting with a clock that is set by hand, and metrics of one's own."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ groups:
 
 
 class Offline:
-    """Evaluates, dispatches and delivers every 15 seconds of its own clock."""
+    """Evaluates, dispatches and sends every 15 seconds of its own clock."""
 
-    def __init__(self, folder: Path, url: str, rules: str = BUSY, **route) -> None:
-        self.now = NOW
+    def __init__(self, folder: Path, url: str, rules: str = BUSY, at: float = NOW, **route) -> None:
+        self.now = at
         self.values = {"m": 5}
         self.folder = folder
         (folder / "rules.yml").write_text(rules)
@@ -56,7 +56,7 @@ class Offline:
     def open(self) -> None:
         self.db = open_database(self.folder / "offline.db", migrations)
         self.alerting = Alerting(
-            self.settings, self.db, self.transact, self.figures, lambda: self.now
+            self.settings, self.db, self.transact, self.metrics, lambda: self.now
         )
 
     def restart(self) -> None:
@@ -70,7 +70,7 @@ class Offline:
         with self.db.atomic():
             job(self.db)
 
-    def figures(self) -> Families:
+    def metrics(self, _names: frozenset[str] = frozenset()) -> Families:
         families = Families((COUNT,))
         for model, value in self.values.items():
             families.add(COUNT, (model, "p"), value)
@@ -80,13 +80,13 @@ class Offline:
         end = self.now + seconds
         while self.now < end:
             await self.alerting.evaluate()
-            await self.deliver()
+            await self.send()
             self.now += self.step
 
-    async def deliver(self) -> None:
-        for delivery in list(self.alerting.outbox.deliveries.values()):
-            await delivery.attempt()
-        await self.alerting.save()
+    async def send(self) -> None:
+        for receiver in list(self.alerting.queue.receivers.values()):
+            await receiver.send_due()
+        await self.alerting.store.save()
 
     def outcomes(self) -> dict[tuple[str, ...], float]:
         """How often what became of messages, by receiver and outcome."""

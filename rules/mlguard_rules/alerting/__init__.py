@@ -1,6 +1,6 @@
-"""Rules evaluated again and again, and the alerts that they find."""
+"""Periodic evaluation of rules, and the state of their alerts."""
 
-from mlguard_rules.alerting.engine import Engine, Tick
-from mlguard_rules.alerting.state import ActiveAlert, Finding, State, advance
+from mlguard_rules.alerting.manager import EvaluationResult, RuleManager
+from mlguard_rules.alerting.state import advance
 
-__all__ = ["ActiveAlert", "Engine", "Finding", "State", "Tick", "advance"]
+__all__ = ["EvaluationResult", "RuleManager", "advance"]

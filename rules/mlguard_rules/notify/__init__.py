@@ -1,34 +1,34 @@
-"""Who is told of alerts: routes, groups, silences, messages, and the outbox that they leave by."""
+"""Notifications about alerts: configuration, routes, silences, grouping, rendering and sending."""
 
-from mlguard_rules.notify.budget import MESSAGES_A_MINUTE, Budget
-from mlguard_rules.notify.config import NotifyConfig, RulesConfig
-from mlguard_rules.notify.delivery import Delivery, DeliveryError, Letter
-from mlguard_rules.notify.dispatch import RESOLVE_SECONDS, Dispatcher
-from mlguard_rules.notify.group import Group, GroupKey, Notification, Step, grouped
-from mlguard_rules.notify.matchers import Matcher
-from mlguard_rules.notify.message import Links, Message, compose
-from mlguard_rules.notify.route import Route
+from mlguard_rules.errors import SendError
+from mlguard_rules.matchers import Matcher
+from mlguard_rules.notify.config import NotifyConfig, RelayConfig, RulesConfig
+from mlguard_rules.notify.dispatcher import RESOLVE_TIMEOUT_SECONDS, Dispatcher
+from mlguard_rules.notify.group import AlertGroup, DispatchResult, GroupKey, GroupState, group_once
+from mlguard_rules.notify.receiver_queue import ReceiverQueue
+from mlguard_rules.notify.render import Links, Notification, render
+from mlguard_rules.notify.route import MAX_NOTIFICATIONS_PER_MINUTE, RateLimit, Route
 from mlguard_rules.notify.silence import Silence
 
 __all__ = [
-    "MESSAGES_A_MINUTE",
-    "RESOLVE_SECONDS",
-    "Budget",
-    "Delivery",
-    "DeliveryError",
+    "MAX_NOTIFICATIONS_PER_MINUTE",
+    "RESOLVE_TIMEOUT_SECONDS",
+    "AlertGroup",
+    "DispatchResult",
     "Dispatcher",
-    "Group",
     "GroupKey",
-    "Letter",
+    "GroupState",
     "Links",
     "Matcher",
-    "Message",
     "Notification",
     "NotifyConfig",
+    "RateLimit",
+    "ReceiverQueue",
+    "RelayConfig",
     "Route",
     "RulesConfig",
+    "SendError",
     "Silence",
-    "Step",
-    "compose",
-    "grouped",
+    "group_once",
+    "render",
 ]

@@ -1,4 +1,4 @@
-"""What can be configured about notifications."""
+"""Configuration of rules and notifications."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from mlguard_common.config import ConfigStruct, Duration, read_secret
-from mlguard_rules.notify.matchers import Matcher
+from mlguard_rules.matchers import Matcher
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_.-]+$")]
 
@@ -21,7 +21,7 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class ReceiverConfig(ConfigStruct, frozen=True):
-    """Where messages go: an Apprise URL, which is a secret, from a variable or a file."""
+    """A receiver: an Apprise URL, which is a secret, from a variable or a file."""
 
     name: Name
     url: str | None = None
@@ -34,7 +34,7 @@ class ReceiverConfig(ConfigStruct, frozen=True):
             raise ValueError("url: expected an Apprise URL that is not empty")
 
     def read_url(self) -> str:
-        """The URL.
+        """Return the URL.
 
         Raises:
             ConfigError: the file cannot be read, or is empty.
@@ -45,7 +45,7 @@ class ReceiverConfig(ConfigStruct, frozen=True):
 
 
 class RouteConfig(ConfigStruct, frozen=True):
-    """Which alerts go where, and how often."""
+    """A route: the receivers of some alerts, and its times."""
 
     receivers: list[str]
     matchers: list[str] = msgspec.field(default_factory=list)
@@ -54,7 +54,7 @@ class RouteConfig(ConfigStruct, frozen=True):
     group_interval: Duration = Duration("5m")
     repeat_interval: Duration = Duration("4h")
     send_resolved: bool = True
-    go_on: bool = msgspec.field(default=False, name="continue")
+    continues: bool = msgspec.field(default=False, name="continue")
 
     def __post_init__(self) -> None:
         _check_matchers(self.matchers)
@@ -63,7 +63,7 @@ class RouteConfig(ConfigStruct, frozen=True):
 
 
 class SilenceConfig(ConfigStruct, frozen=True):
-    """Alerts that nobody is told of for a while."""
+    """A silence."""
 
     matchers: Annotated[list[str], Meta(min_length=1)]
     starts: datetime | None = None
@@ -72,19 +72,19 @@ class SilenceConfig(ConfigStruct, frozen=True):
 
     def __post_init__(self) -> None:
         _check_matchers(self.matchers)
-        starts, ends = self.seconds(self.starts), self.seconds(self.ends)
+        starts, ends = self.epoch_seconds(self.starts), self.epoch_seconds(self.ends)
         if starts is not None and ends is not None and ends <= starts:
             raise ValueError("ends: expected a time after starts")
 
-    def seconds(self, moment: datetime | None) -> float | None:
-        """A moment in epoch seconds; one that names no offset is in UTC."""
-        if moment is None:
+    def epoch_seconds(self, time: datetime | None) -> float | None:
+        """Return a time in epoch seconds; without an offset it is in UTC."""
+        if time is None:
             return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-class HandoverConfig(ConfigStruct, frozen=True):
-    """An exporter's relay, or an Alertmanager, that alerts are handed to."""
+class RelayConfig(ConfigStruct, frozen=True):
+    """An exporter's relay, or an Alertmanager, to which alerts are forwarded."""
 
     url: str
     token: str | None = None
@@ -99,10 +99,10 @@ class HandoverConfig(ConfigStruct, frozen=True):
             raise ValueError("expected either token or token_file")
         if self.token is not None and not self.token.strip():
             raise ValueError("token: expected a text that is not empty")
-        self.read_token()  # so that a file that is not there is told now, not at the first alert
+        self.read_token()  # so that a missing file is reported now, not at the first alert
 
     def read_token(self) -> str | None:
-        """The token, read anew each time, as tokens are rotated; None where there is none.
+        """Return the token, read again each time, as tokens are rotated; None if there is none.
 
         Raises:
             ConfigError: the file cannot be read, or is empty.
@@ -113,12 +113,12 @@ class HandoverConfig(ConfigStruct, frozen=True):
 
 
 class NotifyConfig(ConfigStruct, frozen=True):
-    """Who is told of alerts."""
+    """Receivers, routes and silences; or a relay instead of them."""
 
     receivers: list[ReceiverConfig] = msgspec.field(default_factory=list)
     routes: list[RouteConfig] = msgspec.field(default_factory=list)
     silences: list[SilenceConfig] = msgspec.field(default_factory=list)
-    relay: HandoverConfig | None = None
+    relay: RelayConfig | None = None
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     external_url: str | None = None
     runbook_base: str | None = None
@@ -142,7 +142,7 @@ class NotifyConfig(ConfigStruct, frozen=True):
 
 
 class RulesConfig(ConfigStruct, frozen=True):
-    """What is judged."""
+    """Rules to evaluate."""
 
     enabled: bool = True
     bundled: bool = True
@@ -154,7 +154,7 @@ def _check_matchers(texts: list[str]) -> None:
     for i, text in enumerate(texts):
         try:
             Matcher.parse(text)
-        except ValueError as error:  # its text tells the matcher, which may be a secret
+        except ValueError as error:  # its text names the matcher, which may be a secret
             raise ValueError(
                 f'matchers[{i}]: expected such as severity="critical",'
                 " with a regular expression behind =~ and !~"
@@ -162,7 +162,7 @@ def _check_matchers(texts: list[str]) -> None:
 
 
 def _is_plain_address(url: str) -> bool:
-    """Whether a URL names a host, and a port if any, but no user, query or fragment."""
+    """Return whether a URL has a host and perhaps a port, but no user, query or fragment."""
     try:
         parts = urlsplit(url)
         port = parts.port

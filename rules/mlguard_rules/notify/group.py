@@ -1,11 +1,11 @@
-"""Groups of alerts that are told together, and what is told of them."""
+"""Groups of alerts that are sent in one notification."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlguard_rules.notify.matchers import all_match
+from mlguard_rules.matchers import all_match
 from mlguard_rules.promql import Labels  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
@@ -17,36 +17,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GroupKey:
-    """A group of alerts that are told together."""
+    """The identity of a group: the name of its route, and the labels that its alerts share."""
 
     route: str
     labels: Labels
 
 
 @dataclass(frozen=True)
-class Group:
-    """What is known of a group; times are epoch seconds.
+class GroupState:
+    """The timers of a group, and the alerts that its receivers know; times are epoch seconds.
 
     Attributes:
-        next_flush: when it is looked at again.
-        told: firing alerts that its receivers know of.
-        last_sent: when they were last told something.
+        next_flush_at: when the group is next considered.
+        notified: firing alerts that were in a notification.
+        last_notified_at: when its last notification was made, None before the first.
     """
 
-    next_flush: float
-    told: frozenset[Labels] = frozenset()
-    last_sent: float | None = None
+    next_flush_at: float
+    notified: frozenset[Labels] = frozenset()
+    last_notified_at: float | None = None
 
 
 @dataclass(frozen=True)
-class Notification:
-    """What is told to the receivers of a route.
+class AlertGroup:
+    """Alerts that are sent in one notification.
 
     Attributes:
-        route: that it goes by.
+        route: that they take.
         firing: alerts that fire.
-        resolved: alerts that ended since the last message.
-        omitted: further alerts that the sender left out.
+        resolved: alerts that were resolved since the last notification.
+        omitted: number of further alerts that the sender left out.
     """
 
     route: Route
@@ -56,47 +56,51 @@ class Notification:
 
 
 @dataclass
-class Step:
-    """What came of a step: messages, and what is to be kept of groups and alerts."""
+class DispatchResult:
+    """Alerts to notify of, and state to store; None stands for state to delete."""
 
-    notifications: list[Notification] = field(default_factory=list)
-    groups: dict[GroupKey, Group | None] = field(default_factory=dict)
+    due: list[AlertGroup] = field(default_factory=list)
+    groups: dict[GroupKey, GroupState | None] = field(default_factory=dict)
     alerts: dict[Labels, Alert | None] = field(default_factory=dict)
 
-    def __bool__(self) -> bool:
-        return bool(self.notifications or self.groups or self.alerts)
 
-
-def grouped(
+def group_once(
     routes: Iterable[Route],
     alerts: Iterable[Alert],
     silenced: Callable[[Mapping[str, str]], bool],
     omitted: int = 0,
-) -> list[Notification]:
-    """What is to be told at once of alerts that another has grouped, waited for and inhibited."""
-    left = [(alert, dict(alert.labels)) for alert in alerts]
-    left = [(alert, labels) for alert, labels in left if not silenced(labels)]
-    told = []
+) -> list[AlertGroup]:
+    """Return one group for each route that alerts take, without waiting or inhibition.
+
+    Args:
+        routes: in the order in which they are tried.
+        alerts: that an Alertmanager has grouped already.
+        silenced: returns whether an alert with these labels is silenced.
+        omitted: number of alerts that the Alertmanager left out.
+    """
+    rest = [(alert, dict(alert.labels)) for alert in alerts]
+    rest = [(alert, labels) for alert, labels in rest if not silenced(labels)]
+    groups = []
     for route in routes:
-        mine, others = [], []
-        for alert, labels in left:
+        taken, others = [], []
+        for alert, labels in rest:
             matches = all_match(route.matchers, labels)
             if matches:
-                mine.append(alert)
-            if route.go_on or not matches:
+                taken.append(alert)
+            if route.continues or not matches:
                 others.append((alert, labels))
-        left = others
-        firing = tuple(a for a in mine if a.ends_at is None)
-        resolved = tuple(a for a in mine if a.ends_at is not None and route.send_resolved)
+        rest = others
+        firing = tuple(a for a in taken if not a.is_resolved)
+        resolved = tuple(a for a in taken if a.is_resolved and route.send_resolved)
         if route.receivers and (firing or resolved):
-            told.append(Notification(route, firing, resolved, omitted))
-    return told
+            groups.append(AlertGroup(route, firing, resolved, omitted))
+    return groups
 
 
-def merged(route: Route, told: Sequence[Notification]) -> Notification:
-    """One message of many."""
-    return Notification(
+def merge_groups(route: Route, groups: Sequence[AlertGroup]) -> AlertGroup:
+    """Return one group with the alerts of several groups of a route."""
+    return AlertGroup(
         route,
-        tuple(alert for n in told for alert in n.firing),
-        tuple(alert for n in told for alert in n.resolved),
+        tuple(alert for group in groups for alert in group.firing),
+        tuple(alert for group in groups for alert in group.resolved),
     )

@@ -1,11 +1,11 @@
-"""Silences: alerts that nobody is told of, for a while."""
+"""Silences: alerts that are not sent for some time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlguard_rules.notify.matchers import Matcher, all_match
+from mlguard_rules.matchers import Matcher, all_match
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Silence:
-    """Some alerts, for some time.
+    """A silence; times are epoch seconds.
 
     Attributes:
-        id: empty where it comes from the configuration.
-        matchers: all of them hold for an alert that is silenced.
-        starts_at: epoch seconds, None for ever.
-        ends_at: epoch seconds, None for ever.
-        comment: why.
-        author: who.
+        id: empty if it comes from the configuration.
+        matchers: all of them match the alerts that are silenced.
+        starts_at: None if it has no start.
+        ends_at: None if it has no end.
+        comment: the reason.
+        author: who made it.
     """
 
     id: str
@@ -35,16 +35,16 @@ class Silence:
 
     @staticmethod
     def configured(config: SilenceConfig) -> Silence:
-        """One from the configuration."""
+        """Return a silence of the configuration."""
         matchers = tuple(Matcher.parse(text) for text in config.matchers)
-        starts, ends = config.seconds(config.starts), config.seconds(config.ends)
+        starts, ends = config.epoch_seconds(config.starts), config.epoch_seconds(config.ends)
         return Silence("", matchers, starts, ends, config.comment, "configuration")
 
-    def holds(self, labels: Mapping[str, str], now: float) -> bool:
-        """Whether an alert with these labels is silenced now."""
-        begun = self.starts_at is None or self.starts_at <= now
-        return begun and not self.is_over(now) and all_match(self.matchers, labels)
+    def matches(self, labels: Mapping[str, str], now: float) -> bool:
+        """Return whether an alert with these labels is silenced now."""
+        started = self.starts_at is None or self.starts_at <= now
+        return started and not self.is_expired(now) and all_match(self.matchers, labels)
 
-    def is_over(self, now: float) -> bool:
-        """Whether it has ended."""
+    def is_expired(self, now: float) -> bool:
+        """Return whether it has ended."""
         return self.ends_at is not None and self.ends_at <= now

@@ -1,4 +1,4 @@
-"""Aggregations over the elements of a vector."""
+"""Aggregation of the elements of a vector."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlguard_rules.promql.arithmetic import largest, mean, smallest, total
-from mlguard_rules.promql.nodes import Moment, VectorNode
-from mlguard_rules.promql.values import NAME, Labels, Vector, dropped, kept
+from mlguard_rules.promql.nodes import EvalContext, VectorNode
+from mlguard_rules.promql.values import NAME, Labels, Vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,44 +28,45 @@ AGGREGATIONS: dict[str, Callable[[list[float]], float]] = {
 
 @dataclass(frozen=True)
 class Grouping:
-    """Which labels make a group.
+    """The labels that form a group.
 
     Attributes:
-        labels: names given with by or without.
-        without: all labels but these, and but the name of the metric.
+        labels: names after by or without.
+        without: group by all labels but these and the name of the metric.
     """
 
     labels: frozenset[str] = frozenset()
     without: bool = False
 
     def key(self) -> Callable[[Labels], Labels]:
-        """Gives the labels of an element's group."""
+        """Return a function from the labels of an element to those of its group."""
         if self.without:
             names = self.labels | {NAME}
-            return lambda labels: dropped(labels, names)
+            return lambda labels: tuple([pair for pair in labels if pair[0] not in names])
         if not self.labels:
             return lambda _: ()
-        return lambda labels: kept(labels, self.labels)
+        names = self.labels
+        return lambda labels: tuple([pair for pair in labels if pair[0] in names])
 
 
 @dataclass(frozen=True)
 class Aggregate(VectorNode):
-    """An aggregation.
+    """An aggregation, such as sum by (model) (x).
 
     Attributes:
-        function: of the values of a group, of which there is at least one.
-        of: the vector.
-        grouping: its groups.
+        function: of the values of a group, which is not empty.
+        argument: the vector.
+        grouping: how it is grouped.
     """
 
     function: Callable[[list[float]], float]
-    of: VectorNode
+    argument: VectorNode
     grouping: Grouping
 
-    def vector(self, moment: Moment) -> Vector:
-        """One element for each group."""
+    def vector(self, context: EvalContext) -> Vector:
+        """Return one element for each group."""
         groups: dict[Labels, list[float]] = {}
         key = self.grouping.key()
-        for labels, value in self.of.vector(moment).items():
+        for labels, value in self.argument.vector(context).items():
             groups.setdefault(key(labels), []).append(value)
         return {labels: self.function(values) for labels, values in groups.items()}

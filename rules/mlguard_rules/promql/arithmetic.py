@@ -1,4 +1,4 @@
-"""Operators and functions on floats, which give NaN and infinities where Python would raise.
+"""Operators and functions of floats; where Python raises they return NaN or infinity.
 
 They follow Go's package math, in which Prometheus computes.
 """
@@ -16,7 +16,7 @@ Comparison: TypeAlias = Callable[[float, float], bool]
 
 
 def divide(x: float, y: float) -> float:
-    """The quotient, infinite or NaN where y is zero."""
+    """Return the quotient; infinity or NaN if y is zero."""
     if y:
         return x / y
     if x == 0 or math.isnan(x):
@@ -25,14 +25,14 @@ def divide(x: float, y: float) -> float:
 
 
 def modulo(x: float, y: float) -> float:
-    """The remainder with the sign of x (math.Mod)."""
+    """Return the remainder with the sign of x (math.Mod)."""
     if y == 0 or math.isinf(x):
         return math.nan
     return math.fmod(x, y)
 
 
 def power(x: float, y: float) -> float:
-    """X to the power of y; NaN where that is complex (math.Pow)."""
+    """Return x to the power of y; NaN if it is complex (math.Pow)."""
     try:
         return math.pow(x, y)
     except OverflowError:
@@ -48,7 +48,7 @@ def _odd(y: float) -> bool:
 
 
 def exp(x: float) -> float:
-    """E to the power of x, infinite where it overflows."""
+    """Return e to the power of x; infinity if it overflows."""
     try:
         return math.exp(x)
     except OverflowError:
@@ -56,35 +56,35 @@ def exp(x: float) -> float:
 
 
 def ln(x: float) -> float:
-    """The natural logarithm; minus infinity at zero, NaN below it."""
+    """Return the natural logarithm; minus infinity at zero, NaN below it."""
     if x > 0:
         return math.log(x)
     return -math.inf if x == 0 else math.nan
 
 
 def sqrt(x: float) -> float:
-    """The square root, NaN below zero."""
+    """Return the square root; NaN below zero."""
     return math.nan if x < 0 else math.sqrt(x)
 
 
 def floor(x: float) -> float:
-    """The next integer below, with the sign of x."""
+    """Return the next integer below, with the sign of x."""
     return math.copysign(float(math.floor(x)), x) if math.isfinite(x) else x
 
 
 def ceil(x: float) -> float:
-    """The next integer above, with the sign of x, so that -0.5 gives -0."""
+    """Return the next integer above, with the sign of x: -0 for -0.5."""
     return math.copysign(float(math.ceil(x)), x) if math.isfinite(x) else x
 
 
 def round_to(x: float, nearest: float) -> float:
-    """X rounded to a multiple of `nearest`, ties upwards (functions.go, funcRound)."""
+    """Return x rounded to a multiple of `nearest`, ties upwards (functions.go, funcRound)."""
     inverse = divide(1.0, nearest)
     return divide(floor(x * inverse + 0.5), inverse)
 
 
-def least(x: float, y: float) -> float:
-    """The smaller one; NaN beats all but minus infinity, and -0 is below 0 (math.Min)."""
+def minimum(x: float, y: float) -> float:
+    """Return the lesser of two; NaN unless one is minus infinity; -0 is less than 0 (math.Min)."""
     if -math.inf in (x, y):
         return -math.inf
     if math.isnan(x) or math.isnan(y):
@@ -94,13 +94,13 @@ def least(x: float, y: float) -> float:
     return min(x, y)
 
 
-def greatest(x: float, y: float) -> float:
-    """The larger one; NaN beats all but infinity, and 0 is above -0 (math.Max)."""
-    return -least(-x, -y)
+def maximum(x: float, y: float) -> float:
+    """Return the greater of two; NaN unless one is infinity; 0 is greater than -0 (math.Max)."""
+    return -minimum(-x, -y)
 
 
 def mean(values: list[float]) -> float:
-    """The mean without overflow; infinities of one sign stay (engine.go, aggregation AVG)."""
+    """Return the mean without overflow; an infinite mean stays so (engine.go, aggregation AVG)."""
     average = values[0]
     for count, value in enumerate(values[1:], 2):
         if math.isinf(average) and _leaves_infinite(average, value):
@@ -110,7 +110,7 @@ def mean(values: list[float]) -> float:
 
 
 def compensated_mean(values: list[float]) -> float:
-    """The mean with Neumaier's compensation (functions.go, funcAvgOverTime, kahanSumInc)."""
+    """Return the mean with Neumaier's compensation (functions.go, funcAvgOverTime, kahanSumInc)."""
     average, lost = 0.0, 0.0
     for count, value in enumerate(values, 1):
         if math.isinf(average) and _leaves_infinite(average, value):
@@ -126,20 +126,20 @@ def compensated_mean(values: list[float]) -> float:
 
 
 def _leaves_infinite(average: float, value: float) -> bool:
-    """Whether an infinite mean stays: NaN and the opposite infinity make it NaN."""
+    """Return whether an infinite mean stays: NaN and the opposite infinity make it NaN."""
     return not math.isnan(value) and (math.isfinite(value) or value == average)
 
 
 def smallest(values: list[float]) -> float:
-    """The minimum of the values that are not NaN."""
+    """Return the minimum of the values that are not NaN."""
     found = min(values)
-    if math.isnan(found):  # then the first one is, with which Python compares the others
+    if math.isnan(found):  # then the first value is NaN, with which Python compares the others
         return min((value for value in values if not math.isnan(value)), default=found)
     return found
 
 
 def largest(values: list[float]) -> float:
-    """The maximum of the values that are not NaN."""
+    """Return the maximum of the values that are not NaN."""
     found = max(values)
     if math.isnan(found):
         return max((value for value in values if not math.isnan(value)), default=found)
@@ -147,7 +147,7 @@ def largest(values: list[float]) -> float:
 
 
 def total(values: list[float]) -> float:
-    """The sum, in the order of the values, without compensation."""
+    """Return the sum, in the order of the values, without compensation."""
     found = values[0]
     for value in values[1:]:
         found += value
@@ -171,3 +171,24 @@ COMPARISONS: dict[str, Comparison] = {
     ">=": operator.ge,
     "<=": operator.le,
 }
+
+
+def _clamp(low: float, high: float) -> Unary | None:
+    if high < low:
+        return None
+    return lambda value: maximum(low, minimum(high, value))
+
+
+FUNCTIONS: dict[str, Callable[..., Unary | None]] = {
+    "abs": lambda: abs,
+    "ceil": lambda: ceil,
+    "floor": lambda: floor,
+    "round": lambda nearest=1.0: lambda value: round_to(value, nearest),
+    "clamp": _clamp,
+    "clamp_min": lambda low: lambda value: maximum(low, value),
+    "clamp_max": lambda high: lambda value: minimum(high, value),
+    "ln": lambda: ln,
+    "exp": lambda: exp,
+    "sqrt": lambda: sqrt,
+}
+"""From the scalar arguments to the function of one value, or to None if no element is left."""

@@ -1,4 +1,4 @@
-"""From the syntax tree of promql-parser to nodes, or the reason why not."""
+"""Compiles the syntax tree of promql-parser to nodes."""
 
 from __future__ import annotations
 
@@ -8,31 +8,38 @@ from typing import TypeAlias
 
 import promql_parser as ast
 
+from mlguard_rules.errors import UnsupportedError
+from mlguard_rules.matchers import Matcher
 from mlguard_rules.promql.aggregation import AGGREGATIONS, Aggregate, Grouping
-from mlguard_rules.promql.arithmetic import ARITHMETIC, COMPARISONS, Binary, Comparison
-from mlguard_rules.promql.functions import FUNCTIONS
-from mlguard_rules.promql.matching import Many, Matched, Mode, SetOperation, Signature
+from mlguard_rules.promql.arithmetic import ARITHMETIC, COMPARISONS, FUNCTIONS, Binary, Comparison
+from mlguard_rules.promql.matching import (
+    BinaryOperation,
+    Cardinality,
+    Mode,
+    SetOperation,
+    Signature,
+)
 from mlguard_rules.promql.nodes import (
-    Absent,
-    Each,
-    Latest,
+    AbsentFunction,
+    ElementFunction,
     NegativeScalar,
-    Number,
-    OverRange,
+    NumberLiteral,
+    RangeFunctionCall,
+    ScalarFunction,
     ScalarNode,
-    ScalarOf,
-    ScalarPair,
-    Time,
+    ScalarOperation,
+    TimeFunction,
+    VectorFunction,
     VectorNode,
-    VectorOf,
-    WithScalar,
+    VectorScalarOperation,
+    VectorSelector,
 )
 from mlguard_rules.promql.ranges import KEEPS_NAME, RANGE_FUNCTIONS
-from mlguard_rules.promql.selector import Matcher, Selector
-from mlguard_rules.promql.values import NAME, UnsupportedError
+from mlguard_rules.promql.selector import Selector
+from mlguard_rules.promql.values import NAME
 
-LONGEST_RANGE = 60 * 60 * 1000
-"""Milliseconds of history that the engine keeps."""
+MAX_RANGE = 60 * 60 * 1000
+"""Milliseconds of samples that are kept."""
 
 Node: TypeAlias = ScalarNode | VectorNode
 
@@ -55,19 +62,21 @@ SET_OPERATORS = ("and", "or", "unless")
 
 
 class Compiler:
-    """Compiles one expression, and gathers what it reads.
+    """Compiles one expression, and collects what it reads.
 
     Attributes:
-        metrics: the metrics' names.
+        metrics: names of the metrics.
         ranges: the longest range of each selector that has one, in milliseconds.
+        uses_time: whether it calls time().
     """
 
     def __init__(self) -> None:
         self.metrics: set[str] = set()
         self.ranges: dict[Selector, int] = {}
+        self.uses_time = False
 
     def node(self, expr: ast.Expr) -> Node:
-        """The node of a part of the tree.
+        """Return the node of a part of the tree.
 
         Raises:
             UnsupportedError: it is outside the subset.
@@ -76,11 +85,11 @@ class Compiler:
             expr = expr.expr
         match expr:
             case ast.NumberLiteral():
-                return Number(expr.val)
+                return NumberLiteral(expr.val)
             case ast.UnaryExpr():
                 return self._negative(expr)
             case ast.VectorSelector():
-                return Latest(self._selector(expr))
+                return VectorSelector(self._selector(expr))
             case ast.AggregateExpr():
                 return self._aggregate(expr)
             case ast.BinaryExpr():
@@ -123,7 +132,7 @@ class Compiler:
         node = self.node(expr.expr)
         if isinstance(node, ScalarNode):
             return NegativeScalar(node)
-        return Each(lambda: operator.neg, node)
+        return ElementFunction(lambda: operator.neg, node)
 
     def _aggregate(self, expr: ast.AggregateExpr) -> VectorNode:
         name = str(expr.op)
@@ -140,41 +149,43 @@ class Compiler:
         name, arguments = expr.func.name, expr.args
         match name:
             case "time":
-                return Time()
+                self.uses_time = True
+                return TimeFunction()
             case "vector":
-                return VectorOf(self._scalar(arguments[0]))
+                return VectorFunction(self._scalar(arguments[0]))
             case "scalar":
-                return ScalarOf(self._vector(arguments[0]))
+                return ScalarFunction(self._vector(arguments[0]))
             case "absent":
                 return self._absent(arguments[0])
         if name in RANGE_FUNCTIONS:
-            return self._over_range(name, arguments[0])
-        return self._each(name, arguments)
+            return self._range_function(name, arguments[0])
+        return self._element_function(name, arguments)
 
     def _absent(self, argument: ast.Expr) -> VectorNode:
-        of = self._vector(argument)
-        return Absent(of, of.selector.labels_when_absent() if isinstance(of, Latest) else ())
+        node = self._vector(argument)
+        labels = node.selector.labels_when_absent() if isinstance(node, VectorSelector) else ()
+        return AbsentFunction(node, labels)
 
-    def _each(self, name: str, arguments: list[ast.Expr]) -> VectorNode:
+    def _element_function(self, name: str, arguments: list[ast.Expr]) -> VectorNode:
         if name not in FUNCTIONS:
             raise UnsupportedError(f"{name}() is outside the supported subset of PromQL")
         scalars = tuple(self._scalar(argument) for argument in arguments[1:])
-        return Each(FUNCTIONS[name], self._vector(arguments[0]), scalars)
+        return ElementFunction(FUNCTIONS[name], self._vector(arguments[0]), scalars)
 
-    def _over_range(self, name: str, argument: ast.Expr) -> VectorNode:
+    def _range_function(self, name: str, argument: ast.Expr) -> VectorNode:
         while isinstance(argument, ast.ParenExpr):
             argument = argument.expr
         if not isinstance(argument, ast.MatrixSelector):
             raise UnsupportedError(_REFUSED[ast.SubqueryExpr])
         selector = self._selector(argument.vector_selector)
         length = argument.range // timedelta(milliseconds=1)
-        if length > LONGEST_RANGE:
+        if length > MAX_RANGE:
             raise UnsupportedError(
-                f"range {ast.display_duration(argument.range)} is longer than the 1h of history "
-                "that the engine keeps"
+                f"range {ast.display_duration(argument.range)} is longer than the 1h of samples "
+                "that are kept"
             )
         self.ranges[selector] = max(length, self.ranges.get(selector, 0))
-        return OverRange(RANGE_FUNCTIONS[name], selector, length, name == KEEPS_NAME)
+        return RangeFunctionCall(RANGE_FUNCTIONS[name], selector, length, name == KEEPS_NAME)
 
     def _binary(self, expr: ast.BinaryExpr) -> Node:
         name, modifier = str(expr.op), expr.modifier
@@ -200,19 +211,23 @@ def _pair(
     if isinstance(left, VectorNode):
         if isinstance(right, VectorNode):
             included = () if modifier is None else tuple(modifier.group_labels or ())
-            signature, many = _signature(modifier), _many(modifier)
-            return Matched(function, mode, left, right, signature, many, included)
-        return WithScalar(function, left, right, filters=mode is Mode.FILTER, swapped=False)
+            signature, cardinality = _signature(modifier), _cardinality(modifier)
+            return BinaryOperation(function, mode, left, right, signature, cardinality, included)
+        return VectorScalarOperation(
+            function, left, right, filters=mode is Mode.FILTER, swapped=False
+        )
     if isinstance(right, VectorNode):
-        return WithScalar(function, right, left, filters=mode is Mode.FILTER, swapped=True)
-    return ScalarPair(function, left, right)
+        return VectorScalarOperation(
+            function, right, left, filters=mode is Mode.FILTER, swapped=True
+        )
+    return ScalarOperation(function, left, right)
 
 
-def _many(modifier: _Modifier) -> Many:
+def _cardinality(modifier: _Modifier) -> Cardinality:
     if modifier is None or modifier.card == ast.VectorMatchCardinality.OneToOne:
-        return Many.NEITHER
-    left = modifier.card == ast.VectorMatchCardinality.ManyToOne
-    return Many.LEFT if left else Many.RIGHT
+        return Cardinality.ONE_TO_ONE
+    many_to_one = modifier.card == ast.VectorMatchCardinality.ManyToOne
+    return Cardinality.MANY_TO_ONE if many_to_one else Cardinality.ONE_TO_MANY
 
 
 def _signature(modifier: _Modifier) -> Signature:

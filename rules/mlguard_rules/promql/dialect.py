@@ -1,16 +1,16 @@
-"""What promql-parser takes and Prometheus 2.42 does not.
+"""Syntax that promql-parser accepts and Prometheus 2.42 does not.
 
-The parser knows later versions of the language, and a rule file has to work in both engines.
+The parser knows later versions of the language. A rule file has to work in both engines.
 """
 
 from __future__ import annotations
 
 import re
 
-from mlguard_rules.promql.values import UnsupportedError
+from mlguard_rules.errors import UnsupportedError
 
-MOST_OPERATORS = 200
-"""The parser and the evaluator recurse; an endless chain would exhaust the stack of the process."""
+MAX_OPERATORS = 200
+"""Parser and evaluator recurse; a longer expression could exhaust the stack of the process."""
 
 _STRING_OR_COMMENT = re.compile(
     r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | `[^`]*` | \#[^\n]* """, re.VERBOSE | re.DOTALL
@@ -22,18 +22,18 @@ _BARE_RANGE = re.compile(r"\[\s*[\d.]+\s*\]")
 _QUOTED_NAME = re.compile(r'[{,(]\s*""\s*(?:[,})]|[=!]+~?\s*"")|""\s*[=!]')
 
 
-def refuse_endless(text: str) -> None:
-    """Refuse what is too long to be parsed safely.
+def check_length(text: str) -> None:
+    """Check that an expression is short enough to be parsed safely.
 
     Raises:
         UnsupportedError: more than 200 operators and brackets.
     """
-    if len(_OPERATOR.findall(_bare(text))) > MOST_OPERATORS:
-        raise UnsupportedError(f"more than {MOST_OPERATORS} operators and brackets")
+    if len(_OPERATOR.findall(_bare(text))) > MAX_OPERATORS:
+        raise UnsupportedError(f"more than {MAX_OPERATORS} operators and brackets")
 
 
-def refuse_newer(text: str) -> None:
-    """Refuse the syntax of later versions in an expression that has been parsed.
+def check_version(text: str) -> None:
+    """Check that an expression which has been parsed has no syntax of later versions.
 
     Raises:
         UnsupportedError: a duration as a number, a number as a duration, a quoted name, or a raw
@@ -51,5 +51,5 @@ def refuse_newer(text: str) -> None:
 
 
 def _bare(text: str) -> str:
-    """The text with its strings emptied and without comments."""
+    """Return the text without comments, and with empty strings."""
     return _STRING_OR_COMMENT.sub(lambda m: "" if m.group().startswith("#") else '""', text)

@@ -7,55 +7,60 @@ from typing import TYPE_CHECKING, Literal
 
 import promql_parser
 
+from mlguard_rules.errors import UnsupportedError
 from mlguard_rules.promql.compiler import Compiler, Node
-from mlguard_rules.promql.dialect import refuse_endless, refuse_newer
-from mlguard_rules.promql.nodes import Moment, ScalarNode
-from mlguard_rules.promql.values import UnsupportedError, Vector, milliseconds
+from mlguard_rules.promql.dialect import check_length, check_version
+from mlguard_rules.promql.nodes import EvalContext, ScalarNode
+from mlguard_rules.promql.values import Vector, milliseconds
 
 if TYPE_CHECKING:
     from mlguard_rules.promql.history import History
     from mlguard_rules.promql.selector import Selector
+    from mlguard_rules.promql.values import Samples
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Expression:
     """An expression of the subset.
 
     Attributes:
         text: as it was written.
-        metrics: the names of the metrics that it reads.
+        metrics: names of the samples that it reads.
         ranges: the longest range of each selector that has one, in milliseconds.
+        depends_on_time: whether its result changes with time while the current samples do not.
+        node: what it was compiled to.
     """
 
     text: str
     metrics: frozenset[str]
     ranges: tuple[tuple[Selector, int], ...]
+    depends_on_time: bool
     node: Node
 
     @property
     def type(self) -> Literal["scalar", "vector"]:
-        """What it evaluates to."""
+        """The type of its result."""
         return "scalar" if isinstance(self.node, ScalarNode) else "vector"
 
     @property
     def range_seconds(self) -> float:
-        """Its longest range, 0 if it has none."""
+        """The longest range, 0 if it has none."""
         return max((length for _, length in self.ranges), default=0) / 1000
 
     def evaluate(self, at: float, history: History) -> Vector | float:
-        """The result at a time that is not before the latest samples.
+        """Return the result at a time that is not before the latest samples.
 
         Args:
             at: epoch seconds.
             history: made for this expression, among others.
 
         Raises:
-            EvaluationError: as Prometheus would, for example where several elements match one.
+            EvaluationError: as in Prometheus, for example if several elements match one.
         """
-        moment = Moment(milliseconds(at), history)
+        context = EvalContext(milliseconds(at), history)
         if isinstance(self.node, ScalarNode):
-            return self.node.scalar(moment)
-        return self.node.vector(moment)
+            return self.node.scalar(context)
+        return self.node.vector(context)
 
 
 def compile_expression(text: str) -> Expression:
@@ -64,7 +69,7 @@ def compile_expression(text: str) -> Expression:
     Raises:
         UnsupportedError: it is wrong, or outside the subset.
     """
-    refuse_endless(text)
+    check_length(text)
     try:
         tree = promql_parser.parse(text)
     except ValueError as error:
@@ -74,6 +79,51 @@ def compile_expression(text: str) -> Expression:
         node = compiler.node(tree)
     except RecursionError:
         raise UnsupportedError("too deeply nested") from None
-    refuse_newer(text)
+    check_version(text)
     ranges = tuple(compiler.ranges.items())
-    return Expression(text, frozenset(compiler.metrics), ranges, node)
+    depends_on_time = compiler.uses_time or bool(ranges)
+    return Expression(text, frozenset(compiler.metrics), ranges, depends_on_time, node)
+
+
+class ResultCache:
+    """The last results of expressions on one history.
+
+    The result of an expression is reused while the samples of every metric that it reads are the
+    same objects, unless it depends on time.
+    """
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._results: dict[Expression, tuple[list[Samples], Vector | float]] = {}
+
+    def prune(self, at: float) -> None:
+        """Delete results of samples that are not current."""
+        current = self._history.current
+        self._results = {
+            expression: (inputs, result)
+            for expression, (inputs, result) in self._results.items()
+            if all(
+                current(name, at) is samples
+                for name, samples in zip(expression.metrics, inputs, strict=True)
+            )
+        }
+
+    def evaluate(self, expression: Expression, at: float) -> Vector | float:
+        """Return the result of an expression, which is not to be changed.
+
+        Args:
+            expression: to evaluate; its identity is that of the object.
+            at: epoch seconds.
+
+        Raises:
+            EvaluationError: as in Prometheus.
+        """
+        if expression.depends_on_time:
+            return expression.evaluate(at, self._history)
+        current = [self._history.current(name, at) for name in expression.metrics]
+        known = self._results.get(expression)
+        if known is not None and all(a is b for a, b in zip(known[0], current, strict=True)):
+            return known[1]
+        result = expression.evaluate(at, self._history)
+        self._results[expression] = current, result
+        return result

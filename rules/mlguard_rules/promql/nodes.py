@@ -1,4 +1,4 @@
-"""The parts of a compiled expression: selectors, functions and operators on scalars."""
+"""Nodes of compiled expressions: selectors, functions and operators with scalars."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlguard_rules.promql.values import Labels, Vector, unique, with_name, without_name
+from mlguard_rules.promql.values import Labels, Vector, vector_of, with_name, without_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """When and on what an expression is evaluated.
+class EvalContext:
+    """The time of an evaluation, and the samples.
 
     Attributes:
         at: epoch milliseconds.
@@ -32,105 +32,101 @@ class Moment:
 
 
 class ScalarNode(ABC):
-    """A part that has one value."""
+    """A node with one value."""
 
     @abstractmethod
-    def scalar(self, moment: Moment) -> float:
-        """Its value."""
+    def scalar(self, context: EvalContext) -> float:
+        """Return the value."""
 
 
 class VectorNode(ABC):
-    """A part that has values by labels."""
+    """A node with values by labels."""
 
     @abstractmethod
-    def vector(self, moment: Moment) -> Vector:
-        """Its values.
+    def vector(self, context: EvalContext) -> Vector:
+        """Return the values, which are not to be changed.
 
         Raises:
-            EvaluationError: as Prometheus would.
+            EvaluationError: as in Prometheus.
         """
 
 
 @dataclass(frozen=True)
-class Number(ScalarNode):
-    """A literal."""
+class NumberLiteral(ScalarNode):
+    """A number."""
 
     value: float
 
-    def scalar(self, moment: Moment) -> float:  # noqa: ARG002 - the signature is given
-        """The literal."""
+    def scalar(self, context: EvalContext) -> float:  # noqa: ARG002 - the signature is given
+        """Return the number."""
         return self.value
 
 
 @dataclass(frozen=True)
-class Time(ScalarNode):
+class TimeFunction(ScalarNode):
     """time()."""
 
-    def scalar(self, moment: Moment) -> float:
-        """Epoch seconds."""
-        return moment.at / 1000
+    def scalar(self, context: EvalContext) -> float:
+        """Return the time in epoch seconds."""
+        return context.at / 1000
 
 
 @dataclass(frozen=True)
-class ScalarOf(ScalarNode):
-    """scalar(vector)."""
+class ScalarFunction(ScalarNode):
+    """scalar(argument)."""
 
-    of: VectorNode
+    argument: VectorNode
 
-    def scalar(self, moment: Moment) -> float:
-        """The value of the only element, NaN unless there is exactly one."""
-        values = list(self.of.vector(moment).values())
+    def scalar(self, context: EvalContext) -> float:
+        """Return the value of the only element, NaN unless there is exactly one."""
+        values = list(self.argument.vector(context).values())
         return values[0] if len(values) == 1 else math.nan
 
 
 @dataclass(frozen=True)
-class ScalarPair(ScalarNode):
-    """An operator between two scalars; a comparison gives 0 or 1."""
+class ScalarOperation(ScalarNode):
+    """An operator between two scalars; a comparison returns 0 or 1."""
 
     operator: Binary | Comparison
     left: ScalarNode
     right: ScalarNode
 
-    def scalar(self, moment: Moment) -> float:
-        """The result."""
-        return float(self.operator(self.left.scalar(moment), self.right.scalar(moment)))
+    def scalar(self, context: EvalContext) -> float:
+        """Return the result."""
+        return float(self.operator(self.left.scalar(context), self.right.scalar(context)))
 
 
 @dataclass(frozen=True)
 class NegativeScalar(ScalarNode):
-    """A scalar behind a minus."""
+    """A scalar after a minus."""
 
-    of: ScalarNode
+    operand: ScalarNode
 
-    def scalar(self, moment: Moment) -> float:
-        """The result."""
-        return -self.of.scalar(moment)
+    def scalar(self, context: EvalContext) -> float:
+        """Return the result."""
+        return -self.operand.scalar(context)
 
 
 @dataclass(frozen=True)
-class Latest(VectorNode):
+class VectorSelector(VectorNode):
     """The current samples of a selector."""
 
     selector: Selector
 
-    def vector(self, moment: Moment) -> Vector:
-        """The samples, named."""
-        metric, matches = self.selector.metric, self.selector.matches
-        samples = moment.history.samples(metric, moment.at)
-        if not self.selector.matchers:
-            return {with_name(metric, labels): value for labels, value in samples}
-        return {with_name(metric, labels): value for labels, value in samples if matches(labels)}
+    def vector(self, context: EvalContext) -> Vector:
+        """Return the samples, with the name of the metric."""
+        return context.history.select(self.selector, context.at)
 
 
 @dataclass(frozen=True)
-class OverRange(VectorNode):
-    """A function of the samples of a range.
+class RangeFunctionCall(VectorNode):
+    """A function of the samples in a range.
 
     Attributes:
         function: of the samples of one series.
-        selector: which series.
+        selector: of the series.
         length: of the range, milliseconds.
-        keeps_name: whether the result still is the metric.
+        keeps_name: whether the result keeps the name of the metric.
     """
 
     function: RangeFunction
@@ -138,94 +134,94 @@ class OverRange(VectorNode):
     length: int
     keeps_name: bool
 
-    def vector(self, moment: Moment) -> Vector:
-        """The results of the series that have one."""
+    def vector(self, context: EvalContext) -> Vector:
+        """Return the results of the series that have one."""
         found: Vector = {}
-        windows = moment.history.windows(self.selector, moment.at - self.length, moment.at)
-        for labels, window in windows:
+        start, name = context.at - self.length, self.selector.metric
+        for labels, window in context.history.range_windows(self.selector, start, context.at):
             value = self.function(window)
             if value is not None:
-                name = self.selector.metric
                 found[with_name(name, labels) if self.keeps_name else labels] = value
         return found
 
 
 @dataclass(frozen=True)
-class VectorOf(VectorNode):
-    """vector(scalar)."""
+class VectorFunction(VectorNode):
+    """vector(argument)."""
 
-    of: ScalarNode
+    argument: ScalarNode
 
-    def vector(self, moment: Moment) -> Vector:
-        """One element without labels."""
-        return {(): self.of.scalar(moment)}
+    def vector(self, context: EvalContext) -> Vector:
+        """Return one element without labels."""
+        return {(): self.argument.scalar(context)}
 
 
 @dataclass(frozen=True)
-class Absent(VectorNode):
-    """absent(vector).
+class AbsentFunction(VectorNode):
+    """absent(argument).
 
     Attributes:
-        of: what may be absent.
+        argument: the vector that may be empty.
         labels: of the result.
     """
 
-    of: VectorNode
+    argument: VectorNode
     labels: Labels
 
-    def vector(self, moment: Moment) -> Vector:
-        """1 if there is no element, else nothing."""
-        return {} if self.of.vector(moment) else {self.labels: 1.0}
+    def vector(self, context: EvalContext) -> Vector:
+        """Return 1 if the vector is empty, else nothing."""
+        return {} if self.argument.vector(context) else {self.labels: 1.0}
 
 
 @dataclass(frozen=True)
-class Each(VectorNode):
-    """A function of each element.
+class ElementFunction(VectorNode):
+    """A function of each element of a vector.
 
     Attributes:
-        function: makes the function of one value from the arguments; None leaves no elements.
-        of: the vector.
-        arguments: the scalars behind it.
+        function: returns the function of one value, given the arguments; None leaves no element.
+        vector_argument: the vector.
+        arguments: the scalars after it.
     """
 
     function: Callable[..., Unary | None]
-    of: VectorNode
+    vector_argument: VectorNode
     arguments: tuple[ScalarNode, ...] = ()
 
-    def vector(self, moment: Moment) -> Vector:
-        """The results, without the name of the metric."""
-        elements = self.of.vector(moment)
-        function = self.function(*(one.scalar(moment) for one in self.arguments))
+    def vector(self, context: EvalContext) -> Vector:
+        """Return the results, without the name of the metric."""
+        elements = self.vector_argument.vector(context)
+        function = self.function(*(argument.scalar(context) for argument in self.arguments))
         if function is None:
             return {}
-        return unique((without_name(labels), function(v)) for labels, v in elements.items())
+        return vector_of((without_name(labels), function(v)) for labels, v in elements.items())
 
 
 @dataclass(frozen=True)
-class WithScalar(VectorNode):
+class VectorScalarOperation(VectorNode):
     """An operator between each element of a vector and a scalar.
 
     Attributes:
         operator: of left and right.
-        of: the vector.
-        by: the scalar.
-        filters: the operator is a condition, and the elements are kept for which it holds.
-        swapped: the scalar stands on the left.
+        elements: the vector.
+        number: the scalar.
+        filters: whether the operator is a condition that filters the elements.
+        swapped: whether the scalar is on the left.
     """
 
     operator: Binary | Comparison
-    of: VectorNode
-    by: ScalarNode
+    elements: VectorNode
+    number: ScalarNode
     filters: bool
     swapped: bool
 
-    def vector(self, moment: Moment) -> Vector:
-        """The elements, unchanged where they are filtered, else without the metric's name."""
-        elements, by, operator = self.of.vector(moment), self.by.scalar(moment), self.operator
+    def vector(self, context: EvalContext) -> Vector:
+        """Return filtered elements unchanged, other results without the name of the metric."""
+        elements, operator = self.elements.vector(context), self.operator
+        number = self.number.scalar(context)
         if self.swapped:
-            results = [(labels, v, operator(by, v)) for labels, v in elements.items()]
+            results = [(labels, v, operator(number, v)) for labels, v in elements.items()]
         else:
-            results = [(labels, v, operator(v, by)) for labels, v in elements.items()]
+            results = [(labels, v, operator(v, number)) for labels, v in elements.items()]
         if self.filters:
             return {labels: v for labels, v, holds in results if holds}
-        return unique((without_name(labels), float(result)) for labels, _, result in results)
+        return vector_of((without_name(labels), float(result)) for labels, _, result in results)

@@ -1,6 +1,6 @@
 """Functions of the samples of one series within a range.
 
-Times are epoch milliseconds; a range is closed on both sides.
+Times are epoch milliseconds; both ends belong to a range.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import NamedTuple, TypeAlias
 from mlguard_rules.promql.arithmetic import compensated_mean, divide, largest, smallest
 
 
-class Window(NamedTuple):
-    """Samples of one series, at least one, in ascending time.
+class RangeWindow(NamedTuple):
+    """The samples of one series in a range, at least one, in ascending order of time.
 
     Attributes:
-        start: where the range begins.
-        end: where it ends.
+        start: of the range.
+        end: of the range.
         times: of the samples.
         values: of the samples.
     """
@@ -27,31 +27,31 @@ class Window(NamedTuple):
     values: list[float]
 
 
-RangeFunction: TypeAlias = Callable[[Window], float | None]
-"""The value of a series, None if it has too few samples."""
+RangeFunction: TypeAlias = Callable[[RangeWindow], float | None]
+"""Returns the value of a series, None if it has too few samples."""
 
 
-def increase(window: Window) -> float | None:
-    """Growth of a counter over the whole range, resets mended."""
+def increase(window: RangeWindow) -> float | None:
+    """Return the increase of a counter over the range, corrected for resets."""
     return _extrapolated(window, counter=True, rate=False)
 
 
-def rate(window: Window) -> float | None:
-    """Growth of a counter a second, resets mended."""
+def rate(window: RangeWindow) -> float | None:
+    """Return the increase of a counter per second, corrected for resets."""
     return _extrapolated(window, counter=True, rate=True)
 
 
-def delta(window: Window) -> float | None:
-    """Change of a gauge over the whole range."""
+def delta(window: RangeWindow) -> float | None:
+    """Return the change of a gauge over the range."""
     return _extrapolated(window, counter=False, rate=False)
 
 
-def _extrapolated(window: Window, *, counter: bool, rate: bool) -> float | None:
-    """Change between the first and last sample, stretched towards the borders of the range.
+def _extrapolated(window: RangeWindow, *, counter: bool, rate: bool) -> float | None:
+    """Return the change between the first and last sample, extrapolated to the range.
 
-    Up to a border that is nearer than 1.1 mean distances of samples, else by half a distance; a
-    counter is never stretched to before it was zero. prometheus/promql/functions.go,
-    extrapolatedRate.
+    It is extrapolated up to an end that is nearer than 1.1 mean distances of samples, else by half
+    a distance. A counter is not extrapolated to before it was zero.
+    prometheus/promql/functions.go, extrapolatedRate.
     """
     times, values = window.times, window.values
     if len(times) < 2:
@@ -91,4 +91,4 @@ RANGE_FUNCTIONS: dict[str, RangeFunction] = {
 }
 
 KEEPS_NAME = "last_over_time"
-"""The one function whose result still is the metric."""
+"""The one function whose result keeps the name of the metric."""

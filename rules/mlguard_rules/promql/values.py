@@ -1,44 +1,41 @@
-"""What expressions are made of: labels, samples, vectors, and what can go wrong."""
+"""Labels, samples and vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
-Labels: TypeAlias = tuple[tuple[str, str], ...]
-"""Names and values of labels, sorted by name, no value empty."""
+from mlguard_rules.errors import EvaluationError
 
-Snapshot: TypeAlias = Mapping[str, Sequence[tuple[Labels, float]]]
+Labels: TypeAlias = tuple[tuple[str, str], ...]
+"""Names and values of labels, sorted by name; no value is empty."""
+
+Samples: TypeAlias = Sequence[tuple[Labels, float]]
+"""Samples of one metric; the labels are without `__name__`."""
+
+Snapshot: TypeAlias = Mapping[str, Samples]
 """The current samples by metric; the labels are without `__name__`."""
 
 Vector: TypeAlias = dict[Labels, float]
-"""Values by labels, with `__name__` among them wherever Prometheus keeps it."""
+"""Values by labels, with `__name__` among them if Prometheus keeps it."""
 
 NAME = "__name__"
 
 
-class UnsupportedError(ValueError):
-    """Why an expression cannot be used, in one line."""
-
-
-class EvaluationError(Exception):
-    """An expression has no result on the data of the moment, as Prometheus too would say."""
-
-
 def milliseconds(at: float) -> int:
-    """Epoch seconds as Prometheus counts time."""
+    """Return epoch seconds in milliseconds, Prometheus' unit."""
     return round(at * 1000)
 
 
 def with_name(name: str, labels: Labels) -> Labels:
-    """Labels of a series with the name of its metric among them."""
+    """Return the labels of a series with the name of its metric among them."""
     if not labels or labels[0][0] > NAME:
         return ((NAME, name), *labels)
     return tuple(sorted(((NAME, name), *labels)))
 
 
 def without_name(labels: Labels) -> Labels:
-    """Labels without the name of the metric."""
+    """Return labels without the name of the metric."""
     if not labels:
         return labels
     first = labels[0][0]
@@ -49,18 +46,18 @@ def without_name(labels: Labels) -> Labels:
     return tuple([pair for pair in labels if pair[0] != NAME])
 
 
-def kept(labels: Labels, names: frozenset[str]) -> Labels:
-    """Only the labels of these names."""
+def keep_labels(labels: Labels, names: frozenset[str]) -> Labels:
+    """Return the labels of these names."""
     return tuple([pair for pair in labels if pair[0] in names])
 
 
-def dropped(labels: Labels, names: frozenset[str]) -> Labels:
-    """All but the labels of these names."""
+def drop_labels(labels: Labels, names: frozenset[str]) -> Labels:
+    """Return the labels of other names than these."""
     return tuple([pair for pair in labels if pair[0] not in names])
 
 
-def unique(samples: Iterable[tuple[Labels, float]]) -> Vector:
-    """The vector of these samples.
+def vector_of(samples: Iterable[tuple[Labels, float]]) -> Vector:
+    """Return the vector of these samples.
 
     Raises:
         EvaluationError: two samples have the same labels.
@@ -72,6 +69,6 @@ def unique(samples: Iterable[tuple[Labels, float]]) -> Vector:
     return vector
 
 
-def text_of(labels: Labels) -> str:
-    """Labels as people write them."""
+def format_labels(labels: Labels) -> str:
+    """Return labels in PromQL's notation."""
     return "{" + ", ".join(f'{name}="{value}"' for name, value in labels) + "}"

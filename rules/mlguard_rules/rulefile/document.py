@@ -1,4 +1,4 @@
-"""A YAML file whose mistakes are told with their line."""
+"""A YAML file whose errors are reported with their line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from mlguard_rules.rulefile.model import RuleFileError
+from mlguard_rules.errors import RuleFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,17 +21,17 @@ _UNIT_MS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
 
 
 class Document:
-    """Reads the parts of a file; each method raises a RuleFileError with the line."""
+    """A YAML file; each method raises RuleFileError with the line of an error."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def error(self, node: yaml.Node, reason: str) -> RuleFileError:
-        """What is wrong with a part."""
+        """Return the error of a part."""
         return RuleFileError(self._path, line_of(node), reason)
 
     def root(self, expected: str) -> yaml.Node:
-        """The whole file, in which something is expected."""
+        """Return the root; `expected` says what the file should hold."""
         try:
             text = self._path.read_text(encoding="utf-8")
             root = yaml.compose(text, Loader=yaml.CSafeLoader)
@@ -48,7 +48,7 @@ class Document:
         return root
 
     def fields(self, node: yaml.Node, known: tuple[str, ...], what: str) -> Fields:
-        """The values of a mapping by their keys."""
+        """Return the values of a mapping by key; `what` says what it is."""
         if not isinstance(node, yaml.MappingNode):
             raise self.error(node, f"expected {what}, which is keys and values")
         fields: Fields = {}
@@ -62,7 +62,7 @@ class Document:
         return fields
 
     def items(self, fields: Fields, key: str) -> list[yaml.Node]:
-        """The members of a list; none where it is not there."""
+        """Return the members of a list, none if the key is absent."""
         node = fields.get(key)
         if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
             return []
@@ -71,19 +71,19 @@ class Document:
         raise self.error(node, f"{key}: expected a list")
 
     def text(self, node: yaml.Node) -> str:
-        """A text, or what else is written as one."""
+        """Return a scalar as text."""
         if not isinstance(node, yaml.ScalarNode):
             raise self.error(node, "expected a text")
         return str(node.value)
 
-    def needed(self, fields: Fields, key: str, of: yaml.Node) -> yaml.Node:
-        """The value of a key that cannot be left out."""
+    def required(self, fields: Fields, key: str, of: yaml.Node) -> yaml.Node:
+        """Return the value of a required key."""
         if key not in fields:
             raise self.error(of, f"{key} is missing")
         return fields[key]
 
     def texts(self, fields: Fields, key: str) -> dict[str, str]:
-        """A mapping of texts; empty where it is not there."""
+        """Return a mapping of texts, empty if the key is absent."""
         node = fields.get(key)
         if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
             return {}
@@ -98,7 +98,7 @@ class Document:
         return found
 
     def milliseconds(self, node: yaml.Node) -> int:
-        """A duration such as 1h30m."""
+        """Return the milliseconds of a duration such as 1h30m."""
         text = self.text(node)
         found = _DURATION.fullmatch(text)
         if text == "0":
@@ -109,7 +109,7 @@ class Document:
         return sum(int(amount or 0) * unit for amount, unit in amounts)
 
     def number(self, node: yaml.Node) -> float:
-        """A number, .inf and .nan among them."""
+        """Return a number, which may be .inf or .nan."""
         text = self.text(node)
         try:
             return float(re.sub(r"\.(inf|nan)$", r"\1", text, flags=re.IGNORECASE))
@@ -118,5 +118,5 @@ class Document:
 
 
 def line_of(node: yaml.Node) -> int:
-    """Where a part begins, from 1."""
+    """Return the line on which a part begins, from 1."""
     return node.start_mark.line + 1

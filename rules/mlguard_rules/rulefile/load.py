@@ -1,4 +1,4 @@
-"""From a YAML file to groups of rules."""
+"""Parses rule files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from mlguard_rules.promql import Expression, UnsupportedError, compile_expression
+from mlguard_rules.errors import TemplateError, UnsupportedError
+from mlguard_rules.promql import Expression, compile_expression
 from mlguard_rules.rulefile.document import Document, Fields, line_of
-from mlguard_rules.rulefile.model import AlertRule, Group, RecordingRule
-from mlguard_rules.templates import Template, TemplateError
+from mlguard_rules.rulefile.rules import AlertRule, RecordingRule, RuleGroup
+from mlguard_rules.templates import Template
 from mlguard_rules.templates import parse as parse_template
 
 if TYPE_CHECKING:
@@ -24,21 +25,21 @@ _RECORDING_KEYS = ("record", "expr", "labels")
 _ALERT_KEYS = ("alert", "expr", "for", "keep_firing_for", "labels", "annotations")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_OWN = ("ALERTS", "ALERTS_FOR_STATE")
+_RESERVED = ("ALERTS", "ALERTS_FOR_STATE")
 
 
-def load_rules(path: Path) -> tuple[Group, ...]:
-    """Read a rule file.
+def load_rules(path: Path) -> tuple[RuleGroup, ...]:
+    """Return the groups of a rule file.
 
-    A group's `interval` is read and not heeded: the engine has one for all rules.
+    The `interval` of a group is checked and ignored: all rules are evaluated together.
 
     Raises:
         RuleFileError: it cannot be read, is no rule file, or has a rule outside the subset.
     """
-    return _Reader(path).groups()
+    return _Parser(path).groups()
 
 
-class _Reader:
+class _Parser:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._document = Document(path)
@@ -47,9 +48,9 @@ class _Reader:
         self._fields = self._document.fields
         self._items = self._document.items
 
-    def groups(self) -> tuple[Group, ...]:
+    def groups(self) -> tuple[RuleGroup, ...]:
         fields = self._fields(self._document.root("groups"), _FILE_KEYS, "a rule file")
-        groups: list[Group] = []
+        groups: list[RuleGroup] = []
         for node in self._items(fields, "groups"):
             group = self._group(node)
             if any(group.name == other.name for other in groups):
@@ -57,14 +58,14 @@ class _Reader:
             groups.append(group)
         return tuple(groups)
 
-    def _group(self, node: yaml.Node) -> Group:
+    def _group(self, node: yaml.Node) -> RuleGroup:
         fields = self._fields(node, _GROUP_KEYS, "a group")
         name = self._text(fields["name"]) if "name" in fields else ""
         if not name:
             raise self._error(node, "a group without a name")
         self._seconds(fields, "interval")
         ids: Counter[str] = Counter()
-        return Group(
+        return RuleGroup(
             name,
             tuple(self._rule(part, name, ids) for part in self._items(fields, "rules")),
         )
@@ -86,7 +87,7 @@ class _Reader:
         labels = self._templates(fields, "labels")
         if not is_alert:
             if not _METRIC.fullmatch(name):
-                raise self._error(node, f"{name!r} is no name of a metric")
+                raise self._error(node, f"{name!r} is not the name of a metric")
             plain = sorted((label, template.source) for label, template in labels)
             return RecordingRule(name, expression, tuple(plain))
         for label, _ in labels:
@@ -105,20 +106,20 @@ class _Reader:
             keep_firing_seconds=self._seconds(fields, "keep_firing_for"),
             labels=labels,
             annotations=self._templates(fields, "annotations"),
-            place=f"{self._path.name}:{line_of(node)}",
+            location=f"{self._path.name}:{line_of(node)}",
         )
 
     def _expression(self, node: yaml.Node, fields: Fields, name: str) -> Expression:
         if "expr" not in fields:
             raise self._error(node, f"{name} has no expr")
-        place = fields["expr"]
+        value = fields["expr"]
         try:
-            expression = compile_expression(self._text(place))
+            expression = compile_expression(self._text(value))
         except UnsupportedError as error:
-            raise self._error(place, f"{name}: {error}") from error
-        for own in _OWN:
+            raise self._error(value, f"{name}: {error}") from error
+        for own in _RESERVED:
             if own in expression.metrics:
-                raise self._error(place, f"{name}: the engine's rules cannot read {own}")
+                raise self._error(value, f"{name}: the engine's rules cannot read {own}")
         return expression
 
     def _templates(self, fields: Fields, key: str) -> tuple[tuple[str, Template], ...]:
@@ -131,7 +132,7 @@ class _Reader:
         for name_node, text_node in node.value:
             name = self._text(name_node)
             if not _LABEL.fullmatch(name) or name == "__name__":
-                raise self._error(name_node, f"{name!r} is no name for one of the {key}")
+                raise self._error(name_node, f"{name!r} cannot be the name of one of the {key}")
             if name in found:
                 raise self._error(name_node, f"a second {name!r}")
             try:

@@ -3,13 +3,13 @@
     for difference in run(load_tests(Path("my.test.yml"))):
         print(difference)
 
-A file that promtool 2.42 passes is passed here, and one that it fails is failed, as long as its
-rules are within the engine's subset; what is not is told when the file is read.
+A file passes here if promtool 2.42 passes it, and fails if promtool fails it, as long as its rules
+are within the supported subset of PromQL. If they are not, that is an error of the file.
 """
 
 from mlguard_rules.ruletest.load import load_tests
-from mlguard_rules.ruletest.model import AlertCheck, Difference, QueryCheck, RuleTests, Scenario
 from mlguard_rules.ruletest.run import run
+from mlguard_rules.ruletest.scenario import AlertCheck, Difference, QueryCheck, RuleTests, Scenario
 from mlguard_rules.ruletest.storage import Storage
 
 __all__ = [

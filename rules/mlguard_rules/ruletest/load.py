@@ -1,4 +1,4 @@
-"""From promtool's test file to scenarios."""
+"""Parses promtool's test files."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlguard_rules.promql import UnsupportedError, compile_expression
+from mlguard_rules.errors import NotationError, UnsupportedError
+from mlguard_rules.promql import compile_expression
 from mlguard_rules.rulefile import Document, Fields, line_of, load_rules
-from mlguard_rules.ruletest.model import (
+from mlguard_rules.ruletest.notation import parse_labels, parse_series
+from mlguard_rules.ruletest.scenario import (
     AlertCheck,
     Check,
     Firing,
@@ -18,16 +20,15 @@ from mlguard_rules.ruletest.model import (
     Sample,
     Scenario,
 )
-from mlguard_rules.ruletest.notation import NotationError, parse_labels, parse_series
 
 if TYPE_CHECKING:
     import yaml
 
-    from mlguard_rules.rulefile import Group
+    from mlguard_rules.rulefile import RuleGroup
 
-_ELSEWHERE = {
+_UNSUPPORTED_KEYS = {
     "group_eval_order": "groups are evaluated in the order of the files",
-    "external_labels": "the embedded engine has none while it evaluates",
+    "external_labels": "the embedded engine does not evaluate with them",
     "external_url": "the embedded engine has none",
 }
 _FILE_KEYS = ("rule_files", "evaluation_interval", "tests", "group_eval_order")
@@ -41,11 +42,11 @@ _MINUTE = 60_000
 
 
 def load_tests(path: Path) -> RuleTests:
-    """Read a test file, and the rule files that it names, relative to its folder.
+    """Return the tests of a file, and the rule files that it names relative to its folder.
 
     Raises:
-        RuleFileError: it or a rule file cannot be read, is not right, or asks for what the
-            embedded engine does not do.
+        RuleFileError: it or a rule file cannot be read or parsed, or is outside the supported
+            subset.
     """
     document = Document(path)
     root = document.root("rule_files and tests")
@@ -54,7 +55,7 @@ def load_tests(path: Path) -> RuleTests:
     interval = _MINUTE
     if "evaluation_interval" in fields:
         interval = _interval(document, fields["evaluation_interval"])
-    groups: list[Group] = []
+    groups: list[RuleGroup] = []
     for node in document.items(fields, "rule_files"):
         groups += _rules(document, node, path.parent)
     scenarios = tuple(_scenario(document, node) for node in document.items(fields, "tests"))
@@ -62,7 +63,7 @@ def load_tests(path: Path) -> RuleTests:
 
 
 def _refuse(document: Document, fields: Fields) -> None:
-    for key, reason in _ELSEWHERE.items():
+    for key, reason in _UNSUPPORTED_KEYS.items():
         if key in fields:
             raise document.error(fields[key], f"{key} is not supported: {reason}")
 
@@ -70,11 +71,11 @@ def _refuse(document: Document, fields: Fields) -> None:
 def _interval(document: Document, node: yaml.Node) -> int:
     milliseconds = document.milliseconds(node)
     if milliseconds <= 0:
-        raise document.error(node, "an interval is longer than nothing")
+        raise document.error(node, "expected an interval longer than 0")
     return milliseconds
 
 
-def _rules(document: Document, node: yaml.Node, folder: Path) -> list[Group]:
+def _rules(document: Document, node: yaml.Node, folder: Path) -> list[RuleGroup]:
     pattern = document.text(node)
     files = sorted(glob.glob(str(folder / pattern)))  # noqa: PTH207 - also absolute ones
     if not files:
@@ -98,7 +99,7 @@ def _scenario(document: Document, node: yaml.Node) -> Scenario:
     return Scenario(
         name=document.text(fields["name"]) if "name" in fields else "",
         line=line_of(node),
-        interval=_interval(document, document.needed(fields, "interval", node)),
+        interval=_interval(document, document.required(fields, "interval", node)),
         series=tuple(series.values()),
         checks=tuple(checks),
     )
@@ -106,7 +107,7 @@ def _scenario(document: Document, node: yaml.Node) -> Scenario:
 
 def _series(document: Document, node: yaml.Node) -> InputSeries:
     fields = document.fields(node, ("series", "values"), "a series")
-    series, values = (document.needed(fields, key, node) for key in ("series", "values"))
+    series, values = (document.required(fields, key, node) for key in ("series", "values"))
     try:
         return parse_series(document.text(series), document.text(values))
     except NotationError as error:
@@ -115,7 +116,7 @@ def _series(document: Document, node: yaml.Node) -> InputSeries:
 
 def _alert_check(document: Document, node: yaml.Node) -> AlertCheck:
     fields = document.fields(node, _ALERT_KEYS, "an alert_rule_test")
-    name = document.text(document.needed(fields, "alertname", node))
+    name = document.text(document.required(fields, "alertname", node))
     expected = [_firing(document, part, name) for part in document.items(fields, "exp_alerts")]
     return AlertCheck(line_of(node), _time(document, fields), name, tuple(sorted(expected)))
 
@@ -129,7 +130,7 @@ def _firing(document: Document, node: yaml.Node, name: str) -> Firing:
 
 def _query_check(document: Document, node: yaml.Node) -> QueryCheck:
     fields = document.fields(node, _QUERY_KEYS, "a promql_expr_test")
-    place = document.needed(fields, "expr", node)
+    place = document.required(fields, "expr", node)
     try:
         expression = compile_expression(document.text(place))
     except UnsupportedError as error:

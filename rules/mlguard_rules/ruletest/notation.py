@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import promql_parser as ast
 
-from mlguard_rules.promql.values import NAME
-from mlguard_rules.ruletest.model import STALE, InputSeries, Stale
+from mlguard_rules.errors import NotationError
+from mlguard_rules.promql import NAME
+from mlguard_rules.ruletest.scenario import STALE, InputSeries, Stale
 
 if TYPE_CHECKING:
     from mlguard_rules.promql import Labels
 
-MOST_SAMPLES = 1_000_000
-"""Of one series; a slip of the finger is not to fill the memory."""
+MAX_SAMPLES = 1_000_000
+"""Of one series; a mistyped count must not fill the memory."""
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _GAP = re.compile(r"_(?:x(\d+))?")
@@ -22,15 +23,11 @@ _WORD = re.compile(r"[-+]?(?:inf|nan)", re.IGNORECASE)
 _RUN = re.compile(rf"([-+]?{_NUMBER})(?:([-+]{_NUMBER})?x(\d+))?")
 
 
-class NotationError(ValueError):
-    """A series cannot be read; one line."""
-
-
 def parse_series(series: str, values: str) -> InputSeries:
-    """Read a series with its values.
+    """Parse a series and its values.
 
     Raises:
-        NotationError: it cannot be read.
+        NotationError: it cannot be parsed.
     """
     labels = dict(parse_labels(series))
     metric = labels.pop(NAME, "")
@@ -41,13 +38,13 @@ def parse_series(series: str, values: str) -> InputSeries:
 
 
 def parse_labels(text: str) -> Labels:
-    """Read labels such as `up{job="a"}`; the name of the metric is the label `__name__`.
+    """Parse labels such as `up{job="a"}`; the name of the metric is the label `__name__`.
 
     Raises:
-        NotationError: it cannot be read, or is more than labels.
+        NotationError: it cannot be parsed, or is more than labels.
     """
     bare = text.strip()
-    # the parser wants a name, or a matcher that is not empty
+    # the parser requires a name, or a matcher that is not empty
     nameless = bare.startswith("{") and NAME not in bare
     try:
         tree = ast.parse(f"nameless{bare}" if nameless else bare)
@@ -66,37 +63,38 @@ def parse_labels(text: str) -> Labels:
 
 
 def parse_values(text: str) -> tuple[float | Stale | None, ...]:
-    """Read values such as `1 _x3 stale 0+10x5`.
+    """Parse values such as `1 _x3 stale 0+10x5`.
 
-    `axn` is a and n times a again, `a+bxn` grows by b n times, `_` is no sample, `_xn` n of them.
+    `axn` is a, repeated n times; `a+bxn` is a, increased by b n times; `_` is no sample, and `_xn`
+    is n of them.
 
     Raises:
-        NotationError: it cannot be read.
+        NotationError: it cannot be parsed.
     """
     if "\n" in text:
-        raise NotationError("values stand on one line; promtool leaves out what follows")
+        raise NotationError("values are on one line; promtool ignores further lines")
     values: list[float | Stale | None] = []
     for item in text.split():
-        values += _item(item, MOST_SAMPLES - len(values))
+        values += _item(item, MAX_SAMPLES - len(values))
     return tuple(values)
 
 
-def _item(item: str, most: int) -> list[float | Stale | None]:
+def _item(item: str, max_count: int) -> list[float | Stale | None]:
     if item == "stale":
         return [STALE]
     if _WORD.fullmatch(item):
         return [float(item)]
     gap, run = _GAP.fullmatch(item), _RUN.fullmatch(item)
     if gap is None and run is None:
-        raise NotationError(f"{item!r} is no value; such are 1 1x5 1+2x5 1-2x5 _ _x5 stale")
+        raise NotationError(f"{item!r} is no value; expected such as 1 1x5 1+2x5 1-2x5 _ _x5 stale")
     times = gap[1] if gap else run[3] if run else None
-    if int(times or 0) > most:
-        raise NotationError(f"{item!r}: more than {MOST_SAMPLES:,} values")
+    if int(times or 0) > max_count:
+        raise NotationError(f"{item!r}: more than {MAX_SAMPLES:,} values")
     if gap or run is None:
         return [None] * int(times or 1)
     value, step = float(run[1]), float(run[2] or 0)
     found: list[float | Stale | None] = [value]
-    for _ in range(int(times or 0)):  # added up one by one, as promtool does
+    for _ in range(int(times or 0)):  # added one by one, as promtool does
         value += step
         found.append(value)
     return found

@@ -1,36 +1,34 @@
-"""Samples as a Prometheus keeps them that scrapes others."""
+"""Samples as kept by a Prometheus that scrapes others."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlguard_rules.promql import History
-from mlguard_rules.promql.history import LOOKBACK, Reader
-from mlguard_rules.promql.values import milliseconds
+from mlguard_rules.promql import LOOKBACK, HasRanges, History, milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from mlguard_rules.promql import Labels, Snapshot
+    from mlguard_rules.promql import Labels, Samples, Snapshot
 
 
 class Storage(History):
-    """A history in which a series without a new sample shows its last one for five minutes.
+    """A history in which the last sample of a series is visible for five minutes.
 
-    A process that reads its own figures knows that what is not among them has ended. Promtool's
-    series have gaps, and end only where they are said to. A range sees real samples in both.
+    A process that reads its own metrics knows that a series which is not among them has ended.
+    Promtool's series have gaps, and end only at `stale`. Ranges contain real samples in both.
     """
 
-    def __init__(self, expressions: Iterable[Reader]) -> None:
+    def __init__(self, expressions: Iterable[HasRanges]) -> None:
         super().__init__(expressions)
         self._last: dict[str, dict[Labels, tuple[int, float]]] = {}
 
     def end(self, metric: str, labels: Labels) -> None:
-        """Show a series no more, until its next sample."""
+        """End a series until its next sample."""
         self._last.get(metric, {}).pop(labels, None)
 
     def append(self, at: float, snapshot: Snapshot) -> None:
-        """Take in the new samples of a moment.
+        """Add the new samples of a time.
 
         Args:
             at: epoch seconds, not before the latest.
@@ -41,8 +39,8 @@ class Storage(History):
         for metric, samples in snapshot.items():
             self._last.setdefault(metric, {}).update((k, (now, value)) for k, value in samples)
 
-    def samples(self, metric: str, at: int) -> Sequence[tuple[Labels, float]]:
-        """The current samples of a metric, none that is older than five minutes.
+    def samples(self, metric: str, at: int) -> Samples:
+        """Return the current samples of a metric, none older than five minutes.
 
         Args:
             metric: its name.

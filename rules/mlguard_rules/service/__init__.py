@@ -1,9 +1,20 @@
-"""Alerting as a process runs it: rules in, messages out, everything kept in between."""
+"""Alerting as a process runs it: rules are evaluated, alerts dispatched, notifications sent."""
 
-from mlguard_rules.service.alerting import Alerting, BusyError
+from mlguard_rules.errors import BusyError
+from mlguard_rules.service.alerting import Alerting
 from mlguard_rules.service.api import AlertApi
-from mlguard_rules.service.ledger import migrations
 from mlguard_rules.service.metrics import METRICS
+from mlguard_rules.service.migrations import migrations
+from mlguard_rules.service.samples import SampleConverter
 from mlguard_rules.service.settings import Settings, bundled_file
 
-__all__ = ["METRICS", "AlertApi", "Alerting", "BusyError", "Settings", "bundled_file", "migrations"]
+__all__ = [
+    "METRICS",
+    "AlertApi",
+    "Alerting",
+    "BusyError",
+    "SampleConverter",
+    "Settings",
+    "bundled_file",
+    "migrations",
+]

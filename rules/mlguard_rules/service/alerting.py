@@ -8,60 +8,54 @@ import logging
 import sqlite3
 from typing import TYPE_CHECKING
 
-from mlguard_common.metrics import Families
 from mlguard_rules.alert import Alert
 from mlguard_rules.notify import (
-    RESOLVE_SECONDS,
-    Budget,
+    RESOLVE_TIMEOUT_SECONDS,
     Dispatcher,
-    Group,
     GroupKey,
-    compose,
-    grouped,
+    GroupState,
+    render,
 )
 from mlguard_rules.promql import Labels
-from mlguard_rules.service import metrics as m
-from mlguard_rules.service.handover import Handover
-from mlguard_rules.service.judge import Judge
-from mlguard_rules.service.ledger import Ledger
-from mlguard_rules.service.news import News
-from mlguard_rules.service.outbox import Outbox
+from mlguard_rules.service.evaluator import RuleEvaluator
+from mlguard_rules.service.forwarder import AlertForwarder
+from mlguard_rules.service.notification_queue import NotificationQueue
+from mlguard_rules.service.relayed import RelayedGroups
 from mlguard_rules.service.silences import Silences
+from mlguard_rules.service.state_store import RETRY_SECONDS, StateStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from prometheus_client.metrics_core import Metric
     from sqlite_utils import Database
 
-    from mlguard_rules.alerting import ActiveAlert
-    from mlguard_rules.notify import Silence, Step
-    from mlguard_rules.service.ledger import Transact
+    from mlguard_rules.notify import DispatchResult, Silence
+    from mlguard_rules.service.evaluator import MetricSource
     from mlguard_rules.service.settings import Settings
+    from mlguard_rules.service.state_store import Transact
 
-_LONGEST_NAP_SECONDS = 15.0
-_SAVE_RETRY_SECONDS = 5.0
+_MAX_WAIT_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
 
 
-class BusyError(Exception):
-    """So much was told in the last minute that more has to wait."""
-
-
 class Alerting:
-    """Evaluates rules, dispatches alerts, sends messages (a Collector).
+    """Evaluates rules, dispatches alerts and sends notifications (a Collector).
 
     Args:
-        settings: what to judge and whom to tell.
-        db: where alerts and letters are kept; read here, and written by `transact`.
+        settings: rules, routes and receivers.
+        db: with the stored state; read here, and written by `transact`.
         transact: runs a job on the database, in one transaction.
-        figures: what rules read.
+        metrics: called before each evaluation with the names of the samples that rules read. It
+            returns at least the metrics that have such samples. A metric that has not changed
+            since the last call may be the same object, which saves its evaluation; it must not
+            be changed afterwards.
         clock: epoch seconds.
 
     Attributes:
-        ledger: what is kept, and changes that wait to be.
-        outbox: messages that wait to be sent.
+        store: the stored state, and changes that are not saved yet.
+        queue: notifications that wait to be sent.
     """
 
     def __init__(
@@ -69,264 +63,203 @@ class Alerting:
         settings: Settings,
         db: Database,
         transact: Transact,
-        figures: Callable[[], Iterable[Metric]],
+        metrics: MetricSource,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self.ledger = Ledger(db, transact)
-        self._judge = Judge(settings, self.ledger, figures)
-        self._silences = Silences(self.ledger, settings.silences)
-        now = clock()
+        self.store = StateStore(db, transact)
+        self._evaluator = RuleEvaluator(settings, self.store, metrics)
+        self._silences = Silences(self.store, settings.silences)
+        groups = self.store.load("alert_group", GroupState, tuple[str, Labels])
         self._dispatcher = Dispatcher(
             settings.routes,
-            [alert for _, alert in self.ledger.take("told", Alert)],
-            {
-                GroupKey(route, labels): group
-                for (route, labels), group in self.ledger.take("group", Group, tuple[str, Labels])
-            },
-            now,
+            [alert for _, alert in self.store.load("dispatched_alert", Alert)],
+            {GroupKey(route, labels): group for (route, labels), group in groups},
+            clock(),
         )
-        self._save_soon = asyncio.Event()
-        self._wake = asyncio.Event()
-        self._changed = asyncio.Event()
-        self.outbox = Outbox(self.ledger, settings.urls, clock, self._save_soon.set)
-        self._handover: Handover | None = None
-        self._handing_over: asyncio.Task[None] | None = None
+        self._dispatch_soon = asyncio.Event()
+        self._reloaded = asyncio.Event()
+        self.queue = NotificationQueue(self.store, settings.urls, clock)
+        self._forwarder: AlertForwarder | None = None
         self._use_relay(settings)
-        self._news = News(self.ledger)
-        self._relayed: dict[str, Budget] = {}
-        self._save_errors = 0
+        self._relayed = RelayedGroups(self.store, self.queue)
 
     async def run(self) -> None:
-        """Go on until cancelled; what waits is kept."""
-        self.outbox.start()
-        jobs = (self._evaluate_for_ever(), self._dispatch_for_ever(), self._save_for_ever())
+        """Run until cancelled; what was not sent stays stored."""
+        self.queue.start()
+        jobs = (self._evaluate_periodically(), self._dispatch_when_due(), self.store.run())
         tasks = [asyncio.ensure_future(job) for job in jobs]
         try:
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self.outbox.stop()
-            await self.save()
+            closing = asyncio.create_task(self._close(tasks))
+            while not closing.done():
+                # a daemon may cancel again while a notification is still in flight
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(closing)
+
+    async def _close(self, tasks: Sequence[asyncio.Future[None]]) -> None:
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.queue.stop()
+        await self.store.save()
 
     def use(self, settings: Settings) -> None:
-        """Go on with other settings."""
+        """Use other settings."""
         self._settings = settings
-        self._judge.use(settings)
-        self.outbox.use(settings.urls)
+        self._evaluator.use(settings)
+        self.queue.use(settings.urls)
         self._silences.configured = settings.silences
         self._dispatcher.use(settings.routes)
         self._use_relay(settings)
-        self._changed.set()
-        self._wake.set()
+        self._reloaded.set()
+        self._dispatch_soon.set()
 
     def _use_relay(self, settings: Settings) -> None:
-        self._handover = Handover(settings.relay) if settings.relay else None
-        self.outbox.counted = ("relay",) if settings.relay else ()
+        self._forwarder = AlertForwarder(settings.relay) if settings.relay else None
+        self.queue.counted = ("relay",) if settings.relay else ()
 
-    async def _evaluate_for_ever(self) -> None:
+    async def _evaluate_periodically(self) -> None:
         while True:
-            self._changed.clear()
+            self._reloaded.clear()
             try:
                 await self.evaluate()
-            except Exception:  # a fault of ours must not end what else the process does
-                log.exception("alerts cannot be passed on")
+            except Exception:  # a fault here must not end the other jobs of the process
+                log.exception("alerts cannot be dispatched")
             interval = self._settings.interval
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(interval - self._clock() % interval):
-                    await self._changed.wait()
+                    await self._reloaded.wait()
 
     async def evaluate(self) -> None:
-        """Evaluate every rule, and pass on what fires."""
+        """Evaluate every rule, and dispatch or forward the alerts."""
         now = self._clock()
-        self._judge.evaluate(now)
-        told = self._judge.told(self._settings)
-        if self._handover is not None:
-            await self.save()
-            self._hand_over(self._handover, told, now)
+        self._evaluator.evaluate(now)
+        alerts = self._evaluator.to_send(self._settings)
+        if self._forwarder is not None:
+            await self.store.save()
+            self._forwarder.start(alerts, now, self._count_forwarded)
             return
-        # four intervals, as a process that is late has not resolved anything
-        expires_at = now + max(RESOLVE_SECONDS, 4 * self._settings.interval)
-        for alert in told:
+        # four intervals, as an evaluation that is late does not resolve alerts
+        expires_at = now + max(RESOLVE_TIMEOUT_SECONDS, 4 * self._settings.interval)
+        for alert in alerts:
             self._dispatcher.receive(alert, now, expires_at)
         await self.dispatch()
-        self._wake.set()
+        self._dispatch_soon.set()
 
-    def _hand_over(self, handover: Handover, told: list[Alert], now: float) -> None:
-        """Begin to hand alerts over, unless that is still under way: rules do not wait for it."""
-
-        async def hand_over() -> None:
-            taken = await handover.offer(told, now)
-            if taken is not None:
-                self.outbox.count("relay", "sent" if taken else "failed")
-
-        if self._handing_over is None or self._handing_over.done():
-            self._handing_over = asyncio.create_task(hand_over())
+    def _count_forwarded(self, outcome: str) -> None:
+        self.queue.count("relay", outcome)
 
     async def receive(self, alerts: Sequence[tuple[Alert, float | None]]) -> None:
-        """Take in alerts of others, each with when it is over unless it is told again.
+        """Receive alerts of other processes, each with the time at which it expires.
 
         Raises:
-            sqlite3.Error: they are not stored; the sender should try again.
+            sqlite3.Error: they are not stored; the sender should retry.
         """
         now = self._clock()
         for alert, expires_at in alerts:
             self._dispatcher.receive(alert, now, expires_at)
         await self._apply(self._dispatcher.take_changes(), strict=True)
-        self._wake.set()
+        self._dispatch_soon.set()
 
-    async def tell(self, alerts: Sequence[Alert], digest: str, omitted: int) -> None:
-        """Tell what another has already grouped; what was told in the last minutes is not repeated.
+    async def notify(self, alerts: Sequence[Alert], digest: str, omitted: int) -> None:
+        """Notify of a group that an Alertmanager has made, unless it is a duplicate.
 
         Args:
             alerts: firing and resolved ones.
-            digest: the same for the same news.
-            omitted: alerts of the group that are not among these.
+            digest: equal for duplicates.
+            omitted: number of alerts of the group that are not among these.
 
         Raises:
-            BusyError: a route has no message left in this minute; the sender should try again.
-            sqlite3.Error: it is not stored; the same.
+            BusyError: a route has reached its limit; the sender should retry.
+            sqlite3.Error: it is not stored; the sender should retry.
         """
         now = self._clock()
-        if not self._news.is_new(digest, now):
-            return
-        silenced = self._silences.test(now)
-        news = grouped(self._settings.routes, alerts, silenced, omitted)
-        # apart from that of the groups here, so that neither keeps the other waiting
-        budgets = [self._relayed.setdefault(told.route.name, Budget()) for told in news]
-        if any(budget.left(now) < 1 for budget in budgets):
-            raise BusyError
-        letters = []
-        for told in news:
-            message = compose(told, self._settings.links, now)
-            letters += self.outbox.write(told.route.receivers, message)
-        self._news.add(digest, now)
-        try:
-            await self.save(strict=True)
-        except (sqlite3.Error, OSError):
-            self._news.forget(digest)
-            for letter in letters:
-                self.ledger.put("letter", letter.id, None)
-            raise
-        for budget in budgets:
-            budget.spend(now, 1)
-        self.outbox.post(letters)
+        silenced = self._silences.predicate(now)
+        await self._relayed.notify(self._settings, alerts, digest, omitted, silenced, now)
 
-    async def _dispatch_for_ever(self) -> None:
+    async def _dispatch_when_due(self) -> None:
         while True:
-            nap = min(self._dispatcher.due_in(self._clock()), _LONGEST_NAP_SECONDS)
+            wait = min(self._dispatcher.seconds_until_due(self._clock()), _MAX_WAIT_SECONDS)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(nap):
-                    await self._wake.wait()
-            self._wake.clear()
+                async with asyncio.timeout(wait):
+                    await self._dispatch_soon.wait()
+            self._dispatch_soon.clear()
             try:
                 await self.dispatch()
             except Exception:
                 log.exception("alerts cannot be dispatched")
-                await asyncio.sleep(_SAVE_RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def dispatch(self) -> None:
-        """Tell what is due."""
+        """Queue notifications of the groups that are due."""
         now = self._clock()
-        await self._apply(self._dispatcher.step(now, self._silences.test(now)))
+        await self._apply(self._dispatcher.step(now, self._silences.predicate(now)))
 
-    async def _apply(self, step: Step, *, strict: bool = False) -> None:
-        """Keep what a step changed, then have its messages sent."""
-        for key, group in step.groups.items():
-            self.ledger.put("group", (key.route, key.labels), group)
-        for labels, alert in step.alerts.items():
-            self.ledger.put("told", labels, alert)
-        letters = []
-        for notification in step.notifications:
-            message = compose(notification, self._settings.links, self._clock())
-            letters += self.outbox.write(notification.route.receivers, message)
+    async def _apply(self, result: DispatchResult, *, strict: bool = False) -> None:
+        """Store what the dispatcher changed, then send notifications of the groups."""
+        for key, group in result.groups.items():
+            self.store.put("alert_group", (key.route, key.labels), group)
+        for labels, alert in result.alerts.items():
+            self.store.put("dispatched_alert", labels, alert)
+        queued = []
+        for due in result.due:
+            notification = render(due, self._settings.links, self._clock())
+            queued += self.queue.put(due.route.receivers, notification)
         try:
-            await self.save(strict=strict)
+            await self.store.save(strict=strict)
         finally:
-            # a database that refuses must not keep people from being told, perhaps of just that
-            self.outbox.post(letters)
-
-    async def save(self, *, strict: bool = False) -> None:
-        """Save what changed; what the database refuses is counted, and tried again.
-
-        Raises:
-            sqlite3.Error: it refused, where strict.
-        """
-        try:
-            await self.ledger.save()
-        except (sqlite3.Error, OSError) as error:
-            if not self._save_errors:
-                log.error("alerts cannot be stored, trying on: %s", error)  # noqa: TRY400
-            self._save_errors += 1
-            self._save_soon.set()
-            if strict:
-                raise
-
-    async def _save_for_ever(self) -> None:
-        while True:
-            await self._save_soon.wait()
-            self._save_soon.clear()
-            await self.save()
-            if self.ledger.unsaved:
-                await asyncio.sleep(_SAVE_RETRY_SECONDS)
-                self._save_soon.set()
+            # also if the database refuses, which may be what the notification is about
+            self.queue.send(queued)
 
     @property
     def silences(self) -> list[Silence]:
-        """Silences that are not over."""
+        """Silences that have not ended."""
         return self._silences.active(self._clock())
 
     @property
-    def hands_over(self) -> bool:
-        """Whether alerts go to a relay, which silences and sends."""
-        return self._handover is not None
+    def forwards(self) -> bool:
+        """Whether alerts are forwarded to a relay, which silences and sends them."""
+        return self._forwarder is not None
 
     async def add_silence(self, silence: Silence) -> Silence:
-        """Silence alerts; the silence with its id.
+        """Add a silence; return it with its id.
 
         Raises:
-            sqlite3.Error: it is not stored, and does not hold.
+            sqlite3.Error: it is not stored, and has no effect.
         """
-        made = self._silences.add(silence, self._clock())
+        added = self._silences.add(silence, self._clock())
         try:
-            await self.save(strict=True)
+            await self.store.save(strict=True)
         except (sqlite3.Error, OSError):
-            self._silences.end(made.id)
+            self._silences.remove(added.id)
             raise
-        return made
+        return added
 
-    async def end_silence(self, name: str) -> bool:
-        """End a silence; whether there was one of that id."""
-        if not self._silences.end(name):
+    async def end_silence(self, silence_id: str) -> bool:
+        """End a silence; return whether there was one of this id."""
+        if not self._silences.remove(silence_id):
             return False
-        await self.save()
-        self._wake.set()
+        await self.store.save()
+        self._dispatch_soon.set()
         return True
 
     @property
-    def active(self) -> list[ActiveAlert]:
-        """Alerts of the process's own rules that are pending or fire."""
-        return self._judge.active
+    def active(self) -> list[Alert]:
+        """Pending and firing alerts of the process's own rules."""
+        return self._evaluator.active
 
     @property
     def received(self) -> list[Alert]:
-        """Alerts of others that fire."""
-        own = {
-            alert.told(self._settings.labels, self._settings.source).labels for alert in self.active
-        }
-        return [
-            alert
-            for alert in self._dispatcher.alerts
-            if alert.ends_at is None and alert.labels not in own
-        ]
+        """Firing alerts of other processes."""
+        settings = self._settings
+        own = {a.to_send(settings.labels, settings.generator_url).labels for a in self.active}
+        return [a for a in self._dispatcher.alerts if not a.is_resolved and a.labels not in own]
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the alerts, and the figures of rules and messages."""
-        yield from self._judge.collect()
-        yield from self.outbox.collect()
-        families = Families((m.SAVE_ERRORS,))
-        families.add(m.SAVE_ERRORS, (), self._save_errors)
-        yield from families
+        """Yield the alerts, and the metrics of rules and notifications."""
+        yield from self._evaluator.collect()
+        yield from self.queue.collect()
+        yield from self.store.collect()

@@ -1,4 +1,4 @@
-"""HTTP: alerts and silences."""
+"""The HTTP API of alerts and silences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mlguard_rules.service.alerting import Alerting
 
-_LONGEST_SILENCE_DAYS = 366
+_MAX_SILENCE_DAYS = 366
 
 
 class _SilenceRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -28,10 +28,10 @@ class _SilenceRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AlertApi:
-    """Answers about alerts and silences.
+    """Handlers of the HTTP API.
 
     Args:
-        alerting: that they are of.
+        alerting: its alerts and silences.
         clock: epoch seconds.
     """
 
@@ -40,12 +40,12 @@ class AlertApi:
         self._clock = clock
 
     def routes(self) -> list[web.RouteDef]:
-        """The paths."""
+        """Return the routes."""
         return [
             web.get("/api/v1/alerts", self._alerts),
             web.get("/api/v1/silences", self._silences),
-            web.post("/api/v1/silences", self._silence),
-            web.delete("/api/v1/silences/{id}", self._unsilence),
+            web.post("/api/v1/silences", self._add_silence),
+            web.delete("/api/v1/silences/{id}", self._end_silence),
         ]
 
     async def _alerts(self, _: web.Request) -> web.Response:
@@ -53,65 +53,67 @@ class AlertApi:
         now = self._clock()
 
         def silenced(labels: dict[str, str]) -> bool:
-            return any(silence.holds(labels, now) for silence in silences)
+            return any(silence.matches(labels, now) for silence in silences)
 
-        told: list[dict[str, Any]] = [
+        alerts: list[dict[str, Any]] = [
             {
                 "labels": dict(alert.labels),
                 "annotations": dict(alert.annotations),
                 "state": alert.state.value,
                 "activeAt": rfc3339(alert.active_at),
-                "value": repr(alert.value),
+                "value": "NaN" if alert.value is None else repr(alert.value),
                 "silenced": silenced(dict(alert.labels)),
             }
             for alert in self._alerting.active
         ]
-        told += [
+        alerts += [
             {
                 "labels": dict(alert.labels),
                 "annotations": dict(alert.annotations),
                 "state": "firing",
-                "activeAt": rfc3339(alert.starts_at),
+                "activeAt": rfc3339(alert.active_at),
                 "silenced": silenced(dict(alert.labels)),
             }
             for alert in self._alerting.received
         ]
-        return web.json_response({"status": "success", "data": {"alerts": told}})
+        return web.json_response({"status": "success", "data": {"alerts": alerts}})
 
     async def _silences(self, _: web.Request) -> web.Response:
-        told = [_told(silence) for silence in self._alerting.silences]
-        return web.json_response({"status": "success", "data": told})
+        data = [_to_json(silence) for silence in self._alerting.silences]
+        return web.json_response({"status": "success", "data": data})
 
-    async def _silence(self, request: web.Request) -> web.Response:
-        if self._alerting.hands_over:
-            raise _problem(web.HTTPConflict, "alerts go to a relay; silence them there")
+    async def _add_silence(self, request: web.Request) -> web.Response:
+        if self._alerting.forwards:
+            raise _problem(web.HTTPConflict, "alerts are forwarded to a relay; silence them there")
         if request.content_type != "application/json":
             raise _problem(web.HTTPUnsupportedMediaType, "expected application/json")
         try:
-            asked = msgspec.json.decode(await request.read(), type=_SilenceRequest)
-            matchers = tuple(Matcher.parse(text) for text in asked.matchers)
+            body = msgspec.json.decode(await request.read(), type=_SilenceRequest)
+            matchers = tuple(Matcher.parse(text) for text in body.matchers)
         except RecursionError as error:
             raise _problem(web.HTTPBadRequest, "nested too deeply") from error
         except ValueError as error:
             raise _problem(web.HTTPBadRequest, str(error)) from error
-        ends = asked.ends_at if asked.ends_at.tzinfo else asked.ends_at.replace(tzinfo=UTC)
+        ends = body.ends_at if body.ends_at.tzinfo else body.ends_at.replace(tzinfo=UTC)
         seconds = ends.timestamp() - self._clock()
-        if not 0 < seconds <= _LONGEST_SILENCE_DAYS * 86_400:
+        if not 0 < seconds <= _MAX_SILENCE_DAYS * 86_400:
             raise _problem(web.HTTPBadRequest, "ends_at: expected a time within the next year")
-        made = Silence("", matchers, None, ends.timestamp(), asked.comment, asked.author)
+        silence = Silence("", matchers, None, ends.timestamp(), body.comment, body.author)
         try:
-            made = await self._alerting.add_silence(made)
+            silence = await self._alerting.add_silence(silence)
         except (sqlite3.Error, OSError) as error:
-            raise _problem(web.HTTPServiceUnavailable, "the database refused it") from error
-        return web.json_response({"status": "success", "data": _told(made)})
+            raise _problem(
+                web.HTTPServiceUnavailable, "the database refused the silence"
+            ) from error
+        return web.json_response({"status": "success", "data": _to_json(silence)})
 
-    async def _unsilence(self, request: web.Request) -> web.Response:
+    async def _end_silence(self, request: web.Request) -> web.Response:
         if not await self._alerting.end_silence(request.match_info["id"]):
             raise _problem(web.HTTPNotFound, "no silence of that id")
         return web.json_response({"status": "success"})
 
 
-def _told(silence: Silence) -> dict[str, Any]:
+def _to_json(silence: Silence) -> dict[str, Any]:
     return {
         "id": silence.id,
         "matchers": [str(matcher) for matcher in silence.matchers],

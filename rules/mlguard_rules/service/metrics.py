@@ -4,36 +4,52 @@ from __future__ import annotations
 
 from mlguard_common.metrics import MetricDefinition
 
-ALERTS = MetricDefinition("ALERTS", "gauge", "Alerts that are pending or firing; always 1.")
-ALERTS_FOR_STATE = MetricDefinition(
-    "ALERTS_FOR_STATE", "gauge", "When an alert's condition began to hold, epoch seconds."
+ALERTS = MetricDefinition(
+    "ALERTS",
+    "gauge",
+    "Pending and firing alerts of the embedded rule engine, one series per alert; always 1.",
 )
-RULES = MetricDefinition("mlguard_rules", "gauge", "Rules that are evaluated.", ())
+ALERTS_FOR_STATE = MetricDefinition(
+    "ALERTS_FOR_STATE",
+    "gauge",
+    "Epoch seconds at which the condition of a pending or firing alert began to hold.",
+)
+RULES = MetricDefinition(
+    "mlguard_rules", "gauge", "Alerting and recording rules that are evaluated.", ()
+)
 EVALUATIONS = MetricDefinition(
-    "mlguard_rule_evaluations_total", "counter", "Evaluations of all rules.", ()
+    "mlguard_rule_evaluations_total", "counter", "Completed evaluations of the whole rule set.", ()
 )
 EVALUATION_SECONDS = MetricDefinition(
-    "mlguard_rule_evaluation_seconds_total", "counter", "Time that evaluating took.", ()
+    "mlguard_rule_evaluation_seconds_total",
+    "counter",
+    "Seconds spent on evaluating the rule set, with the collection of the metrics it reads.",
+    (),
 )
 EVALUATION_FAILURES = MetricDefinition(
     "mlguard_rule_evaluation_failures_total",
     "counter",
-    "Evaluations of a rule that failed; its alerts stay as they are.",
+    "Evaluations of a single rule that failed; the rule's alerts keep their last state.",
     (),
 )
 NOTIFICATIONS = MetricDefinition(
     "mlguard_notifications_total",
     "counter",
-    "Attempts to send a message: sent, failed and to be tried again, or dropped.",
+    "Attempts to send a notification, by receiver and outcome: sent, failed (and retried), or"
+    " dropped.",
     ("receiver", "outcome"),
 )
 NOTIFICATIONS_PENDING = MetricDefinition(
-    "mlguard_notifications_pending", "gauge", "Messages that wait to be sent.", ("receiver",)
+    "mlguard_notifications_pending",
+    "gauge",
+    "Notifications that wait to be sent, by receiver.",
+    ("receiver",),
 )
-SAVE_ERRORS = MetricDefinition(
+STORE_ERRORS = MetricDefinition(
     "mlguard_alerting_store_errors_total",
     "counter",
-    "Changes of alerts and messages that the database refused, and that are tried again.",
+    "Failed attempts to store the state of alerts and notifications in the database; the changes"
+    " stay in memory and are stored with a later attempt.",
     (),
 )
 
@@ -46,6 +62,6 @@ METRICS = (
     EVALUATION_FAILURES,
     NOTIFICATIONS,
     NOTIFICATIONS_PENDING,
-    SAVE_ERRORS,
+    STORE_ERRORS,
 )
-"""All of them, in the order of exposition."""
+"""All metrics of this package, in the order of exposition."""

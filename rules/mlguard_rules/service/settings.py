@@ -1,4 +1,4 @@
-"""From the configuration to what alerting runs with."""
+"""Rules, routes and receivers, read from the configuration."""
 
 from __future__ import annotations
 
@@ -15,45 +15,44 @@ from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mlguard_rules.notify import NotifyConfig, RulesConfig
-    from mlguard_rules.notify.config import HandoverConfig
-    from mlguard_rules.rulefile import Group
+    from mlguard_rules.notify import NotifyConfig, RelayConfig, RulesConfig
+    from mlguard_rules.rulefile import RuleGroup
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What alerting runs with.
+    """Settings of alerting.
 
     Attributes:
         groups: rules.
         interval: seconds between evaluations.
-        routes: which alerts go where.
+        routes: in the order in which they are tried.
         urls: receiver -> its Apprise URL, a secret.
         silences: of the configuration.
-        relay: what alerts are handed to instead, None where they are not.
-        labels: added to alerts that are handed on.
-        links: put into messages.
-        source: address of this process, for who reads a handed over alert.
+        relay: to which alerts are forwarded instead, None if they are not.
+        labels: added to alerts that are dispatched or forwarded.
+        links: addresses in notifications.
+        generator_url: address of this process in alerts that are forwarded.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[RuleGroup, ...]
     interval: float
     routes: tuple[Route, ...]
     urls: Mapping[str, str]
     silences: tuple[Silence, ...]
-    relay: HandoverConfig | None
+    relay: RelayConfig | None
     labels: Mapping[str, str]
     links: Links
-    source: str
+    generator_url: str
 
     @staticmethod
     def configured(rules: RulesConfig, notify: NotifyConfig, bundled: Sequence[str]) -> Settings:
-        """Read what the configuration names.
+        """Read the rule files and secrets that a configuration names.
 
         Args:
-            rules: what is judged.
-            notify: who is told.
-            bundled: names of the bundled files that this process can judge.
+            rules: which rules are evaluated.
+            notify: receivers, routes and silences.
+            bundled: names of the bundled rule files that fit this process.
 
         Raises:
             ConfigError: a rule file or the file of a secret cannot be used.
@@ -64,7 +63,7 @@ class Settings:
             groups = [group for path in paths for group in load_rules(path)]
         except RuleFileError as error:
             raise ConfigError(str(error)) from error
-        _refuse_twins(groups)
+        _refuse_duplicates(groups)
         instance = {"instance": socket.gethostname()} if notify.relay else {}
         return Settings(
             groups=tuple(groups) if rules.enabled else (),
@@ -75,22 +74,22 @@ class Settings:
             relay=notify.relay,
             labels=instance | notify.labels,
             links=Links(notify.external_url or "", notify.runbook_base or ""),
-            source=notify.external_url or "",
+            generator_url=notify.external_url or "",
         )
 
 
-def _refuse_twins(groups: Sequence[Group]) -> None:
-    """Two rules of one identity would take each other's alerts."""
-    places: dict[str, str] = {}
+def _refuse_duplicates(groups: Sequence[RuleGroup]) -> None:
+    """Refuse two rules with the same identity, which would share their alerts."""
+    locations: dict[str, str] = {}
     for rule in [r for group in groups for r in group.rules if isinstance(r, AlertRule)]:
-        if rule.id in places:
+        if rule.id in locations:
             raise ConfigError(
-                f"rules.files: {rule.name} stands at {places[rule.id]} and at {rule.place};"
-                " expected each file once, under a name of its own"
+                f"rules.files: found {rule.name} at {locations[rule.id]} and at {rule.location},"
+                " expected each file once, with a file name of its own"
             )
-        places[rule.id] = rule.place
+        locations[rule.id] = rule.location
 
 
 def bundled_file(name: str) -> Path:
-    """A rule file that comes with the product."""
+    """Return the path of a bundled rule file."""
     return Path(str(files("mlguard_rules"))) / "bundled" / f"{name}.rules.yml"

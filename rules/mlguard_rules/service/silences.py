@@ -1,65 +1,54 @@
-"""The silences that hold: of the configuration, and of people."""
+"""The silences of the configuration and of users."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from mlguard_rules.notify import Matcher, Silence
+from mlguard_rules.notify import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mlguard_rules.service.ledger import Ledger
-
-
-log = logging.getLogger(__name__)
+    from mlguard_rules.service.state_store import StateStore
 
 
 class Silences:
-    """Keeps silences until they are over.
+    """Keeps silences until they end.
 
     Args:
-        ledger: where those of people are kept.
+        store: where those of users are kept.
         configured: those of the configuration.
     """
 
-    def __init__(self, ledger: Ledger, configured: tuple[Silence, ...]) -> None:
-        self._ledger = ledger
-        self._set = {silence.id: silence for _, silence in ledger.take("silence", Silence)}
+    def __init__(self, store: StateStore, configured: tuple[Silence, ...]) -> None:
+        self._store = store
+        self._by_id = {silence.id: silence for _, silence in store.load("silence", Silence)}
         self.configured = configured
-        for silence in list(self._set.values()):
-            try:
-                for matcher in silence.matchers:
-                    Matcher.parse(str(matcher))
-            except ValueError as error:
-                log.error("silence %s is ended: %s", silence.id, error)  # noqa: TRY400
-                self.end(silence.id)
 
     def active(self, now: float) -> list[Silence]:
-        """Those that are not over."""
-        every = (*self.configured, *self._set.values())
-        return [silence for silence in every if not silence.is_over(now)]
+        """Return those that have not ended, also those that have not started."""
+        silences = (*self.configured, *self._by_id.values())
+        return [silence for silence in silences if not silence.is_expired(now)]
 
-    def test(self, now: float) -> Callable[[Mapping[str, str]], bool]:
-        """Tells of labels whether an alert with them is silenced now."""
+    def predicate(self, now: float) -> Callable[[Mapping[str, str]], bool]:
+        """Return a function that says of labels whether an alert with them is silenced now."""
         active = self.active(now)
-        return lambda labels: any(silence.holds(labels, now) for silence in active)
+        return lambda labels: any(silence.matches(labels, now) for silence in active)
 
     def add(self, silence: Silence, now: float) -> Silence:
-        """Keep one more; it with its id."""
-        for old in [name for name, kept in self._set.items() if kept.is_over(now)]:
-            self.end(old)
+        """Add a silence; return it with its id."""
+        for old in [name for name, kept in self._by_id.items() if kept.is_expired(now)]:
+            self.remove(old)
         silence = replace(silence, id=uuid4().hex[:12])
-        self._set[silence.id] = silence
-        self._ledger.put("silence", silence.id, silence)
+        self._by_id[silence.id] = silence
+        self._store.put("silence", silence.id, silence)
         return silence
 
-    def end(self, name: str) -> bool:
-        """End one; whether there was one of that id."""
-        if self._set.pop(name, None) is None:
+    def remove(self, silence_id: str) -> bool:
+        """Remove a silence; return whether there was one of this id."""
+        if self._by_id.pop(silence_id, None) is None:
             return False
-        self._ledger.put("silence", name, None)
+        self._store.put("silence", silence_id, None)
         return True

@@ -1,4 +1,4 @@
-"""The functions that templates may call, with the results that Prometheus gives.
+"""The functions of templates, with the results that Prometheus gives.
 
 Source: prometheus/template/template.go, and Go's fmt for printf.
 """
@@ -19,31 +19,31 @@ _LARGE = ("k", "M", "G", "T", "P", "E", "Z", "Y")
 _SMALL = ("m", "u", "n", "p", "f", "a", "z", "y")
 _BINARY = ("ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi")
 _VERB = re.compile(r"%([-+# 0]*)(\d*)(?:\.(\d*))?([a-zA-Z%])")
-_MANY = 99
+_UNLIMITED = 99
 
 
-class Found(NamedTuple):
-    """One of a query's results."""
+class QuerySample(NamedTuple):
+    """One result of a query."""
 
     labels: Mapping[str, str]
     value: float
 
 
 class Function(NamedTuple):
-    """A function and how many arguments it takes."""
+    """A function, and the least and greatest number of its arguments."""
 
     apply: Callable[..., object]
     arguments: tuple[int, int] = (1, 1)
 
     @property
-    def told_arguments(self) -> str:
-        """The number in words."""
+    def arguments_text(self) -> str:
+        """The number of arguments, for an error."""
         low, high = self.arguments
-        return f"{low} or more arguments" if high == _MANY else f"{low} arguments"
+        return f"{low} or more arguments" if high == _UNLIMITED else f"{low} arguments"
 
 
 def go_string(value: object) -> str:
-    """A value as Go prints it with %v."""
+    """Return a value as Go formats it with %v."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
@@ -62,7 +62,7 @@ def _special(value: float) -> str | None:
 
 
 def _shortest(value: float) -> str:
-    """The fewest digits that name the number; an exponent below -4 or from 6 on is written out."""
+    """Return the fewest digits that identify a number, with an exponent below -4 or from 6 on."""
     special = _special(value)
     if special:
         return special
@@ -79,7 +79,7 @@ def _shortest(value: float) -> str:
 
 
 def _digits(value: float) -> tuple[str, int]:
-    """The significant digits of a number, and the exponent of the first."""
+    """Return the significant digits of a number, and the exponent of the first one."""
     if value == 0:
         return "0", 0
     mantissa, _, exponent = f"{abs(value):.17e}".partition("e")
@@ -104,7 +104,7 @@ def _four(value: float) -> str:
 
 
 def _scaled(value: float, steps: Sequence[str], factor: float) -> tuple[float, str]:
-    """A number at or above one brought under the factor, or one below one brought to it."""
+    """Return a number scaled by powers of the factor until its prefix fits, and the prefix."""
     prefix = ""
     for step in steps:
         if (abs(value) < factor) if factor > 1 else (abs(value) >= 1):
@@ -114,7 +114,7 @@ def _scaled(value: float, steps: Sequence[str], factor: float) -> tuple[float, s
 
 
 def humanize(raw: object) -> str:
-    """Four digits with a metric prefix."""
+    """Return four digits with a metric prefix."""
     value = _number(raw)
     if value == 0 or not math.isfinite(value):
         return _four(value)
@@ -126,7 +126,7 @@ def humanize(raw: object) -> str:
 
 
 def humanize1024(raw: object) -> str:
-    """Four digits with a binary prefix."""
+    """Return four digits with a binary prefix."""
     value = _number(raw)
     if abs(value) <= 1 or not math.isfinite(value):
         return _four(value)
@@ -135,12 +135,12 @@ def humanize1024(raw: object) -> str:
 
 
 def humanize_percentage(raw: object) -> str:
-    """A ratio in percent."""
+    """Return a ratio in percent."""
     return _four(_number(raw) * 100) + "%"
 
 
 def humanize_duration(raw: object) -> str:  # noqa: PLR0911 - one for each magnitude
-    """Seconds as days, hours, minutes and seconds."""
+    """Return seconds as days, hours, minutes and seconds."""
     value = _number(raw)
     if not math.isfinite(value):
         return _four(value)
@@ -163,18 +163,18 @@ def humanize_duration(raw: object) -> str:  # noqa: PLR0911 - one for each magni
 
 
 def humanize_timestamp(raw: object) -> str:
-    """Epoch seconds as a moment in UTC."""
+    """Return epoch seconds as a time in UTC."""
     value = _number(raw)
     if not math.isfinite(value):
         return _four(value)
     milliseconds = int(value * 1000)
-    moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    time = datetime.fromtimestamp(milliseconds // 1000, UTC)
     fraction = f".{milliseconds % 1000:03d}".rstrip("0").rstrip(".")
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
+    return f"{time:%Y-%m-%d %H:%M:%S}{fraction} +0000 UTC"
 
 
 def printf(pattern: object, *values: object) -> str:
-    """Go's Sprintf, with the verbs s q v d f e g t."""
+    """Return what Go's Sprintf returns, for the verbs s q v d f e g t."""
     rest = list(values)
 
     def formatted(found: re.Match[str]) -> str:
@@ -225,28 +225,28 @@ def _verb(  # noqa: PLR0911 - one for each verb
     return f"%!{verb}({kind}={go_string(value)})"
 
 
-def _first(found: Any) -> Found:
+def _first(found: Any) -> QuerySample:
     if not isinstance(found, list):
-        raise TypeError("expected what query gives")
+        raise TypeError("expected the result of query")
     if not found:
         raise ValueError("first() called on vector with no elements")
     return found[0]  # type: ignore[no-any-return]
 
 
 def _value(found: Any) -> float:
-    if not isinstance(found, Found):
-        raise TypeError("expected what first gives")
+    if not isinstance(found, QuerySample):
+        raise TypeError("expected the result of first")
     return found.value
 
 
 def _label(name: Any, found: Any) -> str:
-    if not isinstance(found, Found):
-        raise TypeError("expected what first gives")
+    if not isinstance(found, QuerySample):
+        raise TypeError("expected the result of first")
     return found.labels.get(name, "")
 
 
 def _or(*values: object) -> object:
-    """The first that is not empty or zero, else the last."""
+    """Return the first value that is not empty or zero, else the last one."""
     return next((value for value in values if value), values[-1])
 
 
@@ -260,14 +260,14 @@ FUNCTIONS: dict[str, Function] = {
     "humanizePercentage": Function(humanize_percentage),
     "humanizeDuration": Function(humanize_duration),
     "humanizeTimestamp": Function(humanize_timestamp),
-    "printf": Function(printf, (1, _MANY)),
+    "printf": Function(printf, (1, _UNLIMITED)),
     "query": Function(lambda text: text),
     "first": Function(_first),
     "value": Function(_value),
     "label": Function(_label, (2, 2)),
-    "or": Function(_or, (1, _MANY)),
+    "or": Function(_or, (1, _UNLIMITED)),
     "title": Function(_title),
     "toUpper": Function(lambda text: str(text).upper()),
     "toLower": Function(lambda text: str(text).lower()),
 }
-"""The functions by name; `query` is evaluated with the alert's context."""
+"""The functions by name; `query` is evaluated by the context instead."""

@@ -1,4 +1,4 @@
-"""From text to a template."""
+"""Parses templates."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import re
 from typing import NamedTuple
 
+from mlguard_rules.errors import TemplateError
 from mlguard_rules.templates.functions import FUNCTIONS
-from mlguard_rules.templates.model import Call, Literal, Node, Template, TemplateError, Variable
+from mlguard_rules.templates.template import Call, Literal, Node, Template, Variable
 
 _ACTION = re.compile(r"\{\{(-(?=\s))?(.*?)((?<=\s)-)?\}\}", re.DOTALL)
 _TOKEN = re.compile(
@@ -30,10 +31,10 @@ class _Token(NamedTuple):
 
 
 def parse(source: str) -> Template:
-    """Read a template.
+    """Parse a template.
 
     Raises:
-        TemplateError: it cannot be read, or uses what is not supported.
+        TemplateError: it cannot be parsed, or uses what is not supported.
     """
     parts: list[str | Node] = []
     end, trim = 0, False
@@ -147,5 +148,5 @@ def _call(name: str, arguments: tuple[Node, ...]) -> Call:
         raise TemplateError(f"{name} is not supported; these are: {known}")
     low, high = function.arguments
     if not low <= len(arguments) <= high:
-        raise TemplateError(f"{name} takes {function.told_arguments}, not {len(arguments)}")
+        raise TemplateError(f"{name} takes {function.arguments_text}, not {len(arguments)}")
     return Call(name, arguments)

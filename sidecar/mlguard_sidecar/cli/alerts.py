@@ -1,4 +1,4 @@
-"""`mlguard alerts`: what fires, and who is told."""
+"""`mlguard alerts`: active alerts, silences and test notifications."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ import click
 import msgspec
 
 from mlguard_common.config import ConfigError, Duration, load_config
-from mlguard_rules.courier import carry
-from mlguard_rules.notify import DeliveryError, Matcher, Message, NotifyConfig
+from mlguard_rules.apprise_worker import send
+from mlguard_rules.errors import SendError
+from mlguard_rules.notify import Matcher, Notification, NotifyConfig
 from mlguard_sidecar.cli.table import table
 
 _URL = click.option(
@@ -31,24 +32,24 @@ _URL = click.option(
     callback=lambda _context, _option, url: url.rstrip("/"),
 )
 _SHORT, _LONG = 40, 120
-"""Characters of a cell of a table."""
+"""Maximal characters of a cell of a table."""
 
-_TEST = Message(
+_TEST = Notification(
     "[INFO] ML Guard: a test message",
-    "**This is a test.**  \nWhoever reads it will also read the alerts of ML Guard.",
+    "**This is a test.**  \nAlerts of ML Guard will be sent here too.",
     "info",
 )
 
 
 class _Notify(msgspec.Struct):
-    """What the configurations of all daemons have in common."""
+    """The part that the configurations of all daemons have in common."""
 
     notify: NotifyConfig = NotifyConfig()
 
 
 @click.group()
 def alerts() -> None:
-    """What fires, and who is told."""
+    """List and silence alerts; send test notifications."""
 
 
 @alerts.command("list")
@@ -82,10 +83,10 @@ def _list_silences(url: str) -> None:
 
 @alerts.command("silence")
 @click.argument("matchers", nargs=-1, metavar="MATCHER...")
-@click.option("--for", "duration", metavar="DURATION", help="For so long: 30m, 2h, 7d.")
-@click.option("--until", metavar="TIME", help="Until 2026-01-31T18:00, in UTC.")
-@click.option("--comment", default="", help="Why.")
-@click.option("--end", "ended", metavar="ID", help="End a silence.")
+@click.option("--for", "duration", metavar="DURATION", help="Duration of the silence: 30m, 2h, 7d.")
+@click.option("--until", metavar="TIME", help="End of the silence: 2026-01-31T18:00, in UTC.")
+@click.option("--comment", default="", help="Reason of the silence.")
+@click.option("--end", "silence_id", metavar="ID", help="End a silence.")
 @_URL
 def alerts_silence(
     *,
@@ -93,13 +94,13 @@ def alerts_silence(
     duration: str | None,
     until: str | None,
     comment: str,
-    ended: str | None,
+    silence_id: str | None,
     url: str,
 ) -> None:
-    """Tell nobody of alerts that all MATCHERS hold for: feature=age severity!=critical."""
-    if ended is not None:
-        _ask(f"{url}/api/v1/silences/{urllib.parse.quote(ended, safe='')}", method="DELETE")
-        click.echo(f"silence {ended} is ended")
+    """Silence alerts that all MATCHERS match, such as: feature=age severity!=critical."""
+    if silence_id is not None:
+        _ask(f"{url}/api/v1/silences/{urllib.parse.quote(silence_id, safe='')}", method="DELETE")
+        click.echo(f"silence {silence_id} is ended")
         return
     if not matchers:
         _fail("name at least one matcher, such as feature=age")
@@ -115,16 +116,21 @@ def alerts_silence(
         "comment": comment,
         "author": _user(),
     }
-    made = _ask(f"{url}/api/v1/silences", body)["data"]
-    until = _short(made["ends_at"])
-    click.echo(f"silence {made['id']} until {until}: {' '.join(made['matchers'])}")
+    silence = _ask(f"{url}/api/v1/silences", body)["data"]
+    until = _short(silence["ends_at"])
+    click.echo(f"silence {silence['id']} until {until}: {' '.join(silence['matchers'])}")
 
 
 @alerts.command("test-notify")
-@click.option("--config", required=True, type=click.Path(path_type=Path), help="The configuration.")
-@click.option("--receiver", "only", metavar="NAME", help="Only to this one.")
+@click.option(
+    "--config",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Configuration file of the daemon.",
+)
+@click.option("--receiver", "only", metavar="NAME", help="Send to this receiver only.")
 def alerts_test_notify(*, config: Path, only: str | None) -> None:
-    """Send a test message to the receivers of a configuration."""
+    """Send a test notification to the receivers of a configuration."""
     try:
         receivers = load_config(config, _Notify).notify.receivers
         chosen = {r.name: r.read_url() for r in receivers if only in (None, r.name)}
@@ -136,8 +142,8 @@ def alerts_test_notify(*, config: Path, only: str | None) -> None:
     failed = False
     for name, url in chosen.items():
         try:
-            asyncio.run(carry(url, _TEST))
-        except DeliveryError as error:
+            asyncio.run(send(url, _TEST))
+        except SendError as error:
             click.echo(f"{name}: not sent: {error}", err=True)
             failed = True
         else:
@@ -150,12 +156,12 @@ def _end(duration: str | None, until: str | None) -> datetime:
         raise ValueError("give the end with either --for or --until")
     if duration is not None:
         return datetime.fromtimestamp(time.time() + Duration(duration).seconds, UTC)
-    moment = datetime.fromisoformat(str(until))
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    end = datetime.fromisoformat(str(until))
+    return end if end.tzinfo else end.replace(tzinfo=UTC)
 
 
 def _ask(url: str, body: object = None, method: str | None = None) -> Any:
-    """What a daemon answers in JSON; a refusal ends the command."""
+    """Return the JSON that a daemon answers; an error ends the command."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(  # noqa: S310 - the user names it
         url, data, {"Content-Type": "application/json"}, method=method
@@ -170,29 +176,29 @@ def _ask(url: str, body: object = None, method: str | None = None) -> Any:
             reason = f"HTTP {error.code}"
         _fail(f"{url}: {reason}")
     except (OSError, ValueError, http.client.HTTPException) as error:
-        _fail(f"nobody answers at {url}: {error}")
+        _fail(f"no answer from {url}: {error}")
 
 
 def _user() -> str:
-    """The name of who asks; in a container it may have none, and is told by its number."""
+    """Return the name of the user, or its number if it has no name, as in a container."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
 
 
-def _plain(text: str, most: int | None = None) -> str:
-    """A text of others on one line, cut to so many characters; a terminal obeys nothing in it."""
+def _plain(text: str, max_length: int | None = None) -> str:
+    """Return a foreign text on one line, shortened, without control characters."""
     shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most]
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:max_length]
     )
-    if most is None or max(len(text), len(shown)) <= most:
+    if max_length is None or max(len(text), len(shown)) <= max_length:
         return shown
-    return shown[: most - 1] + "…"
+    return shown[: max_length - 1] + "…"
 
 
-def _short(moment: str | None) -> str:
-    return "-" if moment is None else f"{moment[:10]} {moment[11:16]} UTC"
+def _short(time: str | None) -> str:
+    return "-" if time is None else f"{time[:10]} {time[11:16]} UTC"
 
 
 def _fail(text: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""`mlguard rules`: files of rules, before they are used."""
+"""`mlguard rules`: check, test and explain alert rules."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import click
 
 from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
 from mlguard_rules.ruletest import load_tests, run
-from mlguard_rules.runbook import sections
+from mlguard_rules.runbook import runbook_sections
 
 
 @click.group()
 def rules() -> None:
-    """Check and test files of alert rules."""
+    """Check, test and explain alert rules."""
 
 
 @rules.command("check")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def rules_check(*, files: tuple[Path, ...]) -> None:
-    """Tell whether the embedded engine can evaluate the rules of FILES."""
+    """Check that the embedded engine can evaluate the rules of FILES."""
     failed = False
     for file in files:
         try:
@@ -31,17 +31,17 @@ def rules_check(*, files: tuple[Path, ...]) -> None:
             click.echo(f"mlguard: {error}", err=True)
             failed = True
             continue
-        every = [rule for group in groups for rule in group.rules]
-        alerts = sum(isinstance(rule, AlertRule) for rule in every)
-        click.echo(f"{file}: {alerts} alerts, {len(every) - alerts} recording rules, all usable")
+        loaded = [rule for group in groups for rule in group.rules]
+        alerts = sum(isinstance(rule, AlertRule) for rule in loaded)
+        click.echo(f"{file}: {alerts} alerts, {len(loaded) - alerts} recording rules, all usable")
     sys.exit(1 if failed else 0)
 
 
 @rules.command("explain")
 @click.argument("alert")
 def rules_explain(*, alert: str) -> None:
-    """Tell what a bundled ALERT means and what to do, such as MLGuardFeatureDrift."""
-    known = sections()
+    """Print the runbook of a bundled ALERT, such as MLGuardFeatureDrift."""
+    known = runbook_sections()
     found = next((name for name in known if name.lower() == alert.lower()), None)
     if found is None:
         near = difflib.get_close_matches(alert, known, n=3, cutoff=0.4) or sorted(known)
@@ -54,7 +54,9 @@ def rules_explain(*, alert: str) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def rules_test(*, files: tuple[Path, ...]) -> None:
     """Run promtool's unit tests of rules in FILES with the embedded engine."""
-    logging.getLogger("mlguard_rules").addHandler(logging.NullHandler())  # told as a difference
+    logging.getLogger("mlguard_rules").addHandler(
+        logging.NullHandler()
+    )  # it is reported as a failed check
     failed = False
     for file in files:
         try:

@@ -3,7 +3,7 @@
 import os
 import sys
 
-if "mlguard_rules.courier" in sys.orig_argv and "MLGUARD_TEST_SLACK" in os.environ:
+if "mlguard_rules.apprise_worker" in sys.orig_argv and "MLGUARD_TEST_SLACK" in os.environ:
     from apprise.plugins.slack import NotifySlack
 
     NotifySlack.webhook_url = os.environ["MLGUARD_TEST_SLACK"]

@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from mlguard_rules.alerting import Engine, State
+from mlguard_rules.alert import State
+from mlguard_rules.alerting import RuleManager
 from mlguard_rules.rulefile import load_rules
 
 NOW = 1_800_000_000.0
@@ -31,23 +32,23 @@ def x(value: float, **labels: str):
     return {"x": [(tuple(sorted(labels.items())), value)]}
 
 
-def states(engine):
-    return {alert.state for alert in engine.alerts}
+def states(manager):
+    return {alert.state for alert in manager.alerts}
 
 
-def run(engine, begin, seconds, snapshot):
+def run(manager, begin, seconds, snapshot):
     now = begin
     while now < begin + seconds:
-        engine.evaluate(now, snapshot)
+        manager.evaluate(now, snapshot)
         now += STEP
     return now
 
 
 def test_pending_goes_on_after_a_restart_where_it_was(rules):
-    engine = Engine(rules(HIGH), STEP)
-    now = run(engine, NOW, 4 * 60, x(2))
-    assert states(engine) == {State.PENDING}
-    after = Engine(rules(HIGH), STEP, engine.alerts, last=now - STEP)
+    manager = RuleManager(rules(HIGH), STEP)
+    now = run(manager, NOW, 4 * 60, x(2))
+    assert states(manager) == {State.PENDING}
+    after = RuleManager(rules(HIGH), STEP, manager.alerts, last=now - STEP)
     again = now + 3600
     after.evaluate(again, x(2))
     assert states(after) == {State.PENDING}, "time while it was down does not count"
@@ -58,63 +59,63 @@ def test_pending_goes_on_after_a_restart_where_it_was(rules):
 
 
 def test_firing_goes_on_after_a_restart_and_keeps_its_beginning(rules):
-    engine = Engine(rules(HIGH), STEP)
-    now = run(engine, NOW, 6 * 60, x(2))
-    after = Engine(rules(HIGH), STEP, engine.alerts, last=now - STEP)
-    tick = after.evaluate(now + 7200, x(3))
-    assert tick.changed == []
+    manager = RuleManager(rules(HIGH), STEP)
+    now = run(manager, NOW, 6 * 60, x(2))
+    after = RuleManager(rules(HIGH), STEP, manager.alerts, last=now - STEP)
+    result = after.evaluate(now + 7200, x(3))
+    assert result.changed == []
     (alert,) = after.alerts
     assert (alert.state, alert.active_at, alert.value) == (State.FIRING, NOW, 3)
 
 
 @pytest.mark.parametrize("jump", [3600.0, -3600.0])
 def test_a_jump_of_the_clock_counts_for_nothing(rules, jump):
-    engine = Engine(rules(HIGH), STEP)
-    now = run(engine, NOW, 4 * 60, x(2)) + jump
-    now = run(engine, now, 60, x(2))
-    assert states(engine) == {State.PENDING}
-    now = run(engine, now, 30, x(2))
-    assert states(engine) == {State.FIRING}
-    (alert,) = engine.alerts
+    manager = RuleManager(rules(HIGH), STEP)
+    now = run(manager, NOW, 4 * 60, x(2)) + jump
+    now = run(manager, now, 60, x(2))
+    assert states(manager) == {State.PENDING}
+    now = run(manager, now, 30, x(2))
+    assert states(manager) == {State.FIRING}
+    (alert,) = manager.alerts
     assert alert.active_at <= now
-    now = run(engine, now - jump, STEP, x(2))
-    assert states(engine) == {State.FIRING}
-    engine.evaluate(now, x(0))
-    assert states(engine) == {State.RESOLVED}
+    now = run(manager, now - jump, STEP, x(2))
+    assert states(manager) == {State.FIRING}
+    manager.evaluate(now, x(0))
+    assert states(manager) == {State.RESOLVED}
 
 
-def test_resolved_alerts_are_told_for_a_quarter_of_an_hour(rules):
-    engine = Engine(rules(HIGH.replace("5m", "0s")), STEP)
-    now = run(engine, NOW, STEP, x(2))
-    run(engine, now, 15 * 60 + STEP, x(0))
-    assert states(engine) == {State.RESOLVED}
-    tick = engine.evaluate(now + 15 * 60 + STEP, x(0))
-    assert engine.alerts == []
-    assert len(tick.gone) == 1
+def test_resolved_alerts_are_sent_for_a_quarter_of_an_hour(rules):
+    manager = RuleManager(rules(HIGH.replace("5m", "0s")), STEP)
+    now = run(manager, NOW, STEP, x(2))
+    run(manager, now, 15 * 60 + STEP, x(0))
+    assert states(manager) == {State.RESOLVED}
+    result = manager.evaluate(now + 15 * 60 + STEP, x(0))
+    assert manager.alerts == []
+    assert len(result.removed) == 1
 
 
-def test_a_rule_that_fails_changes_nothing_and_is_told_once(rules, caplog):
-    engine = Engine(rules("- alert: Twice\n  expr: x + on (a) y"), STEP)
+def test_a_rule_that_fails_changes_nothing_and_is_reported_once(rules, caplog):
+    manager = RuleManager(rules("- alert: Twice\n  expr: x + on (a) y"), STEP)
     one = {"x": [((("a", "1"),), 1.0)], "y": [((("a", "1"),), 1.0)]}
     two = one | {"y": [((("a", "1"), ("b", "1")), 1.0), ((("a", "1"), ("b", "2")), 1.0)]}
-    engine.evaluate(NOW, one)
+    manager.evaluate(NOW, one)
     with caplog.at_level(logging.WARNING):
-        now = run(engine, NOW + STEP, 60, two)
-    assert states(engine) == {State.FIRING}
-    assert engine.failures == 4
+        now = run(manager, NOW + STEP, 60, two)
+    assert states(manager) == {State.FIRING}
+    assert manager.failures == 4
     assert len(caplog.records) == 1
-    engine.evaluate(now, {})
-    assert states(engine) == {State.RESOLVED}
+    manager.evaluate(now, {})
+    assert states(manager) == {State.RESOLVED}
 
 
 def test_a_broken_template_is_marked_and_loses_no_alert(rules, caplog):
     broken = (
         '- alert: B\n  expr: x\n  annotations: {summary: "{{ query `none` | first | value }}!"}'
     )
-    engine = Engine(rules(broken), STEP)
+    manager = RuleManager(rules(broken), STEP)
     with caplog.at_level(logging.WARNING):
-        run(engine, NOW, 60, x(1, model="m"))
-    (alert,) = engine.alerts
+        run(manager, NOW, 60, x(1, model="m"))
+    (alert,) = manager.alerts
     assert alert.state is State.FIRING
     (pair,) = alert.annotations
     assert pair[1].startswith("<error expanding template: first: ")
@@ -122,28 +123,28 @@ def test_a_broken_template_is_marked_and_loses_no_alert(rules, caplog):
 
 
 def test_labels_that_collide_are_an_error_not_a_lost_alert(rules):
-    engine = Engine(rules("- alert: C\n  expr: x\n  labels: {model: same}"), STEP)
-    engine.evaluate(NOW, {"x": [((("model", "a"),), 1.0), ((("model", "b"),), 1.0)]})
-    assert engine.failures == 1
-    assert engine.alerts == []
+    manager = RuleManager(rules("- alert: C\n  expr: x\n  labels: {model: same}"), STEP)
+    manager.evaluate(NOW, {"x": [((("model", "a"),), 1.0), ((("model", "b"),), 1.0)]})
+    assert manager.failures == 1
+    assert manager.alerts == []
 
 
 def test_an_alert_whose_rule_is_taken_away_is_resolved(rules):
-    engine = Engine(rules(HIGH.replace("5m", "0s")), STEP)
-    engine.evaluate(NOW, x(2))
-    engine.use(rules("- alert: Other\n  expr: x > 5"), STEP)
-    engine.evaluate(NOW + STEP, x(2))
-    assert states(engine) == {State.RESOLVED}
+    manager = RuleManager(rules(HIGH.replace("5m", "0s")), STEP)
+    manager.evaluate(NOW, x(2))
+    manager.use(rules("- alert: Other\n  expr: x > 5"), STEP)
+    manager.evaluate(NOW + STEP, x(2))
+    assert states(manager) == {State.RESOLVED}
 
 
 def test_a_range_that_begins_anew_resolves_nothing_by_its_silence(rules):
     errors = "- alert: E\n  expr: increase(x[5m]) > 0"
-    engine = Engine(rules(errors), STEP)
+    manager = RuleManager(rules(errors), STEP)
     now = NOW
     for i in range(8):
-        now = run(engine, now, STEP, x(i))
-    assert states(engine) == {State.FIRING}
-    after = Engine(rules(errors), STEP, engine.alerts, last=now - STEP)
+        now = run(manager, now, STEP, x(i))
+    assert states(manager) == {State.FIRING}
+    after = RuleManager(rules(errors), STEP, manager.alerts, last=now - STEP)
     now = run(after, now, 5 * 60, x(8))
     assert states(after) == {State.FIRING}
     run(after, now, 30, x(8))
@@ -151,38 +152,38 @@ def test_a_range_that_begins_anew_resolves_nothing_by_its_silence(rules):
 
 
 def test_a_range_that_has_grown_since_an_alert_began_may_resolve_it(rules):
-    engine = Engine(rules("- alert: E\n  expr: increase(x[1h]) > 28"), STEP)
-    now = run(engine, NOW, STEP, x(100))
-    now = run(engine, now, STEP, x(120))
-    assert states(engine) == {State.FIRING}, "two samples are stretched to 30"
-    run(engine, now, STEP, x(120))
-    assert states(engine) == {State.RESOLVED}
+    manager = RuleManager(rules("- alert: E\n  expr: increase(x[1h]) > 28"), STEP)
+    now = run(manager, NOW, STEP, x(100))
+    now = run(manager, now, STEP, x(120))
+    assert states(manager) == {State.FIRING}, "two samples are stretched to 30"
+    run(manager, now, STEP, x(120))
+    assert states(manager) == {State.RESOLVED}
 
 
 def test_recording_rules_feed_the_rules_behind_them(rules):
-    engine = Engine(
+    manager = RuleManager(
         rules(
             "- record: r\n  expr: sum by (a) (x)\n  labels: {k: v}",
             "- alert: R\n  expr: r > 2",
         ),
         STEP,
     )
-    engine.evaluate(NOW, {"x": [((("a", "1"), ("b", str(i))), 1.0) for i in range(3)]})
-    (alert,) = engine.alerts
+    manager.evaluate(NOW, {"x": [((("a", "1"), ("b", str(i))), 1.0) for i in range(3)]})
+    (alert,) = manager.alerts
     assert dict(alert.labels) == {"alertname": "R", "a": "1", "k": "v"}
 
 
 def test_an_empty_label_of_a_recording_rule_takes_the_label_away(rules):
-    engine = Engine(
+    manager = RuleManager(
         rules("- record: r\n  expr: x\n  labels: {a: ''}", "- alert: R\n  expr: r"), STEP
     )
-    engine.evaluate(NOW, x(1, a="1", b="2"))
-    (alert,) = engine.alerts
+    manager.evaluate(NOW, x(1, a="1", b="2"))
+    (alert,) = manager.alerts
     assert dict(alert.labels) == {"alertname": "R", "b": "2"}
 
 
-def test_a_rule_that_fails_is_told_once_also_where_its_twin_does_not(rules, caplog):
-    engine = Engine(
+def test_a_rule_that_fails_is_reported_once_also_where_its_twin_does_not(rules, caplog):
+    manager = RuleManager(
         rules(
             "- alert: T\n  expr: x + on (a) y\n  labels: {severity: a}",
             "- alert: T\n  expr: x\n  labels: {severity: b}",
@@ -191,6 +192,6 @@ def test_a_rule_that_fails_is_told_once_also_where_its_twin_does_not(rules, capl
     )
     two = [((("a", "1"), ("b", "1")), 1.0), ((("a", "1"), ("b", "2")), 1.0)]
     with caplog.at_level(logging.WARNING):
-        run(engine, NOW, 60, {"x": [((("a", "1"),), 1.0)], "y": two})
-    assert engine.failures == 4
+        run(manager, NOW, 60, {"x": [((("a", "1"),), 1.0)], "y": two})
+    assert manager.failures == 4
     assert len(caplog.records) == 1

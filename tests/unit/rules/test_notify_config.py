@@ -1,4 +1,4 @@
-"""Mistakes in who is told: each is told when the configuration is read, and shows no secret."""
+"""Mistakes in the configuration of notifications: each is reported, and shows no secret."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def complaint(folder, config, kind=Config, environ=None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("notify", "told"),
+    ("notify", "reported"),
     [
         (URL, "notify: expected object"),
         ({"routes": URL}, "notify.routes: expected array"),
@@ -64,11 +64,11 @@ def complaint(folder, config, kind=Config, environ=None) -> str:
         ({"silences": [{"matchers": ["a=b"], "ends": URL}]}, "notify.silences[0].ends: "),
     ],
 )
-def test_nothing_that_may_be_a_secret_is_told(tmp_path, notify, told):
-    assert complaint(tmp_path, {"notify": notify}).startswith(told)
+def test_nothing_that_may_be_a_secret_is_sent(tmp_path, notify, reported):
+    assert complaint(tmp_path, {"notify": notify}).startswith(reported)
 
 
-def test_a_file_that_is_a_secret_itself_is_not_told(tmp_path):
+def test_a_file_that_is_a_secret_itself_is_not_sent(tmp_path):
     assert complaint(tmp_path, URL) == "found a text, expected keys and values"
     assert "not YAML" in complaint(tmp_path, f"relay: {{token: !{SECRET} }}")
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_a_secret_itself_is_not_told(tmp_path):
     "relay",
     [URL, {"token": [SECRET]}, {SECRET: 1}, {"token": SECRET, "token_file": SECRET}],
 )
-def test_nothing_of_the_exporter_s_relay_is_told(tmp_path, relay):
+def test_nothing_of_the_exporter_s_relay_is_sent(tmp_path, relay):
     assert complaint(tmp_path, {"relay": relay}, ExporterConfig).startswith("relay")
 
 
@@ -100,8 +100,8 @@ def test_nothing_of_the_exporter_s_relay_is_told(tmp_path, relay):
     ],
 )
 def test_a_relay_s_address_is_a_host_and_a_port(tmp_path, url):
-    told = complaint(tmp_path, {"notify": {"relay": {"url": url}}})
-    assert told.startswith("notify.relay: url: expected http://HOST:PORT or https://HOST:PORT")
+    reported = complaint(tmp_path, {"notify": {"relay": {"url": url}}})
+    assert reported.startswith("notify.relay: url: expected http://HOST:PORT or https://HOST:PORT")
 
 
 @pytest.mark.parametrize("url", ["http://h", "https://h:9521/", "http://[::1]:9521/alerts"])
@@ -114,7 +114,7 @@ RELAY = {"url": "http://h:9521"}
 
 
 @pytest.mark.parametrize(
-    ("notify", "told"),
+    ("notify", "reported"),
     [
         (
             {"relay": RELAY | {"token_file": "/nonexistent"}},
@@ -154,20 +154,20 @@ RELAY = {"url": "http://h:9521"}
         ),
     ],
 )
-def test_a_mistake_is_told_at_the_start(tmp_path, notify, told):
+def test_a_mistake_is_reported_at_the_start(tmp_path, notify, reported):
     message = complaint(tmp_path, {"notify": notify}, environ={"SLACK_URL": ""})
-    assert message.startswith(told)
+    assert message.startswith(reported)
 
 
 @pytest.mark.parametrize("key", ["token", "password"])
 @pytest.mark.parametrize("value", ["", "  ", "${EMPTY}"])
 def test_an_empty_secret_lets_nobody_in(tmp_path, key, value):
-    told = complaint(tmp_path, {"relay": {key: value}}, ExporterConfig, {"EMPTY": ""})
-    assert told == f"relay: {key}: expected a text that is not empty"
+    reported = complaint(tmp_path, {"relay": {key: value}}, ExporterConfig, {"EMPTY": ""})
+    assert reported == f"relay: {key}: expected a text that is not empty"
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (None, "cannot be read: No such file or directory"),
         (b"", "is empty"),
@@ -177,13 +177,13 @@ def test_an_empty_secret_lets_nobody_in(tmp_path, key, value):
         (b"a\x00b", "expected a single line"),
     ],
 )
-def test_a_file_that_holds_no_secret_is_told_by_its_key(tmp_path, content, told):
+def test_a_file_that_holds_no_secret_is_reported_by_its_key(tmp_path, content, reported):
     path = tmp_path / SECRET
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
         read_secret(str(path), "relay.token_file")
-    assert str(caught.value) == f"relay.token_file: {told}"
+    assert str(caught.value) == f"relay.token_file: {reported}"
     with pytest.raises(ConfigError, match="cannot be read"):
         read_secret(str(tmp_path), "k")
     with pytest.raises(ConfigError, match="cannot be read"):

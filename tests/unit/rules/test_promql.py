@@ -15,7 +15,7 @@ from mlguard_rules.promql import (
     UnsupportedError,
     compile_expression,
 )
-from mlguard_rules.promql.regex import compile_pattern
+from mlguard_rules.regex import compile_pattern
 
 NOW = 1_700_000_000.0
 
@@ -66,8 +66,8 @@ def over(text, values, *, every=15.0, at=None):
         ("a[5m:1m]", "subqueries are outside"),
         ("a[5m]", "a range such as [5m] stands only inside"),
         ('"text"', "strings are outside"),
-        ("rate(a[24h])", "range 1d is longer than the 1h of history that the engine keeps"),
-        ("rate(a[3601s])", "longer than the 1h of history"),
+        ("rate(a[24h])", "range 1d is longer than the 1h of samples that are kept"),
+        ("rate(a[3601s])", "longer than the 1h of samples"),
         ("topk(3, a)", "topk() is outside"),
         ("quantile(0.9, a)", "quantile() is outside"),
         ("histogram_quantile(0.9, a)", "histogram_quantile() is outside"),
@@ -358,9 +358,9 @@ def test_history_is_bounded_by_the_longest_range():
     for i in range(100):
         snapshot = {"c": [(labels(i=str(i // 10)), float(i))], "d": [((), 1.0)]}
         history.append(NOW + 15 * i, snapshot)
-    (tape,) = history._tapes.values()
-    assert sum(len(series.times) for series in tape.series.values()) == 9
-    assert len(tape.series) == 1
+    (buffer,) = history._buffers.values()
+    assert sum(len(series.times) for series in buffer.series.values()) == 9
+    assert len(buffer.series) == 1
     assert history.latest_at == NOW + 15 * 99
 
 
@@ -369,7 +369,7 @@ def test_history_keeps_only_what_matches():
     history = History([expression])
     for i in range(2):
         history.append(NOW + i, {"c": [(labels(x=x), float(i)) for x in "12"]})
-    assert [list(tape.series) for tape in history._tapes.values()] == [[labels(x="1")]]
+    assert [list(buffer.series) for buffer in history._buffers.values()] == [[labels(x="1")]]
     with pytest.raises(EvaluationError, match="no history is kept"):
         compile_expression("delta(c[1m])").evaluate(NOW + 1, history)
     with pytest.raises(EvaluationError, match="no history is kept"):
@@ -382,7 +382,7 @@ def test_a_clock_that_jumps_back_drops_what_is_then_in_the_future():
     for at, value in ((0, 1.0), (15, 2.0), (30, 3.0), (15, 12.0), (30, 22.0)):
         history.append(NOW + at, {"c": [((), value)]})
     history.append(NOW + 30, {"c": [((), 22.0)]})
-    assert [s.times.tolist() for t in history._tapes.values() for s in t.series.values()] == [
+    assert [s.times.tolist() for t in history._buffers.values() for s in t.series.values()] == [
         [round((NOW + at) * 1000) for at in (0, 15, 30)]
     ]
     assert expression.evaluate(NOW + 30, history)[()] == pytest.approx(21 + 1)

@@ -1,4 +1,4 @@
-"""Rule files: what they may say, and where they are told to be wrong."""
+"""Rule files: what they may say, and where they are reported to be wrong."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def test_a_file_is_read(tmp_path):
     assert (recording.name, recording.labels) == ("a:b:sum", (("team", "ml"),))
     assert isinstance(alert, AlertRule)
     assert (alert.name, alert.for_seconds, alert.keep_firing_seconds) == ("High", 5400, 90)
-    assert alert.place == "r.yml:8"
+    assert alert.location == "r.yml:8"
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "line", "told"),
+    ("old", "new", "line", "reported"),
     [
         ("expr: a:b:sum > 3", "expr: a:b:sum >", 9, "High: "),
         ("a:b:sum > 3", "quantile(0.5, b)", 9, "High: quantile"),
@@ -57,20 +57,20 @@ def test_a_file_is_read(tmp_path):
         ("{{ $labels.x }}", "{{ $labels.x", 14, "summary: "),
         ("name: g", "nam: g", 2, "unknown key 'nam'"),
         ("    interval: 1m", "    name: h", 3, "a second key 'name'"),
-        ("record: a:b:sum", "record: a-b", 5, "'a-b' is no name of a metric"),
+        ("record: a:b:sum", "record: a-b", 5, "'a-b' is not the name of a metric"),
         ("groups:", "groups: [", 15, "not YAML"),
         ("      - alert: High", "      - x: High", 8, "unknown key 'x'"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(tmp_path, old, new, line, told):
+def test_a_mistake_is_reported_with_its_line(tmp_path, old, new, line, reported):
     assert old in GOOD
     with pytest.raises(RuleFileError) as caught:
         load(tmp_path, GOOD.replace(old, new))
     text = str(caught.value)
     assert text.startswith(f"{tmp_path}/r.yml:"), text
-    assert told in text
+    assert reported in text
     assert "\n" not in text
-    if told != "not YAML":
+    if reported != "not YAML":
         assert text.startswith(f"{tmp_path}/r.yml:{line}: "), text
 
 
@@ -80,7 +80,7 @@ def test_a_second_group_of_a_name_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "groups:", "groups: []"])
-def test_no_rules_are_none_or_told(tmp_path, text):
+def test_no_rules_are_none_or_sent(tmp_path, text):
     if text:
         assert load(tmp_path, text) == ()
     else:
@@ -88,7 +88,7 @@ def test_no_rules_are_none_or_told(tmp_path, text):
             load(tmp_path, text)
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_sent(tmp_path):
     with pytest.raises(RuleFileError, match=r"none.yml:1: cannot be read: No such file"):
         load_rules(tmp_path / "none.yml")
 

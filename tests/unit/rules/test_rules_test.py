@@ -6,11 +6,12 @@ import math
 
 import pytest
 
+from mlguard_rules.errors import NotationError
 from mlguard_rules.promql import compile_expression
 from mlguard_rules.rulefile import RuleFileError
 from mlguard_rules.ruletest import Storage, load_tests, run
-from mlguard_rules.ruletest.model import STALE
-from mlguard_rules.ruletest.notation import NotationError, parse_labels, parse_values
+from mlguard_rules.ruletest.notation import parse_labels, parse_values
+from mlguard_rules.ruletest.scenario import STALE
 
 RULES = """
 groups:
@@ -134,14 +135,14 @@ def test_recorded_series_and_alerts_can_be_asked_for(differences):
 
 def test_a_difference_tells_the_line_what_was_expected_and_what_was_found(differences):
     check = "    alert_rule_test:\n      - {eval_time: 3m, alertname: High, exp_alerts: []}\n"
-    (told,) = differences("2x9", check)
-    assert told == (
+    (sent,) = differences("2x9", check)
+    assert sent == (
         "6: alert High at 3m\n"
         "    expected: nothing\n"
         '    found:    {a="1", alertname="High"} {summary="2"}'
     )
-    (told,) = differences("2x9", query("x < 9", "90s", '{a="1"} 2'))
-    assert told == (
+    (sent,) = differences("2x9", query("x < 9", "90s", '{a="1"} 2'))
+    assert sent == (
         "5: x < 9 at 90s\n"
         '    expected: {a="1"} 2.0\n'
         '    found:    x{a="1"} 2.0'
@@ -187,12 +188,12 @@ def test_a_rule_that_fails_is_a_difference(written):
         ("name: [", 5, "not YAML"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(written, tests, line, reason):
-    with pytest.raises(RuleFileError) as told:
+def test_a_mistake_is_reported_with_its_line(written, tests, line, reason):
+    with pytest.raises(RuleFileError) as sent:
         load_tests(written(f"  - interval: 1m\n    {tests}\n"))
-    assert f"t.yml:{line}: " in str(told.value)
-    assert reason in str(told.value)
-    assert "\n" not in str(told.value)
+    assert f"t.yml:{line}: " in str(sent.value)
+    assert reason in str(sent.value)
+    assert "\n" not in str(sent.value)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_a_mistake_is_told_with_its_line(written, tests, line, reason):
     [
         ("rule_files: [none.yml]", "t.yml:1: no rule file none.yml"),
         ("group_eval_order: [g]", "t.yml:1: group_eval_order is not supported"),
-        ("evaluation_interval: 0s", "t.yml:1: an interval is longer than nothing"),
+        ("evaluation_interval: 0s", "t.yml:1: expected an interval longer than 0"),
     ],
 )
 def test_a_mistake_in_the_head_too(written, head, reason):
@@ -213,7 +214,7 @@ def test_an_interval_is_needed(written):
         load_tests(written("  - name: promtool would take all samples for those of time 0"))
 
 
-def test_a_rule_outside_the_subset_is_told_with_its_own_line(written, tmp_path):
+def test_a_rule_outside_the_subset_is_reported_with_its_own_line(written, tmp_path):
     (tmp_path / "r.yml").write_text(RULES.replace("sum(x)", "stddev(x)"))
     with pytest.raises(RuleFileError, match=r"r\.yml:5: r: stddev\(\) is outside"):
         load_tests(written(""))

@@ -1,4 +1,4 @@
-"""What a person reads."""
+"""The text of notifications."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mlguard_rules.alert import Alert
-from mlguard_rules.notify import Links, Notification, NotifyConfig, Route, compose
+from mlguard_rules.notify import AlertGroup, Links, NotifyConfig, Route, render
 
 NOW = 1_769_849_160.0  # 2026-01-31 08:46 UTC
 LINKS = Links("http://127.0.0.1:9520", "https://git.example.org/mlguard")
@@ -15,7 +15,7 @@ LINKS = Links("http://127.0.0.1:9520", "https://git.example.org/mlguard")
 WHERE = {"project": "shop", "model": "churn_v1", "model_endpoint": "predict"}
 
 
-def drift(feature="age", severity="warning", ends_at=None, **labels: str) -> Alert:
+def drift(feature="age", severity="warning", resolved_at=None, **labels: str) -> Alert:
     labels = {
         "alertname": "MLGuardFeatureDrift",
         "feature": feature,
@@ -30,17 +30,19 @@ def drift(feature="age", severity="warning", ends_at=None, **labels: str) -> Ale
         "stability index is 0.31, over the limit of 0.20 and beyond chance.",
         "runbook_url": "rules/README.md#mlguardfeaturedrift",
     }
-    return Alert(tuple(sorted(labels.items())), tuple(annotations.items()), NOW - 31 * 60, ends_at)
+    return Alert(
+        tuple(sorted(labels.items())), tuple(annotations.items()), NOW - 31 * 60, resolved_at
+    )
 
 
-def composed(firing=(), resolved=(), links=LINKS, omitted=0):
-    return compose(Notification(ROUTE, tuple(firing), tuple(resolved), omitted), links, NOW)
+def rendered(firing=(), resolved=(), links=LINKS, omitted=0):
+    return render(AlertGroup(ROUTE, tuple(firing), tuple(resolved), omitted), links, NOW)
 
 
 def test_one_alert_says_what_where_the_number_since_when_and_what_to_do():
-    message = composed([drift()])
+    message = rendered([drift()])
     assert message.title == "[WARNING] MLGuardFeatureDrift: shop/churn_v1/predict"
-    assert message.kind == "warning"
+    assert message.notify_type == "warning"
     runbook = "https://git.example.org/mlguard/rules/README.md#mlguardfeaturedrift"
     assert message.body.split("\n\n") == [
         (
@@ -54,15 +56,17 @@ def test_one_alert_says_what_where_the_number_since_when_and_what_to_do():
 
 
 def test_the_readme_shows_such_a_message():
-    message = composed([drift()], links=Links())
+    message = rendered([drift()], links=Links())
     readme = (Path(__file__).parents[3] / "README.md").read_text()
     block = next(part for part in readme.split("```") if "[WARNING]" in part)
-    told = f"{message.title} {message.body}".replace("**", "")
-    assert " ".join(block.split()) == " ".join(told.split())
+    sent = f"{message.title} {message.body}".replace("**", "")
+    assert " ".join(block.split()) == " ".join(sent.split())
 
 
 def test_the_worst_comes_first_and_its_severity_is_the_title_s():
-    message = composed([drift("sex"), drift("age", "critical")], [drift("zip", ends_at=NOW - 60)])
+    message = rendered(
+        [drift("sex"), drift("age", "critical")], [drift("zip", resolved_at=NOW - 60)]
+    )
     assert message.title == (
         "[CRITICAL] MLGuardFeatureDrift: shop/churn_v1/predict (2 firing, 1 resolved)"
     )
@@ -77,13 +81,13 @@ def test_the_worst_comes_first_and_its_severity_is_the_title_s():
 
 
 def test_the_end_is_good_news():
-    message = composed(resolved=[drift(ends_at=NOW)])
+    message = rendered(resolved=[drift(resolved_at=NOW)])
     assert message.title == "[RESOLVED] MLGuardFeatureDrift: shop/churn_v1/predict"
-    assert message.kind == "success"
+    assert message.notify_type == "success"
 
 
 def test_many_are_counted_and_the_text_is_bounded():
-    message = composed([drift(f"f{i:04}") for i in range(10_000)], omitted=7)
+    message = rendered([drift(f"f{i:04}") for i in range(10_000)], omitted=7)
     assert message.title.endswith("(10,000 firing)")
     assert "and 9,990 more: MLGuardFeatureDrift 9,990" in message.body
     assert "and 7 more" in message.body
@@ -91,7 +95,7 @@ def test_many_are_counted_and_the_text_is_bounded():
 
 
 def test_the_same_of_many_pods_is_said_once():
-    message = composed([drift(instance=f"pod-{i:03}") for i in range(500)])
+    message = rendered([drift(instance=f"pod-{i:03}") for i in range(500)])
     assert message.body.count("has drifted") == 1
     assert "500 times, instance: pod-000, pod-001, pod-002, pod-003, pod-004 and 495 more" in (
         message.body
@@ -105,7 +109,7 @@ def test_nothing_that_a_sender_chose_becomes_markup():
         (("summary", nasty), ("description", nasty), ("runbook_url", f"x {nasty}")),
         NOW,
     )
-    body = composed([alert]).body
+    body = rendered([alert]).body
     assert "<" not in body
     assert "](http://evil" not in body
     assert "\n#" not in body
@@ -123,7 +127,7 @@ def test_nothing_that_a_sender_chose_becomes_markup():
 )
 def test_an_address_that_a_sender_chose_is_no_more_than_an_address(url):
     alert = Alert((("alertname", "A"),), (("runbook_url", url),), NOW, None, url)
-    body = composed([alert], links=Links()).body
+    body = rendered([alert], links=Links()).body
     assert "](" not in body
     assert "<" not in body
     assert len(body) < 2000
@@ -131,7 +135,7 @@ def test_an_address_that_a_sender_chose_is_no_more_than_an_address(url):
 
 def test_nobody_is_called_by_a_name_in_a_label():
     alert = Alert((("alertname", "A"), ("model", "@everyone *now* `x`")), (), NOW)
-    body = composed([alert]).body
+    body = rendered([alert]).body
     assert "@everyone" not in body
     assert "*now*" not in body.replace("**", "")
     assert "`" not in body
@@ -139,6 +143,6 @@ def test_nobody_is_called_by_a_name_in_a_label():
 
 def test_an_alert_without_texts_still_says_what_it_is():
     alert = Alert((("alertname", "Plain"), ("disk", "sda")), (), NOW - 86_400 * 3)
-    message = composed([alert], links=Links())
+    message = rendered([alert], links=Links())
     assert message.title == "[INFO] Plain"
     assert message.body == "**Plain** (disk=sda). Since 2026-01-28 08:46 UTC, for 3 d."

@@ -1,22 +1,23 @@
 """Regular expressions of label matchers: RE2's syntax, run by Python's `re`.
 
-The two share most of their syntax. What only one of them has, or what means something else in the
-other, is refused rather than guessed. Unlike RE2, `re` backtracks: what could take it more than a
-moment, repetitions of repetitions or of alternatives, is refused too.
+The two share most of their syntax. Syntax that only one of them has, or that has another meaning in
+the other, is refused. Unlike RE2, `re` backtracks. Patterns that could take exponential time, which
+are repetitions of repetitions or of alternatives, are refused too.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from mlguard_rules.promql.values import UnsupportedError
+from mlguard_rules.errors import UnsupportedError
 
-_MOST_REPETITIONS = 1000  # RE2's own limit
-_MOST_UNBOUNDED = 3
-"""Repetitions in a row; each costs another factor of the text's length."""
+_MAX_REPETITIONS = 1000  # RE2's own limit
+_MAX_UNBOUNDED = 3
+"""Unbounded repetitions in a row; each multiplies the time by the length of the text."""
 
-_MOST_OPTIONS = 8
-"""Each costs another factor of two."""
+_MAX_OPTIONS = 8
+"""Optional parts; each doubles the time."""
 
 _CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\t\n\f\r "}
 
@@ -43,11 +44,12 @@ _SET_ITEM = re.compile(
 _DOUBLED = re.compile(r"--|&&|~~|\|\|")  # operators of sets in other dialects
 
 
+@lru_cache(maxsize=1024)
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A pattern for `fullmatch`, as Prometheus anchors its matchers.
+    """Return a pattern for `fullmatch`, as Prometheus anchors its matchers.
 
     Raises:
-        UnsupportedError: the pattern is wrong, or does not mean the same in both languages.
+        UnsupportedError: the pattern is wrong, or differs in meaning between the two syntaxes.
     """
     parts: list[str] = []
     at, before = 0, ""
@@ -71,15 +73,15 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 class _Effort:
-    """Follows a pattern token by token, and says where backtracking could explode."""
+    """The cost of backtracking, followed token by token."""
 
     def __init__(self) -> None:
-        self._groups = [False]  # whether what is open holds a repetition or alternatives
-        self._closed = False  # the same of what was just closed
+        self._groups = [False]  # for each open group: does it hold a repetition or alternatives
+        self._closed = False  # the same for the group that was just closed
         self._repetitions = self._options = 0
 
     def allows(self, kind: str, text: str) -> bool:
-        """Whether the pattern is harmless so far."""
+        """Return whether the pattern is cheap to match up to this token."""
         closed, self._closed = self._closed, False
         if kind == "group":
             self._groups.append(False)
@@ -93,18 +95,24 @@ class _Effort:
         elif kind == "repeat" and text in ("?", "{0,1}"):
             self._options += 1
             self._groups[-1] = True
-            return self._options <= _MOST_OPTIONS
+            return self._options <= _MAX_OPTIONS
         elif kind == "repeat" and not (text.startswith("{") and "," not in text):
             self._groups[-1] = True
             self._repetitions += 1
-            return not closed and self._repetitions <= _MOST_UNBOUNDED
-        elif kind == "repeat":  # so many times and no other
+            return not closed and self._repetitions <= _MAX_UNBOUNDED
+        elif kind == "repeat":  # an exact count
             return not closed or text in ("{0}", "{1}")
         return True
 
 
 def _translate(kind: str, token: re.Match[str], before: str) -> str | None:
-    """Python's spelling of a token behind so many repetitions, None if it has none."""
+    """Return a token in Python's syntax, None if it has no equivalent.
+
+    Args:
+        kind: group name of the token in `_TOKEN`.
+        token: the match.
+        before: one `r` for each repetition directly before the token.
+    """
     text = token.group()
     match kind:
         case "class":
@@ -119,7 +127,7 @@ def _translate(kind: str, token: re.Match[str], before: str) -> str | None:
         case "repeat":
             lazy = before == "r" and text == "?"
             counts = [int(count) for count in re.findall("[0-9]+", text)]
-            allowed = (lazy or not before) and max(counts, default=0) <= _MOST_REPETITIONS
+            allowed = (lazy or not before) and max(counts, default=0) <= _MAX_REPETITIONS
             return text if allowed else None
     return text
 

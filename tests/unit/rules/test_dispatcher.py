@@ -1,4 +1,4 @@
-"""Who is told what, and when; and above all who is told nothing twice."""
+"""Which alerts are sent when, and that none is sent twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlguard_common.config import Duration
 from mlguard_rules.alert import Alert
 from mlguard_rules.notify import (
-    MESSAGES_A_MINUTE,
+    MAX_NOTIFICATIONS_PER_MINUTE,
     Dispatcher,
     Matcher,
     NotifyConfig,
@@ -37,13 +37,13 @@ def routes(*parts: dict):
     )
 
 
-def alert(name="Drift", severity="warning", starts_at=NOW, **labels: str) -> Alert:
+def alert(name="Drift", severity="warning", active_at=NOW, **labels: str) -> Alert:
     labels |= {"alertname": name, "severity": severity}
-    return Alert(tuple(sorted(labels.items())), (("summary", name),), starts_at)
+    return Alert(tuple(sorted(labels.items())), (("summary", name),), active_at)
 
 
 class World:
-    """A dispatcher, a clock, and alerts that are told every 15 seconds."""
+    """A dispatcher, a clock, and alerts that are sent every 15 seconds."""
 
     def __init__(self, *parts: dict) -> None:
         self.now = NOW
@@ -61,14 +61,14 @@ class World:
     def resolve(self, *alerts: Alert) -> None:
         for one in alerts:
             del self.firing[one.labels]
-            self.dispatcher.receive(replace(one, ends_at=self.now), self.now)
+            self.dispatcher.receive(one.resolved(self.now), self.now)
 
     def run(self, seconds: float) -> list[tuple[list[str], list[str]]]:
-        """What is told meanwhile: the names that fire, and those that are resolved."""
-        told = []
+        """What is sent meanwhile: the names that fire, and those that are resolved."""
+        sent = []
         end = self.now + seconds
         while self.now < end:
-            told += [
+            sent += [
                 (
                     [a.label("alertname") for a in n.firing],
                     [a.label("alertname") for a in n.resolved],
@@ -76,18 +76,18 @@ class World:
                 for n in self.step()
             ]
             self.now += 15
-        return told
+        return sent
 
     def step(self):
         for one in self.firing.values():
             self.dispatcher.receive(one, self.now)
         step = self.dispatcher.step(
-            self.now, lambda labels: any(s.holds(labels, self.now) for s in self.silences)
+            self.now, lambda labels: any(s.matches(labels, self.now) for s in self.silences)
         )
         for kept, changes in ((self.kept_alerts, step.alerts), (self.kept_groups, step.groups)):
             for key, thing in changes.items():
                 kept.pop(key, None) if thing is None else kept.__setitem__(key, thing)
-        return step.notifications
+        return step.due
 
     def restart(self, down: float) -> None:
         self.now += down
@@ -108,7 +108,7 @@ def test_a_group_waits_then_tells_once_then_of_its_end():
     assert world.kept_groups == {}
 
 
-def test_what_ends_within_the_wait_is_never_told():
+def test_what_ends_within_the_wait_is_never_sent():
     world = World()
     world.fire(alert())
     world.run(15)
@@ -116,7 +116,7 @@ def test_what_ends_within_the_wait_is_never_told():
     assert world.run(3600) == []
 
 
-def test_what_still_fires_is_told_again_after_the_repeat_interval():
+def test_what_still_fires_is_sent_again_after_the_repeat_interval():
     world = World()
     world.fire(alert())
     assert len(world.run(4 * 3600 + 600)) == 2
@@ -131,13 +131,13 @@ def test_a_new_member_waits_for_the_group_s_interval():
     assert world.run(60) == [(["Drift", "Drift"], [])]
 
 
-def test_flapping_within_the_interval_is_not_told():
+def test_flapping_within_the_interval_is_not_sent():
     world = World()
     world.fire(alert())
     assert len(world.run(60)) == 1
     world.resolve(alert())
     world.run(15)
-    world.fire(alert(starts_at=world.now))
+    world.fire(alert(active_at=world.now))
     assert world.run(3600) == []
 
 
@@ -146,18 +146,18 @@ def test_a_warning_is_inhibited_by_its_critical_twin_alone():
     warning, critical = alert(feature="age"), alert(severity="critical", feature="age")
     other = alert(feature="sex")
     world.fire(warning, critical, other)
-    (told,) = [n.firing for _ in range(4) for n in (world.step(), world.run(15))[0]]
-    assert {(a.label("feature"), a.label("severity")) for a in told} == {
+    (sent,) = [n.firing for _ in range(4) for n in (world.step(), world.run(15))[0]]
+    assert {(a.label("feature"), a.label("severity")) for a in sent} == {
         ("age", "critical"),
         ("sex", "warning"),
     }
     world.resolve(critical)
-    assert world.run(600) == [(["Drift", "Drift"], ["Drift"])], "the warning is now told"
+    assert world.run(600) == [(["Drift", "Drift"], ["Drift"])], "the warning is sent now"
     world.resolve(warning)
     assert world.run(600) == [(["Drift"], ["Drift"])]
 
 
-def test_a_told_warning_is_not_told_again_after_its_critical_twin():
+def test_a_sent_warning_is_not_sent_again_after_its_critical_twin():
     world = World()
     warning, critical = alert(), alert(severity="critical")
     world.fire(warning)
@@ -178,7 +178,7 @@ def test_silences_hold_for_their_time():
     assert world.run(600) == [(["Drift"], [])]
 
 
-def test_the_end_of_a_silenced_alert_is_not_told():
+def test_the_end_of_a_silenced_alert_is_not_sent():
     world = World()
     world.fire(alert())
     assert len(world.run(60)) == 1
@@ -189,15 +189,15 @@ def test_the_end_of_a_silenced_alert_is_not_told():
 
 def test_the_first_route_takes_an_alert_unless_it_goes_on():
     world = World(
-        {"matchers": ["severity=critical"], "receivers": ["a"], "go_on": True},
+        {"matchers": ["severity=critical"], "receivers": ["a"], "continues": True},
         {"matchers": ["project=~p.*"], "receivers": ["b"]},
     )
     world.fire(alert(severity="critical", project="p1"), alert(project="q", name="Other"))
-    told = []
+    sent = []
     while world.now < NOW + 60:
-        told += [(n.route.receivers, n.firing[0].label("alertname")) for n in world.step()]
+        sent += [(n.route.receivers, n.firing[0].label("alertname")) for n in world.step()]
         world.now += 15
-    assert sorted(told) == [(("a",), "Drift"), (("a", "b"), "Other"), (("b",), "Drift")]
+    assert sorted(sent) == [(("a",), "Drift"), (("a", "b"), "Other"), (("b",), "Drift")]
 
 
 def test_an_alert_that_nobody_tells_of_any_more_ends():
@@ -254,7 +254,7 @@ def test_a_clock_set_back_across_a_restart_loses_nothing(jump):
 
 
 @pytest.mark.parametrize("jump", [8 * 3600.0, 30 * 86_400.0])
-def test_what_fires_after_a_pause_of_the_machine_is_told_in_time(jump):
+def test_what_fires_after_a_pause_of_the_machine_is_sent_in_time(jump):
     world = World()
     world.run(60)
     world.now += jump
@@ -277,14 +277,14 @@ def test_a_clock_set_back_ends_nothing():
 
 def test_routes_that_take_the_same_stay_apart():
     world = World(
-        {"matchers": ["severity=warning"], "receivers": ["a"], "go_on": True},
+        {"matchers": ["severity=warning"], "receivers": ["a"], "continues": True},
         {"matchers": ['severity="warning"'], "receivers": ["b"]},
     )
     world.fire(alert())
     assert len(world.run(60)) == 2
 
 
-def test_who_was_not_there_is_told_what_fires_when_he_comes():
+def test_who_was_not_there_is_notified_what_fires_when_he_comes():
     world = World()
     nobody = routes({"receivers": []})
     world.dispatcher.use(nobody)
@@ -313,24 +313,24 @@ def test_ten_thousand_alerts_are_few_messages_and_none_is_forgotten():
     world = World({"group_by": ["..."]})
     every = [alert(feature=f"f{i}") for i in range(10_000)]
     world.fire(*every)
-    told = world.run(120)
-    assert len(told) <= MESSAGES_A_MINUTE
-    assert sum(len(firing) for firing, _ in told) == 10_000
+    sent = world.run(120)
+    assert len(sent) <= MAX_NOTIFICATIONS_PER_MINUTE
+    assert sum(len(firing) for firing, _ in sent) == 10_000
     world.resolve(*every)
-    told = world.run(600)
-    assert len(told) <= 2 * MESSAGES_A_MINUTE
-    assert sum(len(resolved) for _, resolved in told) == 10_000
+    sent = world.run(600)
+    assert len(sent) <= 2 * MAX_NOTIFICATIONS_PER_MINUTE
+    assert sum(len(resolved) for _, resolved in sent) == 10_000
 
 
 def test_a_thousand_groups_one_after_the_other_stay_within_the_rate():
     world = World({"group_by": ["..."]})
-    told = []
+    sent = []
     for i in range(400):
         world.fire(alert(feature=f"f{i}"))
-        told += world.run(15)
-    told += world.run(600)
-    assert {n for firing, _ in told for n in firing} == {"Drift"}
-    assert sum(len(firing) for firing, _ in told) == 400
+        sent += world.run(15)
+    sent += world.run(600)
+    assert {n for firing, _ in sent for n in firing} == {"Drift"}
+    assert sum(len(firing) for firing, _ in sent) == 400
 
 
 @given(
@@ -344,7 +344,7 @@ def test_a_thousand_groups_one_after_the_other_stay_within_the_rate():
     )
 )
 def test_what_a_person_believes_ends_up_true(steps):
-    """Whatever happens, after the dust has settled what was told agrees with what fires."""
+    """Whatever happens, after the dust has settled what was sent agrees with what fires."""
     world = World({"repeat_interval": Duration("400d")})
     believed: set = set()
 
@@ -362,7 +362,7 @@ def test_what_a_person_believes_ends_up_true(steps):
 
     for action, which, seconds in steps:
         severity = "critical" if action in ("critical", "calm") else "warning"
-        one = alert(feature=f"f{which}", severity=severity, starts_at=world.now)
+        one = alert(feature=f"f{which}", severity=severity, active_at=world.now)
         if action in ("fire", "critical"):
             world.firing.setdefault(one.labels, one)
         elif action in ("resolve", "calm") and one.labels in world.firing:

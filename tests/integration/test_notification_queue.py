@@ -13,13 +13,13 @@ from support.sidecar import eventually
 
 from mlguard_common.config import ConfigError, Duration
 from mlguard_rules.alert import Alert
-from mlguard_rules.notify import MESSAGES_A_MINUTE, Delivery, Letter, Message
+from mlguard_rules.notify import MAX_NOTIFICATIONS_PER_MINUTE, Notification, ReceiverQueue
 from mlguard_rules.service import BusyError
-from mlguard_rules.service.ledger import Ledger
+from mlguard_rules.service.state_store import StateStore
 
 
 @pytest.mark.parametrize("status", [429, 500])
-def test_a_receiver_that_is_down_for_an_hour_is_told_all_in_order(tmp_path, hook, status):
+def test_a_receiver_that_is_down_for_an_hour_gets_all_in_order(tmp_path, hook, status):
     async def story() -> None:
         offline = Offline(tmp_path, hook.url)
         hook.status = status
@@ -51,8 +51,8 @@ def test_a_message_that_is_refused_blocks_no_other(tmp_path, hook):
         offline.values["other"] = 5
         await offline.run(600)
         assert hook.titles == ["[CRITICAL] Busy: p/other"]
-        told = {outcome: n for (_, outcome), n in offline.outcomes().items()}
-        assert told == {"sent": 1, "failed": 4, "dropped": 1}
+        sent = {outcome: n for (_, outcome), n in offline.outcomes().items()}
+        assert sent == {"sent": 1, "failed": 4, "dropped": 1}
         offline.close()
 
     asyncio.run(story())
@@ -69,18 +69,18 @@ def test_ten_thousand_alerts_are_few_bounded_messages(tmp_path, hook):
         assert "9,971 more: Busy 9,971" in "".join(bodies)
         offline.restart()
         await offline.run(120)
-        told = len(hook.got)
-        assert told <= 20
+        sent = len(hook.got)
+        assert sent <= 20
         offline.values = {}
         await offline.run(360)
-        assert told < len(hook.got) <= 40
-        assert all(title.startswith("[RESOLVED]") for title in hook.titles[told:])
+        assert sent < len(hook.got) <= 40
+        assert all(title.startswith("[RESOLVED]") for title in hook.titles[sent:])
         offline.close()
 
     asyncio.run(story())
 
 
-def test_people_are_told_also_when_the_database_refuses(tmp_path, hook, monkeypatch):
+def test_people_are_notified_also_when_the_database_refuses(tmp_path, hook, monkeypatch):
     async def story() -> None:
         offline = Offline(tmp_path, hook.url)
         await offline.run(15)
@@ -89,12 +89,12 @@ def test_people_are_told_also_when_the_database_refuses(tmp_path, hook, monkeypa
             raise OSError(28, "No space left on device")
 
         taken = offline.transact
-        monkeypatch.setattr(offline.alerting.ledger, "_transact", full)
+        monkeypatch.setattr(offline.alerting.store, "_transact", full)
         await offline.run(60)
         assert hook.titles == ["[CRITICAL] Busy: p/m"]
-        monkeypatch.setattr(offline.alerting.ledger, "_transact", taken)
+        monkeypatch.setattr(offline.alerting.store, "_transact", taken)
         await offline.run(30)
-        assert offline.alerting.ledger.unsaved == 0
+        assert offline.alerting.store.unsaved == 0
         offline.restart()
         await offline.run(600)
         assert len(hook.got) == 1
@@ -107,23 +107,27 @@ def test_rows_that_cannot_be_read_cost_only_themselves(tmp_path, hook, caplog):
     async def story() -> None:
         offline = Offline(tmp_path, hook.url)
         await offline.run(60)
-        for kind in ("told", "alert", "letter", "group", "silence", "news", "time"):
+        kinds = ("alert", "alert_group", "dispatched_alert", "evaluation", "notification")
+        for kind in (*kinds, "notification_log", "silence"):
             offline.db.execute(
-                "INSERT INTO alerting VALUES (?, ?, ?)", (kind, '["other"]', b'{"of": "later"}')
+                "INSERT INTO alerting_state VALUES (?, ?, ?)",
+                (kind, '["other"]', b'{"of": "later"}'),
             )
         with caplog.at_level(logging.ERROR):
             offline.restart()
-        assert caplog.text.count("cannot be read and is forgotten") == 7
+        assert caplog.text.count("cannot be read and is deleted") == 7
         await offline.run(600)
         assert len(hook.got) == 1
-        left = offline.db.execute("SELECT kind FROM alerting WHERE key LIKE '%other%'").fetchall()
+        left = offline.db.execute(
+            "SELECT kind FROM alerting_state WHERE key LIKE '%other%'"
+        ).fetchall()
         assert left == []
         offline.close()
 
     asyncio.run(story())
 
 
-def test_targets_that_took_a_message_are_not_told_again_for_one_that_did_not(tmp_path):
+def test_targets_that_took_a_message_are_not_sent_again_for_one_that_did_not(tmp_path):
     class Picky(Mailbox):
         async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802
             if address.startswith("bad"):
@@ -136,7 +140,7 @@ def test_targets_that_took_a_message_are_not_told_again_for_one_that_did_not(tmp
         offline = Offline(tmp_path, url)
         await offline.run(900)
         assert len(mailbox.got) == 1
-        assert offline.alerting.outbox.deliveries["hook"].waiting == 0
+        assert len(offline.alerting.queue.receivers["hook"]) == 0
         offline.close()
 
     mailbox = Picky()
@@ -167,10 +171,10 @@ def test_a_fault_of_the_engine_resolves_nothing(tmp_path, hook, monkeypatch):
         offline = Offline(tmp_path, hook.url)
         await offline.run(60)
 
-        def broken():
+        def broken(_names):
             raise ZeroDivisionError
 
-        monkeypatch.setattr(offline.alerting._judge, "_figures", broken)
+        monkeypatch.setattr(offline.alerting._evaluator, "_metrics", broken)
         await offline.run(1200)
         assert hook.titles == ["[CRITICAL] Busy: p/m"]
         offline.close()
@@ -189,7 +193,7 @@ def test_a_long_interval_is_no_end(tmp_path, hook):
             await offline.alerting.evaluate()
             for _ in range(40):
                 await offline.alerting.dispatch()
-                await offline.deliver()
+                await offline.send()
                 offline.now += 15
         assert hook.titles == ["[CRITICAL] Busy: p/m"]
         offline.close()
@@ -210,14 +214,14 @@ def test_files_with_the_same_names_inside_are_rules_apart(tmp_path, hook):
         offline.restart()
         await offline.run(600)
         assert sorted(hook.titles) == ["[CRITICAL] Busy: p/a", "[CRITICAL] Busy: p/b"]
-        with pytest.raises(ConfigError, match=r"Busy stands at rules\.yml:4 and at rules\.yml:4"):
+        with pytest.raises(ConfigError, match=r"found Busy at rules\.yml:4 and at rules\.yml:4"):
             offline.settings_for(receiver, [], files=[files[0], files[0]])
         offline.close()
 
     asyncio.run(story())
 
 
-def test_of_two_rules_that_find_the_same_the_one_that_fires_is_told(tmp_path, hook):
+def test_of_two_rules_that_find_the_same_the_one_that_fires_is_sent(tmp_path, hook):
     twin = BUSY.partition("      - alert")[2].replace("> 3", "> 6")
 
     async def story() -> None:
@@ -275,20 +279,20 @@ def test_letters_follow_a_receiver_to_its_new_name(tmp_path, hook, caplog):
     other.close()
 
 
-def test_a_message_under_way_when_its_receiver_gets_another_name_is_told_once(tmp_path, hook):
+def test_a_message_under_way_when_its_receiver_gets_another_name_is_sent_once(tmp_path, hook):
     async def story() -> None:
         offline = Offline(tmp_path, hook.url)
         hook.hang()
-        offline.alerting.outbox.start()
+        offline.alerting.queue.start()
         await offline.alerting.evaluate()
         offline.now += 30
         await offline.alerting.evaluate()
         await asyncio.to_thread(eventually, lambda: hook.under_way)
         offline.alerting.use(offline.settings_for({"new": hook.url}, [{"receivers": ["new"]}]))
         hook.go_on()
-        await offline.alerting.outbox.stop()
+        await offline.alerting.queue.stop()
         assert hook.titles == ["[CRITICAL] Busy: p/m"]
-        assert offline.alerting.outbox.deliveries["new"].waiting == 0
+        assert len(offline.alerting.queue.receivers["new"]) == 0
         offline.close()
 
     asyncio.run(story())
@@ -300,11 +304,15 @@ def test_a_stored_silence_that_cannot_hold_any_more_is_ended(tmp_path, hook, cap
         matcher = {"label": "model", "operator": "=~", "value": "(a|a)*"}
         silence = {"id": "s", "matchers": [matcher], "starts_at": None, "ends_at": NOW + 1e6}
         offline.db.execute(
-            "INSERT INTO alerting VALUES ('silence', '\"s\"', ?)", (json.dumps(silence).encode(),)
+            "INSERT INTO alerting_state VALUES ('silence', '\"s\"', ?)",
+            (json.dumps(silence).encode(),),
         )
         with caplog.at_level(logging.ERROR):
             offline.restart()
-        assert "silence s is ended: the regular expression" in caplog.text
+        assert (
+            'stored silence "s" cannot be read and is deleted: the regular expression'
+            in caplog.text
+        )
         await offline.run(60)
         assert hook.titles == ["[CRITICAL] Busy: p/m"]
         offline.close()
@@ -357,21 +365,21 @@ def test_a_fault_in_sending_is_a_failed_attempt_that_tells_no_secret(caplog):
     async def story() -> None:
         outcomes: list[str] = []
 
-        async def send(_message: Message, *, plain: bool) -> None:
+        async def send(_notification: Notification, *, plain: bool) -> None:
             raise ValueError(f"SECRET {plain}")
 
-        letter = Letter("1", "r", Message("t", "b", "info"), 0.0)
-        delivery = Delivery(
+        notification = Notification("t", "b", "info", "1", "r")
+        queue = ReceiverQueue(
             "r",
             send,
-            [letter],
+            [notification],
             lambda: 0.0,
             lambda _, outcome: outcomes.append(outcome),
             lambda _: outcomes.append("failed"),
         )
-        await delivery.attempt()
+        await queue.send_due()
         assert outcomes == ["failed"]
-        assert delivery.waiting == 1
+        assert len(queue) == 1
 
     with caplog.at_level(logging.DEBUG):
         asyncio.run(story())
@@ -388,13 +396,13 @@ def test_a_save_that_is_cancelled_is_made_good(tmp_path, hook):
             entered.set()
             await asyncio.sleep(60)
 
-        ledger = Ledger(offline.db, slow)
-        ledger.put("news", "x", 1.0)
-        saving = asyncio.create_task(ledger.save())
+        store = StateStore(offline.db, slow)
+        store.put("notification_log", "x", 1.0)
+        saving = asyncio.create_task(store.save())
         await entered.wait()
         saving.cancel()
         await asyncio.gather(saving, return_exceptions=True)
-        assert ledger.unsaved == 1
+        assert store.unsaved == 1
         offline.close()
 
     asyncio.run(story())
@@ -406,24 +414,24 @@ def test_what_others_grouped_keeps_to_the_rate_too(tmp_path, hook):
 
     async def story() -> None:
         offline = Offline(tmp_path, hook.url)
-        for i in range(MESSAGES_A_MINUTE):
-            await offline.alerting.tell([news(i)], f"digest {i}", 0)
+        for i in range(MAX_NOTIFICATIONS_PER_MINUTE):
+            await offline.alerting.notify([news(i)], f"digest {i}", 0)
         with pytest.raises(BusyError):
-            await offline.alerting.tell([news(99)], "digest 99", 0)
-        await offline.alerting.tell([news(0)], "digest 0", 0)
+            await offline.alerting.notify([news(99)], "digest 99", 0)
+        await offline.alerting.notify([news(0)], "digest 0", 0)
         offline.now += 60
 
         async def full(_) -> None:
             raise OSError(28, "No space left on device")
 
-        taken, offline.alerting.ledger._transact = offline.alerting.ledger._transact, full
-        for i in range(2 * MESSAGES_A_MINUTE):
+        taken, offline.alerting.store._transact = offline.alerting.store._transact, full
+        for i in range(2 * MAX_NOTIFICATIONS_PER_MINUTE):
             with pytest.raises(OSError, match="No space"):
-                await offline.alerting.tell([news(i)], f"again {i}", 0)
-        offline.alerting.ledger._transact = taken
-        await offline.alerting.tell([news(99)], "digest 99", 0)
-        await offline.deliver()
-        assert len(hook.got) == MESSAGES_A_MINUTE + 1
+                await offline.alerting.notify([news(i)], f"again {i}", 0)
+        offline.alerting.store._transact = taken
+        await offline.alerting.notify([news(99)], "digest 99", 0)
+        await offline.send()
+        assert len(hook.got) == MAX_NOTIFICATIONS_PER_MINUTE + 1
         assert hook.titles[-1] == "[INFO] A99"
         offline.close()
 

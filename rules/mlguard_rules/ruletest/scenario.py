@@ -1,4 +1,4 @@
-"""Tests of rules as they are run; times are milliseconds since the first evaluation."""
+"""Test scenarios; times are milliseconds since the first evaluation."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlguard_rules.promql import Expression, Labels
-    from mlguard_rules.rulefile import Group
+    from mlguard_rules.rulefile import RuleGroup
 
 Firing: TypeAlias = "tuple[Labels, Labels]"
-"""Labels and annotations of an alert that fires, each sorted by name."""
+"""Labels and annotations of a firing alert, each sorted by name."""
 
 Sample: TypeAlias = "tuple[Labels, float]"
-"""Labels with `__name__` where there is one, and the value."""
+"""Labels, with `__name__` if there is one, and the value."""
 
 
 @dataclass(frozen=True)
 class InputSeries:
-    """What a series is given.
+    """The values of a series.
 
     Attributes:
         metric: its name.
         labels: without the name.
-        values: one for each interval, None where there is no sample, `Stale` where it ends.
+        values: one for each interval; None is no sample, `Stale` ends the series.
     """
 
     metric: str
@@ -34,7 +34,7 @@ class InputSeries:
 
 
 class Stale:
-    """The series ends: it is not seen from here on, until its next value."""
+    """The end of a series: it is not visible until its next value."""
 
 
 STALE = Stale()
@@ -42,11 +42,11 @@ STALE = Stale()
 
 @dataclass(frozen=True)
 class AlertCheck:
-    """Which alerts of a name fire at a time.
+    """The alerts of a name that fire at a time.
 
     Attributes:
         line: where it is written.
-        at: when; the latest evaluation until then counts.
+        at: of the check; the latest evaluation until then counts.
         name: the label `alertname`.
         expected: sorted.
     """
@@ -59,7 +59,7 @@ class AlertCheck:
 
 @dataclass(frozen=True)
 class QueryCheck:
-    """What an expression evaluates to at a time.
+    """The result of an expression at a time.
 
     Attributes:
         line: where it is written.
@@ -79,7 +79,7 @@ Check: TypeAlias = AlertCheck | QueryCheck
 
 @dataclass(frozen=True)
 class Scenario:
-    """Series, and what the rules have to make of them.
+    """Series, and checks of what the rules make of them.
 
     Attributes:
         name: for people, may be empty.
@@ -109,24 +109,24 @@ class RuleTests:
         path: of the file.
         groups: the rules that it tests.
         interval: between two evaluations.
-        scenarios: each begins with engine and history empty.
+        scenarios: each starts without samples and alerts.
     """
 
     path: Path
-    groups: tuple[Group, ...]
+    groups: tuple[RuleGroup, ...]
     interval: int
     scenarios: tuple[Scenario, ...]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Where the engine does not do what a test expects.
+    """A failed check.
 
     Attributes:
         line: of the test.
-        what: was checked.
+        what: what was checked.
         expected: a line for each alert or sample.
-        found: the same; or why there is nothing.
+        found: the same, or the reason why there is nothing.
     """
 
     line: int

@@ -1,0 +1,53 @@
+"""The errors of this package; the text of each is one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlguard_common.errors import MLGuardError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class UnsupportedError(MLGuardError, ValueError):
+    """An expression, or a regular expression in it, is wrong or outside the supported subset."""
+
+
+class MatcherError(MLGuardError, ValueError):
+    """A label matcher cannot be parsed."""
+
+
+class EvaluationError(MLGuardError):
+    """An expression has no result on the current samples, as in Prometheus."""
+
+
+class TemplateError(MLGuardError, ValueError):
+    """A template cannot be parsed, or cannot be expanded with these values."""
+
+
+class RuleFileError(MLGuardError, ValueError):
+    """A file of rules or of their tests cannot be used: `file:line: reason`."""
+
+    def __init__(self, path: Path, line: int, reason: str) -> None:
+        super().__init__(f"{path}:{line}: {reason}")
+
+
+class NotationError(MLGuardError, ValueError):
+    """A series in a test file cannot be parsed."""
+
+
+class SendError(MLGuardError):
+    """A receiver did not accept a notification; the text holds no secret.
+
+    Attributes:
+        rejected: whether the receiver refuses the notification itself.
+    """
+
+    def __init__(self, reason: str, *, rejected: bool = False) -> None:
+        super().__init__(reason)
+        self.rejected = rejected
+
+
+class BusyError(MLGuardError):
+    """A route has sent its limit of notifications in the last minute; try again later."""

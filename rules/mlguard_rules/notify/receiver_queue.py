@@ -1,0 +1,170 @@
+"""The queue of one receiver: notifications that wait to be sent, with retries."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from mlguard_rules.errors import SendError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from mlguard_rules.notify.render import Notification
+
+MIN_RETRY_SECONDS = 5.0
+MAX_RETRY_SECONDS = 300.0
+MAX_QUEUED = 1000
+"""Notifications that wait for one receiver; beyond it the oldest are dropped and counted."""
+
+RETENTION_SECONDS = 7 * 86_400.0
+"""How long a notification is retried."""
+
+_MAX_REJECTIONS = 4
+"""Of one notification, as others wait behind it; one more drops it."""
+
+_PLAIN_AFTER_REJECTIONS = 2
+"""The markup may be what is refused."""
+
+_MIN_ATTEMPTS_BEFORE_EXPIRY = 100
+"""A clock that was set ahead is not a week of retries."""
+
+log = logging.getLogger(__name__)
+
+
+class Send(Protocol):
+    """Sends a notification to a receiver; raises SendError if it was not accepted."""
+
+    def __call__(self, notification: Notification, *, plain: bool) -> Awaitable[None]:
+        """Send it, without markup if plain."""
+
+
+class ReceiverQueue:
+    """Sends the notifications of one receiver in order, independently of other receivers.
+
+    Args:
+        name: of the receiver.
+        send: sends a notification.
+        queued: notifications that were stored.
+        clock: epoch seconds.
+        done: called with a notification that was sent or dropped, and the outcome.
+        failed: called with a notification that will be tried again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        send: Send,
+        queued: Iterable[Notification],
+        clock: Callable[[], float],
+        done: Callable[[Notification, str], None],
+        failed: Callable[[Notification], None],
+    ) -> None:
+        self.name = name
+        self.send = send
+        self._queue = deque(sorted(queued, key=lambda notification: notification.created_at))
+        self._clock = clock
+        self._done = done
+        self._failed = failed
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._in_flight = False
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, notification: Notification) -> None:
+        """Queue a notification; beyond the limit the oldest one is dropped."""
+        self._queue.append(notification)
+        if len(self._queue) > MAX_QUEUED:
+            # not the first, which may be in flight
+            self._drop(1, f"{MAX_QUEUED} wait")
+        self._wake.set()
+
+    def _drop(self, index: int, reason: str) -> None:
+        notification = self._queue[index]
+        del self._queue[index]
+        log.error(
+            "a notification to %s is dropped, as %s: %s", self.name, reason, notification.title
+        )
+        self._done(notification, "dropped")
+
+    async def run(self) -> None:
+        """Send until stopped."""
+        while not self._stopping:
+            self._wake.clear()
+            await self.send_due()
+            # a clock that was set back must not delay it by more than the longest retry
+            left = self._queue[0].next_attempt_at - self._clock() if self._queue else None
+            wait = None if left is None else min(max(left, 0.0), MAX_RETRY_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+
+    def stop(self) -> None:
+        """Send nothing after the notification that is in flight."""
+        self._stopping = True
+        self._wake.set()
+
+    def release(self) -> list[Notification]:
+        """Stop, and return the notifications that are not in flight."""
+        self.stop()
+        released = list(self._queue)[1 if self._in_flight else 0 :]
+        for notification in released:
+            self._queue.remove(notification)
+        return released
+
+    async def send_due(self) -> None:
+        """Send what is due now, up to the first notification that is not accepted."""
+        while self._queue and not self._stopping:
+            notification, now = self._queue[0], self._clock()
+            if now < notification.next_attempt_at <= now + MAX_RETRY_SECONDS:
+                return
+            is_old = now - notification.created_at > RETENTION_SECONDS
+            if is_old and notification.attempts > _MIN_ATTEMPTS_BEFORE_EXPIRY:
+                self._drop(0, "it was tried for a week")
+            elif not await self._send(notification):
+                return
+
+    async def _send(self, notification: Notification) -> bool:
+        """Send one; return whether the next one may be tried now."""
+        self._in_flight = True
+        plain = notification.rejections >= _PLAIN_AFTER_REJECTIONS
+        try:
+            await self.send(notification, plain=plain)
+        except SendError as error:
+            return self._retry(notification, str(error), rejected=error.rejected)
+        except Exception as error:  # noqa: BLE001 - its text may hold a secret
+            return self._retry(notification, type(error).__name__, rejected=False)
+        finally:
+            self._in_flight = False
+        self._queue.popleft()
+        self._done(notification, "sent")
+        return True
+
+    def _retry(self, notification: Notification, reason: str, *, rejected: bool) -> bool:
+        """Postpone or drop a notification; return whether the next one may be tried now."""
+        rejections = notification.rejections + rejected
+        if rejections > _MAX_REJECTIONS:
+            self._drop(0, f"it was refused {rejections} times, {reason}")
+            return True
+        pause = min(MIN_RETRY_SECONDS * 2 ** min(notification.attempts, 10), MAX_RETRY_SECONDS)
+        log.warning(
+            "a notification was not accepted by %s, tried again in %.0f s: %s",
+            self.name,
+            pause,
+            reason,
+        )
+        postponed = replace(
+            notification,
+            attempts=notification.attempts + 1,
+            rejections=rejections,
+            next_attempt_at=self._clock() + pause,
+        )
+        self._queue[0] = postponed
+        self._failed(postponed)
+        return False
