@@ -3,16 +3,21 @@
 PYTHON ?= python3
 VENV_DEMO := .venv-demo
 VENV_DEV := .venv
+# many tests wait for a daemon, so that there may be more of them than cores
+PARALLEL := --numprocesses=4 --dist=worksteal
 DEBIAN_PACKAGES := prometheus prometheus-alertmanager
 
-.PHONY: demo test lint bench format clean
+.PHONY: demo test test-long lint bench format clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV_DEMO)/.ready
 	@$(VENV_DEMO)/bin/mlguard demo $(ARGS)
 
 test: $(VENV_DEV)/.ready $(VENV_DEV)/.tools lint
-	$(VENV_DEV)/bin/python -m pytest $(ARGS)
+	$(VENV_DEV)/bin/python -m pytest $(PARALLEL) -m "not long" --durations=10 $(ARGS)
+
+test-long: $(VENV_DEV)/.ready $(VENV_DEV)/.tools
+	$(VENV_DEV)/bin/python -m pytest $(PARALLEL) -m long --durations=10 $(ARGS)
 
 lint: $(VENV_DEV)/.ready
 	$(VENV_DEV)/bin/ruff check .

@@ -20,11 +20,13 @@ def validate(rows: Rows, now: float, oldest: float) -> tuple[Rows, list[Rejected
     """Split rows into those that can be counted, and the reasons why the others cannot.
 
     Args:
-        rows: as they came, at least one.
+        rows: as they came.
         now: epoch seconds.
         oldest: the earliest time that is still kept, epoch seconds.
     """
     times, latency, scores = rows.times, rows.latency_ms, rows.scores
+    if not len(rows):
+        return rows, []
     # NaN is no time, but may be a latency or score that is missing
     if (
         times.min() >= oldest
