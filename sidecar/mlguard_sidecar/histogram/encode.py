@@ -45,7 +45,7 @@ def decode(data: bytes) -> Pane:
     try:
         kind, columns = _TYPES[data[1:2]], int.from_bytes(data[2:6], "little")
         body = zlib.decompress(data[6:])
-        moments = np.frombuffer(body, dtype="<f8", count=columns * 5).reshape(columns, 5)
+        moments = np.frombuffer(body, dtype="<f8", count=columns * 5).reshape(columns, 5).copy()
         counts = np.frombuffer(body, dtype=kind, offset=columns * 40).astype(np.int64)
     except (KeyError, ValueError, zlib.error) as error:
         raise ValueError(f"a stored pane of {len(data)} bytes cannot be read: {error}") from error

@@ -40,6 +40,10 @@ class Pane:
         """Return a pane of nothing: the neutral element of merging."""
         return Pane(np.zeros(width, dtype=np.int64), no_moments(columns))
 
+    def copy(self) -> Pane:
+        """Return the same in memory of its own."""
+        return Pane(self.counts.copy(), self.moments.copy())
+
     def merged(self, other: Pane) -> Pane:
         """Return both panes as if their events had been counted into one."""
         return merge_panes((self, other))

@@ -144,7 +144,8 @@ class Writer:
                 place,
             ).fetchone()
             known = decode(row[0]) if row else None
-        merged = pane if known is None else known.merged(pane)
+        # a copy, as the panes of one fold share their memory
+        merged = pane.copy() if known is None else known.merged(pane)
         put_pane(self._db, *place, merged)
         kept[start] = merged
         while len(kept) > _MAX_KEPT_STARTS:
