@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import gc
 import os
 import sys
@@ -63,10 +64,23 @@ def _run(flags: argparse.Namespace) -> int:
         sys.setswitchinterval(0.0005)
         return daemon
 
+    _return_freed_memory()
     config = read_config()
     set_up(config.log)
     stored = asyncio.run(serve(make))
     return 0 if stored else LOST_EVENTS
+
+
+def _return_freed_memory() -> None:
+    """Have the C library give large pieces back to the system once they are free.
+
+    After a burst of events over many minutes, glibc would keep some 20 MiB in pieces, for ever:
+    it raises its threshold for what it gives back as such pieces come.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mmap_threshold = -3  # malloc.h
+        mallopt(mmap_threshold, 128 << 10)
 
 
 if __name__ == "__main__":

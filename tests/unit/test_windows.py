@@ -39,8 +39,12 @@ def assert_moved_as_read(bench) -> None:
     for name, (start, end, pane) in read.items():
         assert moved[name][:2] == (start, end)
         counts, moments = moved[name][2].counts, moved[name][2].moments
-        assert counts.tolist() == pane.counts.tolist(), name
-        np.testing.assert_allclose(moments, pane.moments, rtol=1e-9, atol=1e-9, err_msg=str(name))
+        # columns of which nothing is left may stand at the end, empty
+        assert not counts[len(pane.counts) :].any()
+        assert not moments[len(pane.moments) :, 0].any()
+        assert counts[: len(pane.counts)].tolist() == pane.counts.tolist(), name
+        kept = moments[: len(pane.moments)]
+        np.testing.assert_allclose(kept, pane.moments, rtol=1e-9, atol=1e-9, err_msg=str(name))
 
 
 STEPS = st.lists(

@@ -39,7 +39,7 @@ class ColumnBaseline:
         inner = np.searchsorted(np.array(self.column.edges), np.array(self.psi_edges)) + 1
         return np.concatenate([[0], inner]).astype(np.intp)
 
-    def psi_counts(self, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    def psi_counts(self, counts: NDArray[np.integer]) -> NDArray[np.int64]:
         """Counts of the PSI bins, given those of the column's slots."""
         return np.add.reduceat(counts[: self.column.bins], self._psi_starts)
 
@@ -64,7 +64,7 @@ class ColumnBaseline:
         first = int(np.searchsorted(edges, math.nextafter(low, -math.inf), side="right"))
         return first, int(np.searchsorted(edges, high)) + 1
 
-    def out_of_range(self, counts: NDArray[np.int64]) -> int:
+    def out_of_range(self, counts: NDArray[np.integer]) -> int:
         """Return how many counted values lie below the baseline's minimum or above its maximum."""
         if self.moments is None:
             return 0

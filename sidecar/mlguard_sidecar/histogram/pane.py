@@ -27,12 +27,12 @@ class Pane:
     """Histograms of one stretch of time.
 
     Attributes:
-        counts: int64, one for each slot of a layout.
+        counts: int64, one for each slot of a layout; int32 where a pane was just counted.
         moments: float64, a row for each column: count, mean, sum of squared deviations from the
             mean (M2), minimum, maximum.
     """
 
-    counts: NDArray[np.int64]
+    counts: NDArray[np.integer]
     moments: NDArray[np.float64]
 
     @staticmethod

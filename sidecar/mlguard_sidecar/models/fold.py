@@ -105,7 +105,9 @@ def count_traffic(rows: Rows, panes: PaneParts, schema: Schema) -> dict[PaneKey,
 def count_features(rows: Rows, panes: PaneParts, schema: Schema) -> dict[PaneKey, Pane]:
     """Count every column of the schema's layout."""
     layout, parts = schema.layout, panes.parts
-    counts = np.zeros((len(parts), layout.width), dtype=np.int64)
+    # of many panes each has few rows, and there is one set of counts for each
+    kind = np.int64 if len(parts) == 1 else np.int32
+    counts = np.zeros((len(parts), layout.width), dtype=kind)
     moments = no_moments(len(parts), len(layout.columns))
     for i, column in enumerate(layout.columns):
         values = _values(rows, column)

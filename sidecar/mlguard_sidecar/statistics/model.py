@@ -63,7 +63,7 @@ class ModelStatistics:
     schema: Schema
     first_seen: float
     total: Traffic
-    feature_totals: NDArray[np.int64]
+    feature_totals: NDArray[np.integer]
     traffic: tuple[TrafficStatistics, ...]
     feature_windows: tuple[Window, ...]
 
