@@ -49,7 +49,6 @@ _DAMAGE = frozenset(
         sqlite3.SQLITE_ERROR,  # a name that was there is gone
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_SCHEMA,
-        sqlite3.SQLITE_CONSTRAINT,
         sqlite3.SQLITE_MISMATCH,
         sqlite3.SQLITE_FORMAT,
         sqlite3.SQLITE_NOTADB,

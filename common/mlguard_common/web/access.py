@@ -97,8 +97,9 @@ def is_loopback(request: web.Request) -> bool:
 def _names_loopback(request: web.Request, allowed: frozenset[str]) -> bool:
     if request.remote == "":
         return True
+    host = request.headers.get("Host", "")
     try:
-        name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
+        name = "" if "@" in host else urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
     return name.rstrip(".") in _LOOPBACK_HOSTS or name in allowed

@@ -77,7 +77,7 @@ ALTER TABLE pane RENAME COLUMN series TO binning;
 ALTER TABLE pane RENAME COLUMN level TO resolution;
 ALTER TABLE lesson RENAME TO training_rows;
 ALTER TABLE tally RENAME TO counter;
-UPDATE pane SET body = x'01' || body
+UPDATE pane SET body = CAST(x'01' || body AS BLOB)
 """
 
 

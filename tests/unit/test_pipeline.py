@@ -1,0 +1,123 @@
+"""What callers of the one way in are given back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support.offline import NOW, Offline
+
+from mlguard_sidecar.ingest import Rejection
+from mlguard_sidecar.store import Writer
+from mlguard_sidecar.wire import Line, Reason
+from mlguard_sidecar.wire.messages import Batch
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Offline(tmp_path)
+    yield made
+    made.close()
+
+
+def event(**fields) -> Line:
+    return Line(project_id="p", model_id=fields.pop("model", "m"), **fields)
+
+
+def reasons(receipt) -> list[tuple[int, str]]:
+    return sorted((r.index, r.reason) for r in receipt.rejections())
+
+
+def test_a_receipt_says_which_events_are_rejected_and_why(bench):
+    receipt = bench.send_events(
+        event(latency_ms=1.0),
+        event(latency_ms=-1.0),
+        event(model="other", y_proba=0.5),
+        event(model="", latency_ms=1.0),
+        event(latency_ms=2.0, features={"x": 1}),
+        event(model="other", timestamp=NOW + 400),
+        event(latency_ms=2.0, features={f"f{i}": 1 for i in range(513)}),
+        event(y_proba=2.0, features={"x": 1}),
+        event(model="other", timestamp="yesterday"),
+        event(model="other", timestamp=NOW - 500 * 86_400),
+    )
+    assert receipt.accepted == 3
+    assert receipt.rejected_rows == 7
+    assert reasons(receipt) == [
+        (1, Reason.BAD_LATENCY),
+        (3, Reason.BAD_ID),
+        (5, Reason.IN_FUTURE),
+        (6, Reason.TOO_MANY_FEATURES),
+        (7, Reason.BAD_PROBA),
+        (8, Reason.BAD_TIMESTAMP),
+        (9, Reason.TOO_OLD),
+    ]
+    assert Rejection(8, Reason.BAD_TIMESTAMP, "timestamp is not RFC 3339") in list(
+        receipt.rejections()
+    )
+    bench.commit()
+    assert bench.counts["events_committed", "socket"] == 3
+    assert sum(n for name, n in bench.counts.items() if name[0] == "events_rejected") == 7
+
+
+def test_a_batch_s_rows_are_told_apart_and_a_repeated_one_counts_once(bench):
+    columns = Batch(latency_ms=[1.0, -1.0, 2.0], y_proba=[0.5, 0.5, 7.0])
+    batch = event(seq=3, columns=columns)
+    receipt = bench.pipeline.submit_batch(batch, "socket", "c")
+    assert (receipt.accepted, receipt.duplicate) == (1, False)
+    assert reasons(receipt) == [(1, Reason.BAD_LATENCY), (2, Reason.BAD_PROBA)]
+    again = bench.pipeline.submit_batch(batch, "socket", "c")
+    assert (again.accepted, again.rejected_rows, again.duplicate) == (0, 0, True)
+    uneven = event(seq=4, columns=Batch(latency_ms=[1.0], y_proba=[0.5, 0.5]))
+    receipt = bench.pipeline.submit_batch(uneven, "socket", "c")
+    assert reasons(receipt) == [(0, Reason.UNEVEN_COLUMNS), (1, Reason.UNEVEN_COLUMNS)]
+
+
+def test_who_waits_begins_a_commit_that_all_share(bench, monkeypatch):
+    commits = []
+    whole = Writer.commit
+
+    def counted(self, delta) -> None:
+        commits.append(delta)
+        whole(self, delta)
+
+    monkeypatch.setattr(Writer, "commit", counted)
+
+    async def story() -> None:
+        committing = asyncio.create_task(bench.committer.run())
+        first = bench.send(latency_ms=[1.0])
+        await first.committed()
+        begin = len(commits)
+        receipts = [bench.send(latency_ms=[1.0]) for _ in range(20)]
+        async with asyncio.timeout(0.9):  # less than what is held back while little comes in
+            await asyncio.gather(*(receipt.committed() for receipt in receipts))
+        assert len(commits) == begin + 1
+        assert bench.figures()["inferences_total",] == 21
+        await receipts[0].committed()  # is there already
+        nothing = bench.send(latency_ms=[-1.0])
+        await nothing.committed()
+        committing.cancel()
+
+    bench.loop.run_until_complete(story())
+
+
+def test_who_waits_is_released_only_once_the_database_takes_it(bench):
+    bench.db.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON counter BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+
+    async def story() -> None:
+        committing = asyncio.create_task(bench.committer.run())
+        waiting = asyncio.create_task(wait())
+        while not bench.committer.is_failing:
+            await asyncio.sleep(0.01)
+        assert not waiting.done()
+        bench.db.execute("DROP TRIGGER full")
+        await waiting
+        assert bench.figures()["inferences_total",] == 1
+        committing.cancel()
+
+    async def wait() -> None:
+        await bench.send(latency_ms=[1.0]).committed()
+
+    bench.loop.run_until_complete(story())
