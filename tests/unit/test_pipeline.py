@@ -109,7 +109,7 @@ def test_who_waits_is_released_only_once_the_database_takes_it(bench):
     async def story() -> None:
         committing = asyncio.create_task(bench.committer.run())
         waiting = asyncio.create_task(wait())
-        while not bench.committer.is_failing:
+        while not bench.committer.is_failing:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.01)
         assert not waiting.done()
         bench.db.execute("DROP TRIGGER full")
