@@ -169,9 +169,10 @@ class SlowHandler(logging.Handler):
         self.lock_inside = threading.Lock()
         self.writes, self.may_go_on = threading.Event(), threading.Event()
 
-    def createLock(self):  # noqa: N802 - logging's name
+    def handle(self, record):
         # Without logging's own lock, which is renewed in a child, only the one inside counts.
-        self.lock = None
+        self.emit(record)
+        return True
 
     def emit(self, record):
         assert record
