@@ -1,4 +1,4 @@
-"""The thread that packs, sends, and sends again until the sidecar has acknowledged."""
+"""The thread that sends events, and sends them again until the sidecar acknowledges them."""
 
 import logging
 import os
@@ -9,42 +9,71 @@ from pathlib import Path
 from typing import Any
 
 from mlguard import lifecycle
-from mlguard.link import Bell, Link
-from mlguard.packing import BATCH_ROWS, Packer
-from mlguard.queues import NEVER, Flush, Intake, Outbox
-from mlguard.tally import Stats, Tally, shown
+from mlguard.batcher import BATCH_ROWS, Batcher
+from mlguard.connection import Connection
+from mlguard.counters import Counters, Stats
+from mlguard.deferred_log import describe_error
+from mlguard.event_queue import NEVER, EventQueue
+from mlguard.unacked_batches import UnackedBatches
+from mlguard.waker import Waker
 
 GATHER_SECONDS = 0.05
-BACKOFF_LEAST_SECONDS = 0.025
-BACKOFF_MOST_SECONDS = 1.0
+"""How long the first event of a batch waits for others."""
+MIN_BACKOFF_SECONDS = 0.025
+MAX_BACKOFF_SECONDS = 1.0
 
 
-class Delivery:
-    """Brings what is in the intake to the sidecar; its thread starts with the first event."""
+class PendingFlush:
+    """A caller that waits until everything enqueued so far is acknowledged.
+
+    Attributes:
+        enqueued: how many entries of the queue that is.
+        seq: number of the batch that holds the last of them; None before they are batched.
+        done: set when the wait is over.
+        succeeded: whether they are acknowledged.
+    """
+
+    def __init__(self, enqueued: int) -> None:
+        self.enqueued = enqueued
+        self.seq: int | None = None
+        self.done = threading.Event()
+        self.succeeded = False
+
+
+class BackgroundSender:
+    """Sends what is in the queue to the sidecar, from a thread that starts with the first event.
+
+    Args:
+        queue: where the events come from.
+        batcher: makes batches of them.
+        counters: counts what is dropped.
+        find_socket: returns the path to connect to, before each attempt.
+        exit_seconds: how long the end of the process may wait.
+    """
 
     def __init__(
         self,
-        intake: Intake,
-        packer: Packer,
-        tally: Tally,
+        queue: EventQueue,
+        batcher: Batcher,
+        counters: Counters,
         find_socket: Callable[[], Path],
         exit_seconds: float,
     ) -> None:
         self.exit_seconds = exit_seconds
-        self._intake = intake
-        self._packer = packer
-        self._tally = tally
+        self._queue = queue
+        self._batcher = batcher
+        self._counters = counters
         self._find_socket = find_socket
         self._reset()
-        lifecycle.enlist(self)
+        lifecycle.register(self)
 
     def _reset(self) -> None:
         self._lock = threading.RLock()
-        self._bell: Bell | None = None
+        self._waker: Waker | None = None
         self._thread: threading.Thread | None = None
-        self._link = Link()
-        self._outbox = Outbox()
-        self._flushes: list[Flush] = []
+        self._connection = Connection()
+        self._batches = UnackedBatches()
+        self._flushes: list[PendingFlush] = []
         self._gather_until: float | None = None
         self._stop_at: float | None = None
         self._retry_at = 0.0
@@ -52,232 +81,240 @@ class Delivery:
         self._is_down = False
         self._gave_up = False
 
-    # What other threads call.
+    # Called by other threads.
 
-    def rouse(self) -> None:
-        """Have the thread look at the intake; start it if there is none."""
-        # Set back by the thread before it sleeps: meanwhile no other caller need come here.
-        self._intake.wake_at = NEVER
+    def wake(self) -> None:
+        """Have the thread look at the queue; start it if it does not run."""
+        # The thread sets it back before it sleeps: until then no other caller need wake it.
+        self._queue.wake_at = NEVER
         try:
-            if self._bell is None:
+            if self._waker is None:
                 self._start()
             else:
-                self._bell.ring()
+                self._waker.wake()
         except BaseException:
-            self._intake.wake_at = 0  # there is no thread to do it: the next event tries again
+            self._queue.wake_at = 0  # there is no thread to set it back: the next event tries again
             raise
 
     def flush(self, seconds: float) -> bool:
-        """Wait until all that was taken is acknowledged; false if that takes longer."""
-        if self._bell is None and self._packer.is_idle:
+        """Wait until all queued events are acknowledged; return whether they are in time."""
+        if self._waker is None and self._batcher.is_idle:
             return True
-        if self._intake.closed:
-            return self._await_end(seconds)
-        flush = Flush(self._intake.put_in())
+        if self._queue.closed:
+            return self._join(seconds)
+        flush = PendingFlush(self._queue.enqueued())
         with self._lock:
             self._flushes.append(flush)
         try:
-            self.rouse()
-            return flush.done.wait(seconds) and flush.delivered
+            self.wake()
+            return flush.done.wait(seconds) and flush.succeeded
         finally:
-            with self._lock:  # or calls that are not answered would pile up
+            with self._lock:  # or flushes that time out would accumulate
                 self._flushes.remove(flush)
 
     def close(self, seconds: float) -> bool:
-        """Take nothing more, deliver what was taken within the time, and end the thread."""
-        self.retire(seconds)
-        return self._await_end(seconds + GATHER_SECONDS)
+        """Accept no more events, send the queued ones within the time, and end the thread.
 
-    def retire(self, seconds: float) -> None:
-        """Do as close does, without waiting."""
-        self._intake.close()
+        Returns:
+            Whether all events are acknowledged.
+        """
+        self.begin_close(seconds)
+        return self._join(seconds + GATHER_SECONDS)
+
+    def begin_close(self, seconds: float) -> None:
+        """Do what `close` does, without waiting for it."""
+        self._queue.close()
         if self._stop_at is None:
             self._stop_at = time.monotonic() + seconds
-        if self._bell is not None:
-            self.rouse()
+        if self._waker is not None:
+            self.wake()
 
-    def finish_here(self, seconds: float) -> None:
-        """Close, and do the thread's work in this one, if no other could be started."""
-        if self._bell is None:
-            self.retire(seconds)
-            self._bell = Bell()
-            self._run(self._bell)
+    def finish_in_this_thread(self, seconds: float) -> None:
+        """Close, and send from the calling thread, if no other could be started."""
+        if self._waker is None:
+            self.begin_close(seconds)
+            self._waker = Waker()
+            self._run(self._waker)
 
     def stats(self) -> Stats:
-        """Count what became of the events."""
-        dropped = self._tally.by_reason()
-        outbox = self._outbox
+        """Return the counts of events."""
+        dropped = self._counters.dropped_by_reason()
+        batches = self._batches
         return Stats(
-            queued=self._intake.waiting() + self._packer.in_hand + outbox.unsent_events,
-            sent=outbox.sent,
-            acknowledged=outbox.acknowledged,
+            queued=self._queue.waiting() + self._batcher.in_progress + batches.unsent_events,
+            sent=batches.sent,
+            acknowledged=batches.acknowledged,
             dropped=sum(dropped.values()),
             dropped_by_reason=dropped,
         )
 
-    def begin_anew(self) -> None:
-        """Forget the parent's doings, in a forked child: they are the parent's to finish."""
-        self._link.close()
-        if self._bell is not None:
-            self._bell.close()
-        self._intake.reset()
-        self._packer.reset()
-        self._tally.reset()
+    def reset_after_fork(self) -> None:
+        """Forget all events and the connection, in a forked child: the parent handles them."""
+        self._connection.close()
+        if self._waker is not None:
+            self._waker.close()
+        self._queue.reset()
+        self._batcher.reset()
+        self._counters.reset()
         self._reset()
 
     def _start(self) -> None:
         with self._lock:
-            if self._bell is not None:
+            if self._waker is not None:
                 return
             # Set first: a signal handler that logs meanwhile must not start another thread.
-            bell = self._bell = Bell()
-            thread = threading.Thread(target=self._run, args=(bell,), name="mlguard", daemon=True)
+            waker = self._waker = Waker()
+            thread = threading.Thread(target=self._run, args=(waker,), name="mlguard", daemon=True)
             try:
                 thread.start()
             except BaseException:
-                self._bell = None  # which also ends the thread, if it was an interrupt that came
-                bell.close()
+                self._waker = None  # which also ends the thread, if an interrupt was the error
+                waker.close()
                 raise
             self._thread = thread
-        lifecycle.started()
+        lifecycle.thread_started()
 
-    def _await_end(self, seconds: float) -> bool:
+    def _join(self, seconds: float) -> bool:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(seconds)
-        return self._has_delivered_all
+        return self._has_sent_all
 
     @property
-    def _has_delivered_all(self) -> bool:
-        return not self._gave_up and self._packer.is_idle and self._outbox.is_empty
+    def _has_sent_all(self) -> bool:
+        return not self._gave_up and self._batcher.is_idle and self._batches.is_empty
 
-    # What the thread does.
+    # Called by the thread itself.
 
-    def _run(self, bell: Bell) -> None:
+    def _run(self, waker: Waker) -> None:
         with self._lock:
-            if self._bell is not bell:
+            if self._waker is not waker:
                 return
         while True:
             try:
-                if not self._turn(bell):
+                if not self._run_once(waker):
                     break
-            except BaseException as error:  # noqa: BLE001 - nothing may end the thread, or all waits for ever
-                self._tally.notices.once("internal_error", f"an error inside: {shown(error)}")
-                self._tally.drop("internal_error", self._packer.lose_in_hand())
-                self._lose(error)
-                time.sleep(BACKOFF_MOST_SECONDS)
-        self._link.close()
-        self._gave_up = not self._has_delivered_all
-        self._packer.abandon()
-        self._tally.drop("closed", self._outbox.abandon())
+            except BaseException as error:  # noqa: BLE001 - if the thread ended, all events would wait for ever
+                text = f"internal error: {describe_error(error)}"
+                self._counters.log.warn_once("internal_error", text)
+                self._counters.drop("internal_error", self._batcher.discard_in_progress())
+                self._disconnect(error)
+                time.sleep(MAX_BACKOFF_SECONDS)
+        self._connection.close()
+        self._gave_up = not self._has_sent_all
+        self._batcher.discard_all()
+        self._counters.drop("closed", self._batches.discard_all())
         for flush in list(self._flushes):
             flush.done.set()
-        self._tally.notices.speak()
-        bell.close()
+        self._counters.log.flush()
+        waker.close()
 
-    def _turn(self, bell: Bell) -> bool:
-        """Do whatever can be done, then wait for more; false when it is over."""
+    def _run_once(self, waker: Waker) -> bool:
+        """Do what can be done, then wait for more; return false when the thread should end."""
         try:
-            if self._link.is_open:
-                self._heed(self._link.replies())
-            self._pack()
+            if self._connection.is_open:
+                self._handle_replies(self._connection.replies())
+            self._batch()
             self._send()
         except OSError as error:
-            self._lose(error)
-        self._tally.notices.speak()
-        self._answer_flushes()
+            self._disconnect(error)
+        self._counters.log.flush()
+        self._complete_flushes()
         stop_at = self._stop_at
-        if stop_at is not None and (self._has_delivered_all or time.monotonic() >= stop_at):
+        if stop_at is not None and (self._has_sent_all or time.monotonic() >= stop_at):
             return False
-        self._wait(bell)
+        self._wait(waker)
         return True
 
-    def _answer_flushes(self) -> None:
+    def _complete_flushes(self) -> None:
         for flush in list(self._flushes):
-            if flush.seq is None and self._packer.packed >= flush.put_in:
-                flush.seq = self._outbox.last_seq
-            if flush.seq is not None and flush.seq <= self._outbox.settled_seq:
-                flush.delivered = True
+            if flush.seq is None and self._batcher.batched >= flush.enqueued:
+                flush.seq = self._batches.last_seq
+            if flush.seq is not None and flush.seq <= self._batches.acknowledged_seq:
+                flush.succeeded = True
                 flush.done.set()
 
-    def _pack(self) -> None:
-        if self._is_due() and not self._outbox.full:
+    def _batch(self) -> None:
+        if self._is_batch_due() and not self._batches.is_full:
             self._gather_until = None
-            self._packer.pack(self._outbox)
+            self._batcher.add_next_batch(self._batches)
 
-    def _is_due(self) -> bool:
-        """Tell whether it is time to pack; the first look at something waiting sets the time."""
-        if self._packer.is_idle:
+    def _is_batch_due(self) -> bool:
+        """Return whether to batch now; the first call that finds events sets the time limit."""
+        if self._batcher.is_idle:
             return False
         now = time.monotonic()
         if self._gather_until is None:
             self._gather_until = now + GATHER_SECONDS
         return (
-            self._packer.is_due
+            self._batcher.has_full_batch
             or self._stop_at is not None
             or any(flush.seq is None for flush in list(self._flushes))
             or now >= self._gather_until
         )
 
     def _send(self) -> None:
-        link, outbox = self._link, self._outbox
-        if outbox.next_unsent() and not link.is_open and time.monotonic() >= self._retry_at:
+        connection, batches = self._connection, self._batches
+        if batches.next_unsent() and not connection.is_open and time.monotonic() >= self._retry_at:
             self._connect()
-        if not link.is_open:
+        if not connection.is_open:
             return
-        while (batch := outbox.next_unsent()) is not None:
-            outbox.sending(batch)
-            link.send(batch.line)
-            outbox.was_sent()
-        dropped = self._tally.unreported()
+        while (batch := batches.next_unsent()) is not None:
+            batches.mark_sending(batch)
+            connection.send(batch.line)
+            batches.mark_sent()
+        dropped = self._counters.unreported_drops()
         if dropped:
-            link.send(b'{"stats":{"dropped":%d}}\n' % dropped)
-            self._tally.reported(dropped)
+            connection.send(b'{"stats":{"dropped":%d}}\n' % dropped)
+            self._counters.mark_reported(dropped)
 
     def _connect(self) -> None:
-        last_seq = self._link.open(self._find_socket())
-        if not self._outbox.acknowledge(last_seq):
-            # The sidecar would take our next numbers for ones that it has.
-            self._link.rename()
-            raise ConnectionAbortedError(f"the sidecar claims number {last_seq}, never sent")
+        last_seq = self._connection.open(self._find_socket())
+        if not self._batches.acknowledge(last_seq):
+            # The sidecar would take the next numbers for batches that it has.
+            self._connection.renew_client()
+            raise ConnectionAbortedError(
+                f"the sidecar answered hello with number {last_seq}, which was never sent"
+            )
 
-    def _heed(self, replies: list[dict[str, Any]]) -> None:
+    def _handle_replies(self, replies: list[dict[str, Any]]) -> None:
         for reply in replies:
             seq, error = reply.get("ack"), reply.get("error")
-            if isinstance(seq, int) and self._outbox.acknowledge(seq):
-                self._recovered()
+            if isinstance(seq, int) and self._batches.acknowledge(seq):
+                self._mark_recovered()
             if error is not None:
-                text = f"the sidecar found an error: {error}"[:500]
-                self._tally.notices.once("sidecar_error", text)
+                text = f"the sidecar reported an error: {error}"[:500]
+                self._counters.log.warn_once("sidecar_error", text)
 
-    def _recovered(self) -> None:
+    def _mark_recovered(self) -> None:
         self._failures = 0
         if self._is_down:
             self._is_down = False
-            self._tally.notices.add(logging.INFO, "the sidecar is reached again")
+            self._counters.log.add(logging.INFO, "the sidecar can be reached again")
 
-    def _lose(self, error: BaseException) -> None:
-        self._link.close()
-        self._outbox.rewind()
-        limit = min(BACKOFF_MOST_SECONDS, BACKOFF_LEAST_SECONDS * 2 ** min(self._failures, 10))
-        self._retry_at = time.monotonic() + limit * (0.5 + os.urandom(1)[0] / 512)
+    def _disconnect(self, error: BaseException) -> None:
+        """Close the connection after an error, and set the time of the next attempt."""
+        self._connection.close()
+        self._batches.rewind()
+        backoff = min(MAX_BACKOFF_SECONDS, MIN_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
+        self._retry_at = time.monotonic() + backoff * (0.5 + os.urandom(1)[0] / 512)
         self._failures += 1
         if not self._is_down:
             self._is_down = True
-            text = f"no connection to the sidecar, events wait for it: {shown(error)}"
-            self._tally.notices.add(logging.WARNING, text)
+            text = f"the sidecar cannot be reached, events are queued: {describe_error(error)}"
+            self._counters.log.add(logging.WARNING, text)
 
-    def _wait(self, bell: Bell) -> None:
-        """Sleep until there is something to do, and for ever if nothing is under way."""
-        until = [] if self._stop_at is None else [self._stop_at]
-        if self._outbox.next_unsent():
-            until.append(self._retry_at)
-        if not self._outbox.full:
-            # First say what to be woken for, then look again: what came before was not told.
-            self._intake.wake_at = 0 if self._packer.is_idle else BATCH_ROWS - 1
-            if self._is_due():
+    def _wait(self, waker: Waker) -> None:
+        """Sleep until there is something to do, without a time limit if nothing is under way."""
+        deadlines = [] if self._stop_at is None else [self._stop_at]
+        if self._batches.next_unsent():
+            deadlines.append(self._retry_at)
+        if not self._batches.is_full:
+            # First set when to be woken, then look again: events before that did not wake.
+            self._queue.wake_at = 0 if self._batcher.is_idle else BATCH_ROWS - 1
+            if self._is_batch_due():
                 return
             if self._gather_until is not None:
-                until.append(self._gather_until)
-        seconds = min(until) - time.monotonic() if until else None
-        bell.wait(self._link.fileno(), seconds)
+                deadlines.append(self._gather_until)
+        seconds = min(deadlines) - time.monotonic() if deadlines else None
+        waker.wait(self._connection.fileno(), seconds)
