@@ -170,7 +170,7 @@ def _table(view: View, width: int, symbols: Symbols) -> Table:
         table.add_column("Jan" + "Dec".rjust(count - 3), no_wrap=True, min_width=count)
     table.add_column("status", no_wrap=True, min_width=8)
     if width >= 78:
-        table.add_column(f"mean {symbols.arrow} now", no_wrap=True, min_width=17)
+        table.add_column(f"mean then {symbols.arrow} now", no_wrap=True, min_width=17)
     for drift in drifts_by_psi(view.snapshot):
         status = drift_status(drift, PSI_THRESHOLD)
         row = [

@@ -12,7 +12,7 @@ import pytest
 from unit.sdk.fake_sidecar import eventually
 
 import mlguard
-from mlguard import Guard, Stats
+from mlguard import Guard, Stats, sender
 
 
 def test_public_names_are_these():
@@ -299,7 +299,9 @@ def test_an_interrupt_while_the_thread_starts_leaves_no_second_one(guard, sideca
     assert guard.stats() == Stats(0, 2, 2, 0, {})
 
 
-def test_a_value_that_asks_to_exit_does_not_end_the_thread(guard, sidecar):
+def test_a_value_that_asks_to_exit_does_not_end_the_thread(guard, sidecar, monkeypatch):
+    monkeypatch.setattr(sender, "MAX_BACKOFF_SECONDS", 0.05)
+
     class Leaver:
         def __float__(self):
             raise SystemExit

@@ -108,10 +108,10 @@ def test_a_folder_is_usable_where_it_can_be_written_or_created(tmp_path):
     tmp_path.chmod(0o700)
 
 
-@pytest.mark.usefixtures("usable")
 def test_a_guard_without_a_socket_finds_the_sidecar_that_comes_later(
     monkeypatch, make_guard, socket_path
 ):
+    monkeypatch.setattr(protocol, "SYSTEM_RUN_DIR", socket_path.parent / "run")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(socket_path.parent))
     guard = make_guard(socket=None)
     assert guard.log(y_pred=1)
