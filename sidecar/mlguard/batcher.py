@@ -47,7 +47,7 @@ def encode_table(
     """
     if not table.rows:
         return
-    columns = encode(table.wire())
+    columns = encode(table.to_wire())
     if len(columns) <= max_bytes:
         yield EncodedColumns(table.rows, columns)
     elif table.rows == 1:

@@ -41,7 +41,7 @@ class Table(NamedTuple):
             features and {name: column[start:stop] for name, column in features.items()},
         )
 
-    def wire(self) -> dict[str, Any]:
+    def to_wire(self) -> dict[str, Any]:
         """Return the columns by their names in the wire format, without those that are None."""
         return {name: column for name, column in self._asdict().items() if column is not None}
 

@@ -15,7 +15,7 @@ from mlguard_demo.workspace import PSI_THRESHOLD
 
 WINTER, SUMMER = (12, 1, 2), (6, 7, 8)
 _MAX_PEAKS = 3
-_INDENT = " " * 16
+_INDENT = " " * 14
 _SLOWER = 1.1
 """Ratio to the requested time above which the machine is too slow."""
 
@@ -102,18 +102,17 @@ def _peak(peak: Peak, history: Sequence[HistoryPoint]) -> str:
 
 def _lateness(result: Result) -> list[str]:
     winter, summer = shares(result.replay, WINTER), shares(result.replay, SUMMER)
+    text = "{:.0%} of winter's flights late, {:.0%} of summer's"
     lines = [
-        _titled(
-            "Predicted late", f"{winter[0]:.0%} of winter's flights, {summer[0]:.0%} of summer's"
-        ),
-        _titled("Were late", f"{winter[1]:.0%} of winter's flights, {summer[1]:.0%} of summer's"),
+        _titled("Predicted", text.format(winter[0], summer[0])),
+        _titled("Actual", text.format(winter[1], summer[1])),
     ]
     score = next((peak for peak in find_peaks(result.history) if peak.name == "y_proba"), None)
     shift = shifted_since(result.history, score, PSI_THRESHOLD) if score else None
     if shift is not None and time_of(shift).month < SUMMER[0]:
         lines += [
-            f"{_INDENT}The model was trained on January alone. Its predictions had drifted",
-            f"{_INDENT}on {_day(shift)}, before any summer flight was late.",
+            f"{_INDENT}The model was trained on January alone. Its predictions drifted",
+            f"{_INDENT}from {_day(shift)} on, before any summer flight was late.",
         ]
     return lines
 

@@ -110,7 +110,7 @@ def check_address(listen: str) -> Address:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # Without this, a port that was used a moment ago would count as taken.
+            # Without this, a port that was used a moment ago would count as in use.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
             probe.listen()
