@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlguard import paths
+from mlguard_common.paths import data_dir
 from mlguard_exporter.anomaly_log import migrations as anomaly_migrations
 from mlguard_exporter.polling import poll_migrations
 from mlguard_exporter.renamed_tables import migrations as renaming
@@ -29,4 +29,4 @@ MIGRATIONS = (
 
 def database_path(config: Config) -> Path:
     """Return the path of the database."""
-    return Path(config.data_dir or paths.data_dir()) / DATABASE
+    return Path(config.data_dir or data_dir()) / DATABASE

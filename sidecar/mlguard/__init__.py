@@ -1,8 +1,8 @@
-"""Tells a sidecar what a model predicted, and never gets in the model's way."""
+"""The SDK: a model server logs its predictions to the sidecar, without waiting for it."""
 
-from mlguard.calls import Observation
+from mlguard.counters import Stats
 from mlguard.guard import Guard
-from mlguard.tally import Stats
+from mlguard.observation import Observation
 
 __version__ = "0.1.0"
 

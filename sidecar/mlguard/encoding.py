@@ -1,4 +1,4 @@
-"""Columns to JSON, by the fastest encoder that is installed."""
+"""Columns to JSON, with the fastest encoder that is installed."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -15,50 +15,51 @@ _json = json.JSONEncoder(
 
 
 def fastest_encoder() -> Encode:
-    """Return an encoder for a cleaned table's columns: NaN and infinities become null.
+    """Return an encoder for the columns of a clean table; NaN and infinities become null.
 
-    All of them decode to the same. None of the libraries is needed.
+    It uses orjson or msgspec if they are installed. The JSON of all encoders decodes to the same
+    values.
     """
-    for choose in (_orjson, _msgspec):
+    for load in (_orjson, _msgspec):
         try:
-            return _forgiving(choose())
-        except Exception:  # noqa: BLE001, PERF203, S112 - a broken library is as good as none
+            return _with_fallback(load())
+        except Exception:  # noqa: BLE001, PERF203, S112 - a broken library counts as absent
             continue
-    return _forgiving(encode_json)
+    return _with_fallback(encode_json)
 
 
 def encode_json(columns: dict[str, Any]) -> bytes:
     """Encode with the standard library.
 
     Raises:
-        ValueError: NaN, an infinity or a lone surrogate is somewhere.
+        ValueError: a value is NaN, infinite, or a string with a lone surrogate.
     """
     return _json.encode(columns).encode()
 
 
-def _forgiving(fast: Encode) -> Encode:
-    """Return an encoder that looks at each value where the fast one fails."""
+def _with_fallback(fast: Encode) -> Encode:
+    """Return an encoder that checks each value if the fast one fails."""
 
     def encode(columns: dict[str, Any]) -> bytes:
         try:
             return fast(columns)
-        except Exception:  # noqa: BLE001 - whatever it was, the slow way leaves it out
-            return encode_json(_each_cleaned(columns))
+        except Exception:  # noqa: BLE001 - the fallback removes the cause
+            return encode_json(_encodable_columns(columns))
 
     return encode
 
 
-def _each_cleaned(columns: dict[str, Any]) -> dict[str, Any]:
+def _encodable_columns(columns: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: {key: _fit(each) for key, each in column.items()}
+        name: {key: _encodable(each) for key, each in column.items()}
         if name == "features"
-        else _fit(column)
+        else _encodable(column)
         for name, column in columns.items()
     }
 
 
-def _fit(column: Sequence[Any]) -> Sequence[Any]:
-    """Return a cleaned column without what only some encoders take."""
+def _encodable(column: Sequence[Any]) -> Sequence[Any]:
+    """Return a clean column without values that only some encoders accept."""
     kinds = set(map(type, column))
     if float in kinds and not (kinds <= {float, int} and isfinite(sum(column))):
         column = [None if type(each) is float and not isfinite(each) else each for each in column]
@@ -68,7 +69,7 @@ def _fit(column: Sequence[Any]) -> Sequence[Any]:
 
 
 def _orjson() -> Encode:
-    import orjson  # noqa: PLC0415 - only where the host has it, and not before a Guard is made
+    import orjson  # noqa: PLC0415 - optional, and loaded only when a Guard is made
 
     return orjson.dumps  # type: ignore[no-any-return, unused-ignore]
 

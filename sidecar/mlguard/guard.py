@@ -1,4 +1,4 @@
-"""What a model server calls."""
+"""The class that a model server uses."""
 
 import os
 import time
@@ -9,41 +9,49 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlguard import packing, paths
-from mlguard.calls import Observation, watched
-from mlguard.delivery import Delivery
+from mlguard.batcher import Batcher, line_prefix
+from mlguard.connection import find_socket
+from mlguard.counters import Counters, Stats
+from mlguard.deferred_log import describe_error
 from mlguard.encoding import fastest_encoder
-from mlguard.queues import Intake
-from mlguard.tables import FEATURES_LIMIT, table_of
-from mlguard.tally import Stats, Tally, shown
+from mlguard.event_queue import EventQueue
+from mlguard.observation import Observation
+from mlguard.protocol import DEFAULT_ENDPOINT, MAX_FEATURES, MAX_NAME_LENGTH
+from mlguard.sender import BackgroundSender
+from mlguard.tables import table_from_columns
+from mlguard.watch import watch_calls
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-NAME_LIMIT = 128
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Guard:
-    """Reports one model's predictions to the sidecar beside it.
+    """Logger of one model's predictions.
 
-    After construction nothing raises, and nothing but `flush` and `close` waits: events go to
-    a bounded queue, which one background thread empties. What finds the queue full is dropped
-    and counted. It may be used from any thread, and goes on, with an empty queue, in a forked
-    child.
+    Events go to a bounded queue, and one background thread sends them to the sidecar. After
+    construction no method raises, and only `flush` and `close` wait. Events that find the queue
+    full are dropped and counted. A guard may be used from any thread. In a forked child it
+    continues with an empty queue.
+
+    ::
+
+        guard = Guard(project="shop", model="churn_v1")
+        guard.log(features={"age": 29}, y_pred=1, y_proba=0.81, latency_ms=42)
 
     Args:
-        project: the project's name, 1 to 128 printable characters; else MLGUARD_PROJECT.
-        model: the model's name, likewise; else MLGUARD_MODEL.
-        endpoint: the endpoint's name, likewise; else MLGUARD_ENDPOINT, else `predict`.
-        socket: the sidecar's Unix socket; else MLGUARD_SOCKET, else where a sidecar serves.
-        queue_size: how many events may wait; events of `log_batch` may be as many again.
-        flush_seconds: how long the process's end, or a `flush` or `close` without a time of
-            its own, may wait for the sidecar.
+        project: name of the project, 1 to 128 printable characters; by default MLGUARD_PROJECT.
+        model: name of the model, likewise; by default MLGUARD_MODEL.
+        endpoint: name of the endpoint, likewise; by default MLGUARD_ENDPOINT, else `predict`.
+        socket: path of the sidecar's Unix socket; by default MLGUARD_SOCKET, else the first of
+            the sidecar's default paths that exists.
+        queue_size: how many events of `log` may wait; events of `log_batch` may be as many again.
+        flush_seconds: how long the end of the process may wait for the sidecar, and a `flush` or
+            `close` without a timeout of its own.
 
     Raises:
-        ValueError: a name is missing or unfit, or a number out of its range.
+        ValueError: a name is missing or invalid, or a number is out of range.
     """
 
     def __init__(
@@ -56,23 +64,23 @@ class Guard:
         queue_size: int = 10_000,
         flush_seconds: float = 2.0,
     ) -> None:
-        head = packing.head(
+        prefix = line_prefix(
             _name("project", project, "MLGUARD_PROJECT"),
             _name("model", model, "MLGUARD_MODEL"),
-            _name("endpoint", endpoint, "MLGUARD_ENDPOINT", default="predict"),
+            _name("endpoint", endpoint, "MLGUARD_ENDPOINT", default=DEFAULT_ENDPOINT),
         )
         if queue_size < 1:
             raise ValueError(f"queue_size must be at least 1, not {queue_size}")
         if not 0 <= flush_seconds < float("inf"):
             raise ValueError(f"flush_seconds must be 0 or more, not {flush_seconds}")
         self._flush_seconds = flush_seconds
-        self._tally = Tally()
-        self._intake = Intake(queue_size)
-        packer = packing.Packer(head, fastest_encoder(), self._intake, self._tally)
-        find_socket = paths.socket_to_reach if socket is None else partial(Path, socket)
-        self._delivery = Delivery(self._intake, packer, self._tally, find_socket, flush_seconds)
-        # A guard that is simply forgotten must not leave its thread behind.
-        weakref.finalize(self, self._delivery.retire, flush_seconds).atexit = False
+        self._counters = Counters()
+        self._queue = EventQueue(queue_size)
+        batcher = Batcher(prefix, fastest_encoder(), self._queue, self._counters)
+        find = find_socket if socket is None else partial(Path, socket)
+        self._sender = BackgroundSender(self._queue, batcher, self._counters, find, flush_seconds)
+        # A guard that is garbage-collected must not leave its thread behind.
+        weakref.finalize(self, self._sender.begin_close, flush_seconds).atexit = False
 
     def log(
         self,
@@ -83,23 +91,26 @@ class Guard:
         latency_ms: float | None = None,
         timestamp: "float | datetime | str | None" = None,
     ) -> bool:
-        """Take one prediction; return whether there was room for it.
+        """Log one prediction.
 
         Args:
-            features: name to number, bool, text or None, at most 512; copied at once.
-            y_pred: the prediction: a number, bool or text.
-            y_proba: its score from 0 to 1, or a mapping of classes to theirs.
-            latency_ms: how long it took, in milliseconds.
-            timestamp: when it was made, as epoch seconds, datetime or RFC 3339 text, in UTC
-                unless it says otherwise; now if not given.
+            features: name to number, bool, string or None, at most 512; copied at once.
+            y_pred: the prediction: a number, bool or string.
+            y_proba: its probability, from 0 to 1, or a mapping of classes to probabilities.
+            latency_ms: how long the prediction took, in milliseconds.
+            timestamp: when it was made, as epoch seconds, a datetime or an RFC 3339 string, in
+                UTC if it has no offset; by default now.
+
+        Returns:
+            Whether it was queued; false if the queue is full or the guard closed.
         """
-        # This is the host's time: no lock, no call that can be spared. See Intake.
+        # This runs in the host's time: no lock, no call that can be avoided. See EventQueue.
         try:
-            intake = self._intake
-            queue = intake.queue
+            events = self._queue
+            queue = events.queue
             waiting = len(queue)
-            if waiting >= intake.size:
-                return self._drop("closed" if intake.closed else "queue_full", 1)
+            if waiting >= events.size:
+                return self._drop("closed" if events.closed else "queue_full", 1)
             queue.append(
                 (
                     time.time() if timestamp is None else timestamp,
@@ -109,10 +120,10 @@ class Guard:
                     None if features is None else dict(features),
                 )
             )
-        except Exception as error:  # noqa: BLE001 - the host's objects may raise, the host may not see it
+        except Exception as error:  # noqa: BLE001 - the host's objects may raise anything
             return self._drop("unusable", 1, error)
-        if waiting >= intake.wake_at:
-            self._rouse()
+        if waiting >= events.wake_at:
+            self._wake()
         return True
 
     def log_batch(
@@ -124,38 +135,40 @@ class Guard:
         latency_ms: Any = None,
         timestamp: Any = None,
     ) -> bool:
-        """Take many predictions as columns of one length, all of them or none.
+        """Log many predictions, as columns of one length: all of them or none.
+
+        A column is a list, an array, a Series or the like; it is copied at once.
 
         Args:
-            features: a mapping of names to columns, or a DataFrame of pandas or polars. A
-                column here and below is a list, an array or anything like them; copied at once.
+            features: a mapping of names to columns, or a DataFrame of pandas or polars; at most
+                512 columns.
             y_pred: the predictions.
-            y_proba: their scores.
-            latency_ms: a column, or one value for all.
-            timestamp: a column, or one value for all; now if not given.
+            y_proba: their probabilities.
+            latency_ms: a column, or one value for all rows, in milliseconds.
+            timestamp: a column, or one value for all rows; by default now.
 
         Returns:
-            Whether they were taken.
+            Whether they were queued.
         """
         try:
-            table = table_of(
+            table = table_from_columns(
                 features=features,
                 y_pred=y_pred,
                 y_proba=y_proba,
                 latency_ms=latency_ms,
                 timestamp=timestamp,
             )
-            if len(table.features or ()) > FEATURES_LIMIT:
+            if len(table.features or ()) > MAX_FEATURES:
                 return self._drop("too_many_features", table.rows)
-            if not self._intake.put_table(table):
-                return self._drop("closed" if self._intake.closed else "queue_full", table.rows)
-        except Exception as error:  # noqa: BLE001 - the same
-            return self._drop("unusable_batch", _rows(y_pred, features), error)
-        self._rouse()
+            if not self._queue.put_table(table):
+                return self._drop("closed" if self._queue.closed else "queue_full", table.rows)
+        except Exception as error:  # noqa: BLE001 - the host's objects may raise anything
+            return self._drop("unusable_batch", _count_rows(y_pred, features), error)
+        self._wake()
         return True
 
     def observe(self, *, features: Mapping[str, Any] | None = None) -> Observation:
-        """Return a context manager that logs one prediction with the block's duration.
+        """Return a context manager that logs one prediction, with the duration of the block.
 
         ::
 
@@ -167,38 +180,43 @@ class Guard:
     def watch(self, function: _Function) -> _Function:
         """Decorate a predict function, sync or async, so that each call is logged.
 
-        The features are the one argument that is a mapping, or a DataFrame whose result has as
-        many elements as it has rows; else the arguments that are plain values, by name. The
-        prediction is the result, if it is a plain value or an array of one. Calls that raise are
-        not logged.
+        The features are the one argument that is a mapping or a DataFrame; without one, they are
+        the arguments that are scalars, by name. A DataFrame is logged only if the result has as
+        many elements as it has rows. The prediction is the result if it is a scalar or an array
+        of one element. Calls that raise are not logged.
+
+        ::
+
+            @guard.watch
+            def predict(age, country): ...
         """
-        return watched(self, function)
+        return watch_calls(self, function)
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all that was taken before is acknowledged.
+        """Wait until all events that were queued before are acknowledged.
 
         Args:
-            timeout: seconds to wait at most; `flush_seconds` if not given.
+            timeout: seconds to wait; by default `flush_seconds`.
 
         Returns:
-            Whether it is.
+            Whether they are acknowledged.
         """
-        return self._waited(self._delivery.flush, timeout)
+        return self._wait(self._sender.flush, timeout)
 
     def close(self, timeout: float | None = None) -> bool:
-        """Take nothing more, and deliver what was taken; what then is left is dropped.
+        """Accept no more events, send the queued ones, and drop those that remain.
 
         Args:
-            timeout: seconds to wait at most; `flush_seconds` if not given.
+            timeout: seconds to wait; by default `flush_seconds`.
 
         Returns:
-            Whether all was delivered.
+            Whether all events are acknowledged.
         """
-        return self._waited(self._delivery.close, timeout)
+        return self._wait(self._sender.close, timeout)
 
     def stats(self) -> Stats:
-        """Return counts of what became of the events."""
-        return self._delivery.stats()
+        """Return the counts of events."""
+        return self._sender.stats()
 
     def __enter__(self) -> "Guard":  # noqa: PYI034 - Python 3.10 has no Self
         return self
@@ -212,46 +230,52 @@ class Guard:
         self.close()
 
     def _drop(self, reason: str, events: int, error: Exception | None = None) -> bool:
-        """Count events that are not taken; always false, which is what the host is told."""
-        if self._tally.drop(reason, events, shown(error) if error else ""):
-            self._rouse()
+        """Count events as dropped; return false, which is the answer to the host."""
+        if self._counters.drop(reason, events, describe_error(error) if error else ""):
+            self._wake()
         return False
 
-    def _rouse(self) -> None:
+    def _wake(self) -> None:
         try:
-            self._delivery.rouse()
-        except Exception as error:  # noqa: BLE001 - no thread, no descriptors left: try again next time
-            self._tally.notices.once("rouse", f"events wait: {shown(error)}")
+            self._sender.wake()
+        except Exception as error:  # noqa: BLE001 - no thread or no file descriptor: try again with the next event
+            text = f"the background thread cannot be started: {describe_error(error)}"
+            self._counters.log.warn_once("wake", text)
 
-    def _waited(self, wait: Callable[[float], bool], timeout: float | None) -> bool:
+    def _wait(self, wait: Callable[[float], bool], timeout: float | None) -> bool:
         try:
             return wait(self._flush_seconds if timeout is None else max(0.0, timeout))
         except Exception as error:  # noqa: BLE001 - the same
-            # There may be no thread that could tell; and this one has time.
-            self._tally.notices.once("wait", f"waiting for the sidecar failed: {shown(error)}")
-            self._tally.notices.speak()
+            # There may be no background thread to log it, and the caller has time.
+            text = f"waiting for the sidecar failed: {describe_error(error)}"
+            self._counters.log.warn_once("wait", text)
+            self._counters.log.flush()
             return False
 
 
 def _name(what: str, given: str | None, variable: str, default: str = "") -> str:
-    """Return a name that was given, or stands in the environment, or is the default."""
+    """Return the given name, else the one in the environment, else the default.
+
+    Raises:
+        ValueError: there is none, or it is invalid.
+    """
     name = given if given is not None else os.environ.get(variable, "") or default
     if not name:
         raise ValueError(f"{what} is missing: give Guard a {what}, or set {variable}")
-    if not isinstance(name, str) or len(name) > NAME_LIMIT or not name.isprintable():
+    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or not name.isprintable():
         raise ValueError(
-            f"{what} must be 1 to {NAME_LIMIT} printable characters, not {name!r:.200}"
+            f"{what} must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!r:.200}"
         )
     return name
 
 
-def _rows(*columns: Any) -> int:
-    """Guess how many events an unusable batch had; at least one, so that it is counted."""
+def _count_rows(*columns: Any) -> int:
+    """Estimate how many events an unusable batch has; at least 1, so that it is counted."""
     for column in columns:
         try:
             if not isinstance(column, Mapping):
                 return max(1, len(column))
             return max(1, *(len(each) for each in column.values()))
-        except Exception:  # noqa: BLE001, PERF203, S112 - a guess
+        except Exception:  # noqa: BLE001, PERF203, S112 - an estimate
             continue
     return 1

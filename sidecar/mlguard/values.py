@@ -1,4 +1,4 @@
-"""Values as the host has them, made into what JSON and the sidecar know."""
+"""Values of the host, converted to those of the wire format."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -8,16 +8,16 @@ from typing import Any, TypeAlias
 
 Plain: TypeAlias = str | float | int | bool | None
 Convert: TypeAlias = Callable[[Any], Any]
-Complain: TypeAlias = Callable[[Exception], None]
+OnError: TypeAlias = Callable[[Exception], None]
 
 PLAIN_TYPES: frozenset[type] = frozenset({float, int, str, bool, type(None)})
 NUMBER_TYPES: frozenset[type] = frozenset({float, int, type(None)})
-INT_LEAST, INT_MOST = -(2**63), 2**63 - 1
+MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 
-# What pandas has for a missing value; it is not imported to ask.
+# Types of missing values in pandas, by name, so that it need not be imported.
 _MISSING_TYPES = frozenset({"NAType", "NaTType"})
 
-# Those of which each has a number or bool among the built-in ones, as `item` gives it.
+# Types of numpy whose `item` returns an int, a float or a bool.
 _NUMPY_NUMBERS = frozenset(
     ["bool", "bool_", "float16", "float32", "float64"]
     + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
@@ -25,10 +25,10 @@ _NUMPY_NUMBERS = frozenset(
 
 
 def plain(value: Any) -> Plain:
-    """Return a value as text, number, bool or None; NaN and infinities are None.
+    """Return a value as a string, number, bool or None; NaN and infinities become None.
 
     Raises:
-        TypeError: it is nothing of the kind. (Strange types may raise what they like.)
+        TypeError: it is none of these. Foreign types may raise any other exception.
     """
     kind = type(value)
     if kind not in PLAIN_TYPES:
@@ -39,25 +39,25 @@ def plain(value: Any) -> Plain:
         return text(value)
     if isinstance(value, float):
         return value if isfinite(value) else None
-    if type(value) is int and not INT_LEAST <= value <= INT_MOST:
+    if type(value) is int and not MIN_INT <= value <= MAX_INT:
         return float(value)
     return value  # type: ignore[no-any-return]
 
 
 def number(value: Any) -> float | None:
-    """Return a value as a number or None.
+    """Return a value as a number or None; a bool becomes 0.0 or 1.0.
 
     Raises:
-        TypeError: it is text, or nothing that `plain` knows.
+        TypeError: it is a string, or nothing that `plain` accepts.
     """
     value = plain(value)
     if isinstance(value, str):
-        raise TypeError("text where a number belongs")
+        raise TypeError("a string, expected a number")
     return float(value) if isinstance(value, bool) else value
 
 
 def score(value: Any) -> float | dict[str, float] | None:
-    """Return a probability, or one for each class; classes without a number are left out.
+    """Return a probability, or a mapping of classes to probabilities without those that are None.
 
     Raises:
         TypeError: it is neither.
@@ -69,13 +69,13 @@ def score(value: Any) -> float | dict[str, float] | None:
 
 
 def name(key: Any) -> str:
-    """Return a feature's or a class's name as text; other keys than text are spelled out."""
+    """Return the name of a feature or class as a string."""
     return text(key if isinstance(key, str) else str(key))
 
 
 def text(value: str) -> str:
-    """Return an ordinary string, without the lone surrogates that UTF-8 cannot hold."""
-    value = str.__str__(value)  # str() would ask the subclass, and an enum answers its name
+    """Return a plain string, with lone surrogates replaced, which UTF-8 cannot encode."""
+    value = str.__str__(value)  # str() of an enum would be its name
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
@@ -83,42 +83,42 @@ def clean(
     values: Sequence[Any],
     kinds: frozenset[type],
     convert: Convert,
-    complain: Complain,
+    on_error: OnError,
 ) -> Sequence[Any]:
-    """Return a column of which every value can be encoded.
+    """Return a column with values that can all be encoded.
 
     Args:
         values: the column.
-        kinds: the types that may stay as they are.
-        convert: makes a value of another type into one of these, or raises.
-        complain: is told of each error; the value becomes None.
+        kinds: types of values that are kept as they are.
+        convert: converts a value of another type to one of these, or raises.
+        on_error: called with each error; the value becomes None.
     """
     found = set(map(type, values))
     if not found <= kinds and all(kind in kinds or _is_numpy_number(kind) for kind in found):
-        # The commonest foreign values, all of them at once.
+        # The most common foreign types, converted fast.
         values = [each if type(each) in kinds else each.item() for each in values]
         found = set(map(type, values))
     if found <= kinds and (int not in found or _all_small(values, found)):
         return values
-    return [_converted(value, convert, complain) for value in values]
+    return [_converted(value, convert, on_error) for value in values]
 
 
-def _converted(value: Any, convert: Convert, complain: Complain) -> Any:
+def _converted(value: Any, convert: Convert, on_error: OnError) -> Any:
     try:
         return convert(value)
-    except Exception as error:  # noqa: BLE001 - foreign types raise what they like
-        complain(error)
+    except Exception as error:  # noqa: BLE001 - foreign types may raise anything
+        on_error(error)
         return None
 
 
 def _builtin(value: Any) -> Any:
-    """Return the built-in value that stands for a foreign one or a subclass's."""
+    """Return the value of a built-in type that equals a foreign one or one of a subclass."""
     if isinstance(value, str):
         return value
-    if hasattr(value, "item"):  # numpy's scalars, and arrays and tensors of one element
+    if hasattr(value, "item"):  # scalars of numpy, and arrays and tensors of one element
         if getattr(getattr(value, "dtype", None), "kind", "") in {"M", "m"}:
-            # Some would come out as a bare number of nanoseconds, which is no measure of a thing.
-            raise TypeError(f"{value.dtype} is neither text, number nor bool")
+            # Some would become a bare number of nanoseconds.
+            raise TypeError(f"{value.dtype} is not a string, number or bool")
         value = value.item()
     if type(value) in PLAIN_TYPES:
         return value
@@ -126,7 +126,7 @@ def _builtin(value: Any) -> Any:
         return int.__index__(value)
     if hasattr(type(value), "__float__"):  # Decimal, Fraction and subclasses of float
         return float(value)
-    raise TypeError(f"{type(value).__name__} is neither text, number nor bool")
+    raise TypeError(f"{type(value).__name__} is not a string, number or bool")
 
 
 def _is_numpy_number(kind: type) -> bool:
@@ -134,10 +134,10 @@ def _is_numpy_number(kind: type) -> bool:
 
 
 def _all_small(values: Sequence[Any], found: set[type]) -> bool:
-    """Tell whether the integers among the values fit 64 bits, beyond which encoders differ."""
+    """Return whether all integers fit into 64 bits, beyond which encoders differ."""
     if found == {int}:
-        return bool(min(values) >= INT_LEAST and max(values) <= INT_MOST)
-    return all(INT_LEAST <= value <= INT_MOST for value in values if type(value) is int)
+        return bool(min(values) >= MIN_INT and max(values) <= MAX_INT)
+    return all(MIN_INT <= value <= MAX_INT for value in values if type(value) is int)
 
 
 _RFC_3339 = re.compile(
@@ -151,25 +151,25 @@ def epoch_seconds(value: Any) -> float:
 
     Args:
         value: epoch seconds of any numeric type, a datetime or numpy.datetime64, or RFC 3339
-            text; without a zone it is taken as UTC.
+            string; without an offset it is in UTC.
 
     Raises:
-        ValueError: text that is not RFC 3339, or not finite.
-        TypeError: none of these. (Strange types may raise what they like.)
+        ValueError: it is not finite, or a string that is not RFC 3339.
+        TypeError: it is none of these. Foreign types may raise any other exception.
     """
     if isinstance(value, str):
-        seconds = _from_text(value)
+        seconds = _from_string(value)
     elif isinstance(value, datetime):
         seconds = _from_datetime(value)
     elif isinstance(value, bool):
-        raise TypeError("a bool is no timestamp")
+        raise TypeError("a bool is not a timestamp")
     elif getattr(getattr(value, "dtype", None), "kind", "") == "M":
-        # Nanoseconds would come out of item() as a bare integer.
+        # item() would return nanoseconds as a bare integer.
         seconds = _from_datetime(value.astype("datetime64[us]").item())
     else:
         seconds = float(value)
     if not isfinite(seconds):
-        raise ValueError("a timestamp is not finite")
+        raise ValueError("the timestamp is not finite")
     return seconds
 
 
@@ -179,15 +179,15 @@ def _from_datetime(value: datetime) -> float:
     return value.timestamp()
 
 
-def _from_text(text: str) -> float:
+def _from_string(text: str) -> float:
     match = _RFC_3339.fullmatch(text)
     if match is None:
-        raise ValueError("a timestamp's text is not RFC 3339")
+        raise ValueError("the timestamp is not RFC 3339")
     *fields, fraction, sign, hours, minutes = match.groups()
     year, month, day, hour, minute, second = map(int, fields)
-    # A leap second has no place in epoch seconds: it is the next minute's first.
-    moment = datetime(year, month, day, hour, minute, tzinfo=timezone.utc)
-    seconds = moment.timestamp() + second + float(fraction or 0)
+    # Epoch seconds have no leap seconds: second 60 is the first of the next minute.
+    start = datetime(year, month, day, hour, minute, tzinfo=timezone.utc)
+    seconds = start.timestamp() + second + float(fraction or 0)
     if sign:
         offset = timedelta(hours=int(hours), minutes=int(minutes)).total_seconds()
         seconds -= offset if sign == "+" else -offset

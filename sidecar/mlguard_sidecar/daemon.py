@@ -9,12 +9,12 @@ from time import time
 from typing import TYPE_CHECKING
 
 import mlguard
-from mlguard import paths
 from mlguard_common.daemon import Lifecycle, lifecycle_metrics
 from mlguard_common.web import HttpServer, routes, split_listen
 from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_rules.service import AlertApi, Alerting
 from mlguard_rules.service import Settings as AlertingSettings
+from mlguard_sidecar import paths
 from mlguard_sidecar import telemetry as t
 from mlguard_sidecar.api import model_routes
 from mlguard_sidecar.committer import Committer

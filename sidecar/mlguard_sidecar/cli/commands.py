@@ -30,13 +30,13 @@ mlguard.add_command(rules)
 
 
 @mlguard.command()
-@click.option("--keep", is_flag=True, help="Stay when the year is over, until Ctrl-C.")
+@click.option("--keep", is_flag=True, help="Replay again and again, until Ctrl-C.")
 @click.option("--listen", default="127.0.0.1:9520", show_default=True, metavar="HOST:PORT")
-@click.option("--folder", type=click.Path(path_type=Path), help="For its files; else a new one.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Working folder; else temporary.")
 @click.option("--seconds", default=75.0, show_default=True, help="How long the year takes.")
 def demo(*, keep: bool, listen: str, folder: Path | None, seconds: float) -> None:
     """A real model on real data: a year of flights from New York in a minute and a half."""
-    from mlguard_sidecar.demo import run  # noqa: PLC0415 - only this command needs it
+    from mlguard_demo import run  # noqa: PLC0415 - only this command needs it
 
     sys.exit(run(keep=keep, listen=listen, folder=folder, seconds=seconds))
 

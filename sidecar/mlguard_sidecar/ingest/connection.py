@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mlguard.protocol import MAX_LINE_BYTES, PROTOCOL_VERSION
 from mlguard_sidecar import telemetry as t
 from mlguard_sidecar.wire import (
-    LINE_LIMIT,
     Line,
     Reason,
     RejectedError,
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mlguard_sidecar.ingest.pipeline import Pipeline
     from mlguard_sidecar.telemetry import Telemetry
 
-PROTOCOL_VERSION = 1
 SOURCE = "socket"
 _MAX_CLIENT = 64
 _BAD_LINES_A_TURN = 500
@@ -59,7 +58,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take the lines that are whole; keep the rest."""
         first = data.find(b"\n") + 1
-        if first and (self._overlong or self._size + first > LINE_LIMIT):
+        if first and (self._overlong or self._size + first > MAX_LINE_BYTES):
             if not self._overlong:
                 self._reject_overlong()
             self._forget_parts()
@@ -76,7 +75,7 @@ class Connection(asyncio.Protocol):
             self._parts.append(data)
             self._size += len(data)
             self._connections.grew(len(data))
-            if self._size >= LINE_LIMIT:
+            if self._size >= MAX_LINE_BYTES:
                 self.discard_partial_line()
 
     def eof_received(self) -> bool:
@@ -263,7 +262,7 @@ class Connection(asyncio.Protocol):
             self._write({"hello": {"last_seq": self._pipeline.last_committed(client)}})
 
     def _reject_overlong(self) -> None:
-        self._reject(RejectedError(Reason.LINE_TOO_LONG, f"a line of over {LINE_LIMIT} bytes"))
+        self._reject(RejectedError(Reason.LINE_TOO_LONG, f"a line of over {MAX_LINE_BYTES} bytes"))
 
     def _reject(self, error: RejectedError) -> None:
         self._pipeline.reject(error, SOURCE)

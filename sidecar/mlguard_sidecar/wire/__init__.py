@@ -2,7 +2,6 @@
 
 from mlguard_sidecar.wire.errors import Reason, RejectedError
 from mlguard_sidecar.wire.messages import (
-    LINE_LIMIT,
     Batch,
     Hello,
     Line,
@@ -10,7 +9,6 @@ from mlguard_sidecar.wire.messages import (
     decode_line,
 )
 from mlguard_sidecar.wire.rows import (
-    FEATURE_LIMIT,
     ModelKey,
     Rows,
     is_name,
@@ -21,8 +19,6 @@ from mlguard_sidecar.wire.rows import (
 from mlguard_sidecar.wire.validate import validate
 
 __all__ = [
-    "FEATURE_LIMIT",
-    "LINE_LIMIT",
     "Batch",
     "Hello",
     "Line",

@@ -10,10 +10,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from mlguard.protocol import DEFAULT_ENDPOINT, MAX_SEQ
 from mlguard_sidecar.wire.errors import Reason, RejectedError
-
-LINE_LIMIT = 1 << 20
-"""Bytes of a line, its line feed included."""
 
 Value = int | float | bool | str | None
 Proba = float | dict[str, float] | None
@@ -47,14 +45,14 @@ class Line(msgspec.Struct, gc=False):
 
     project_id: str | None = None
     model_id: str | None = None
-    endpoint: str = "predict"
+    endpoint: str = DEFAULT_ENDPOINT
     timestamp: float | str | None = None
     latency_ms: float | None = None
     y_pred: Value = None
     y_proba: Proba = None
     features: dict[str, Value] | None = None
     columns: Batch | None = None
-    seq: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    seq: Annotated[int, Meta(ge=1, le=MAX_SEQ)] | None = None
     hello: Hello | None = None
     stats: Stats | None = None
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from mlguard.protocol import MAX_BATCH_ROWS, MAX_FEATURES, MAX_NAME_LENGTH
 from mlguard_sidecar.histogram.values import encoded, taken
 from mlguard_sidecar.histogram.values import joined as join_columns
 from mlguard_sidecar.wire.errors import Reason, RejectedError
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     Column = Sequence[object]
     """Raw values, each a number, a bool, a text or None."""
 
-FEATURE_LIMIT = 512
-ROW_LIMIT = 65_536
-ID_LIMIT = 128
 _MAX_TIMESTAMP_LENGTH = 40
 
 
@@ -128,9 +126,9 @@ def rows_of_events(
         except RejectedError as error:
             rejected.append(RejectedError(error.reason, str(error), positions(group, events)))
             continue
-        few = [e for e in group if e.features is None or len(e.features) <= FEATURE_LIMIT]
+        few = [e for e in group if e.features is None or len(e.features) <= MAX_FEATURES]
         if len(few) < len(group):
-            many = [e for e in group if e.features is not None and len(e.features) > FEATURE_LIMIT]
+            many = [e for e in group if e.features is not None and len(e.features) > MAX_FEATURES]
             most = max(len(e.features or ()) for e in many)
             rejected.append(_too_many_features(most, positions(many, events)))
         for part, features in [(few, None)] if bare else _with_columns(few):
@@ -167,10 +165,10 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
         raise RejectedError(
             Reason.UNEVEN_COLUMNS, f"columns of lengths {found}, expected one length", range(n)
         )
-    if n > ROW_LIMIT:
-        text = f"{n} rows in a batch, expected at most {ROW_LIMIT}"
+    if n > MAX_BATCH_ROWS:
+        text = f"{n} rows in a batch, expected at most {MAX_BATCH_ROWS}"
         raise RejectedError(Reason.TOO_MANY_ROWS, text, range(n))
-    if batch.features is not None and len(batch.features) > FEATURE_LIMIT:
+    if batch.features is not None and len(batch.features) > MAX_FEATURES:
         raise _too_many_features(len(batch.features), range(max(n, 1)))
     try:
         key = model_key(line.project_id, line.model_id, line.endpoint)
@@ -188,7 +186,7 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
     )
 
 
-def is_name(text: str, limit: int = ID_LIMIT) -> bool:
+def is_name(text: str, limit: int = MAX_NAME_LENGTH) -> bool:
     """Whether a text can name a model, a feature or a client: 1 to `limit` printable characters."""
     return 0 < len(text) <= limit and text.isprintable()
 
@@ -205,13 +203,13 @@ def model_key(project: str | None, model: str | None, endpoint: str) -> ModelKey
             raise RejectedError(Reason.MISSING_ID, f"{name} is missing")
         if not is_name(value):
             raise RejectedError(
-                Reason.BAD_ID, f"{name} must be 1 to {ID_LIMIT} printable characters"
+                Reason.BAD_ID, f"{name} must be 1 to {MAX_NAME_LENGTH} printable characters"
             )
     return ModelKey(cast("str", project), cast("str", model), endpoint)
 
 
 def _too_many_features(found: int, indices: Sequence[int]) -> RejectedError:
-    text = f"{found} features, expected at most {FEATURE_LIMIT}"
+    text = f"{found} features, expected at most {MAX_FEATURES}"
     return RejectedError(Reason.TOO_MANY_FEATURES, text, indices)
 
 
@@ -226,7 +224,7 @@ def _of_few_names(events: list[Line]) -> Iterator[list[Line]]:
     for event in events:
         own = event.features or {}
         if not names.issuperset(own):
-            if len(names | own.keys()) > FEATURE_LIMIT:
+            if len(names | own.keys()) > MAX_FEATURES:
                 yield part
                 part, names = [], set()
             names.update(own)

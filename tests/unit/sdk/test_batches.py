@@ -1,7 +1,7 @@
 """log_batch: columns of every kind."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import numpy as np
 import pandas as pd
@@ -76,7 +76,7 @@ def test_columns_are_copied(guard, sidecar):
         np.array(["2026-01-01T00:00:00", "2026-01-01T00:00:01"], dtype="datetime64[ns]"),
         pd.Series(pd.to_datetime(["2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"])),
         pd.DatetimeIndex(["2026-01-01T00:00:00", "2026-01-01T00:00:01"]),
-        [datetime(2026, 1, 1, tzinfo=UTC), "2026-01-01T00:00:01"],
+        [datetime(2026, 1, 1, tzinfo=timezone.utc), "2026-01-01T00:00:01"],
     ],
 )
 def test_timestamps_may_be_columns(guard, sidecar, stamps):

@@ -12,7 +12,7 @@ import pytest
 from unit.sdk.fake_sidecar import eventually
 
 import mlguard
-from mlguard import Guard, Stats
+from mlguard import Guard, Stats, sender
 
 
 def test_public_names_are_these():
@@ -46,7 +46,7 @@ def test_names_come_from_the_environment_where_none_are_given(sidecar, monkeypat
         ({"flush_seconds": float("nan")}, "flush_seconds must be 0 or more"),
     ],
 )
-def test_unfit_arguments_are_told_in_one_line(options, message):
+def test_invalid_arguments_are_reported_in_one_line(options, message):
     with pytest.raises(ValueError, match=message) as caught:
         Guard(**{"project": "p", "model": "m", **options})
     assert "\n" not in str(caught.value)
@@ -203,7 +203,7 @@ def test_an_unusable_timestamp_costs_its_event_alone(guard, sidecar, stamp):
     assert guard.stats().dropped_by_reason == {"invalid_timestamp": 1}
 
 
-def test_features_that_are_no_mapping_are_dropped_and_told_once(guard, caplog):
+def test_features_that_are_no_mapping_are_dropped_and_logged_once(guard, caplog):
     assert not guard.log(features=5)
     assert not guard.log(features=["a", "b"])
     assert guard.stats().dropped_by_reason == {"unusable": 2}
@@ -253,7 +253,7 @@ def test_a_forgotten_guard_delivers_and_ends_its_thread(sidecar):
     eventually(lambda: not any(t.name == "mlguard" for t in threading.enumerate()))
 
 
-def test_a_process_that_cannot_start_threads_is_not_told_by_an_error(guard, sidecar, monkeypatch):
+def test_a_process_that_cannot_start_threads_gets_no_error(guard, sidecar, monkeypatch):
     def refuse(_self):
         raise RuntimeError("can't start new thread")
 
@@ -299,7 +299,9 @@ def test_an_interrupt_while_the_thread_starts_leaves_no_second_one(guard, sideca
     assert guard.stats() == Stats(0, 2, 2, 0, {})
 
 
-def test_a_value_that_asks_to_exit_does_not_end_the_thread(guard, sidecar):
+def test_a_value_that_asks_to_exit_does_not_end_the_thread(guard, sidecar, monkeypatch):
+    monkeypatch.setattr(sender, "MAX_BACKOFF_SECONDS", 0.05)
+
     class Leaver:
         def __float__(self):
             raise SystemExit

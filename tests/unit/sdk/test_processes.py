@@ -91,7 +91,8 @@ def test_a_closed_guard_stays_closed_in_the_child(guard):
     assert in_fork(lambda: os._exit(2) if guard.log(y_pred=2) else None) == 0
 
 
-def test_forks_at_any_moment_never_dead_lock(make_guard, sidecar):
+@pytest.mark.parametrize("forks", [8, pytest.param(100, marks=pytest.mark.long)])
+def test_forks_at_any_moment_never_dead_lock(make_guard, sidecar, forks):
     guard = make_guard(queue_size=500)
     done = threading.Event()
 
@@ -111,15 +112,15 @@ def test_forks_at_any_moment_never_dead_lock(make_guard, sidecar):
         assert guard.log_batch(y_pred=["child"])
         assert guard.flush(20)
 
-    codes = [in_fork(work) for _ in range(25)]
+    codes = [in_fork(work) for _ in range(forks)]
     done.set()
     for thread in threads:
         thread.join()
-    assert codes == [0] * 25
+    assert codes == [0] * forks
     assert guard.flush(20)
-    assert sidecar.column("y_pred").count("child") == 50
+    assert sidecar.column("y_pred").count("child") == 2 * forks
     assert set(sidecar.arrivals.values()) == {1}
-    assert guard.stats().acknowledged == sidecar.events - 50
+    assert guard.stats().acknowledged == sidecar.events - 2 * forks
 
 
 FORKING = """
@@ -169,9 +170,10 @@ class SlowHandler(logging.Handler):
         self.lock_inside = threading.Lock()
         self.writes, self.may_go_on = threading.Event(), threading.Event()
 
-    def createLock(self):  # noqa: N802 - logging's name
+    def handle(self, record):
         # Without logging's own lock, which is renewed in a child, only the one inside counts.
-        self.lock = None
+        self.emit(record)
+        return True
 
     def emit(self, record):
         assert record
@@ -376,7 +378,7 @@ def test_exit_is_not_held_up_by_a_sidecar_that_hangs(sidecar):
         import sys
         from mlguard import Guard
 
-        guard = Guard("p", "m", socket=sys.argv[1], flush_seconds=0.5)
+        guard = Guard("p", "m", socket=sys.argv[1], flush_seconds=0.2)
         for _ in range(1_000):
             guard.log(features={"text": "x" * 10_000})
         """,
@@ -392,7 +394,7 @@ def test_a_child_of_multiprocessing_is_not_held_up_either(socket_path):
         import multiprocessing, sys
         from mlguard import Guard
 
-        guard = Guard("p", "m", socket=sys.argv[1], flush_seconds=0.5)
+        guard = Guard("p", "m", socket=sys.argv[1], flush_seconds=0.2)
         child = multiprocessing.get_context("fork").Process(target=guard.log)
         child.start()
         child.join()

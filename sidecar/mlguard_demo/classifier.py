@@ -1,6 +1,6 @@
-"""The demo's model: will this flight arrive 15 or more minutes late?
+"""The demonstration's model: will a flight arrive 15 or more minutes late?
 
-It learns from the first 24 days of January and is tried on the last seven, which it has not seen.
+It is trained on the first 24 days of January and tested on the last seven.
 """
 
 import math
@@ -16,36 +16,36 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from mlguard_sidecar.demo.flights import CATEGORICAL, LATE_MINUTES, NUMERIC, Flights, Value
+from mlguard_demo.flights import CATEGORICAL, LATE_MINUTES, NUMERIC, Flights, Value
 
 TRAINING_HOURS = 24 * 24
 JANUARY_HOURS = 31 * 24
 
 
 @dataclass(frozen=True)
-class Model:
-    """A trained classifier and how it did on days that it had not seen.
+class Classifier:
+    """A trained model, with its quality on days that it was not trained on.
 
     Attributes:
-        pipeline: From the numbered features to the probability of being late.
-        categories: For each categorical feature, the number that stands for each of its values.
-        cut: Probability from which a flight is called late, so that among the training flights
-            as many are called late as were.
-        auc: Area under the ROC curve on the last seven days of January.
-        trained_on: How many flights it learnt from.
+        pipeline: computes the probability of being late from the features as numbers.
+        categories: the number of each value of each categorical feature.
+        cutoff: probability from which a flight is predicted late; as many flights of the training
+            data are predicted late as were late.
+        auc: area under the ROC curve on the last seven days of January.
+        trained_on: how many flights it was trained on.
     """
 
     pipeline: Pipeline
     categories: dict[str, dict[str, int]]
-    cut: float
+    cutoff: float
     auc: float
     trained_on: int
 
     def probabilities(self, instances: Sequence[Mapping[str, Value]]) -> NDArray[np.float64]:
-        """Return the probability of being late of each instance; an absent feature is imputed.
+        """Return the probability of being late for each instance; missing features are imputed.
 
         Raises:
-            ValueError: A numeric feature holds something that is no number.
+            ValueError: a numeric feature is not a number.
         """
         if not instances:
             return np.empty(0)
@@ -54,27 +54,27 @@ class Model:
             [float(self.categories[name].get(str(row.get(name)), -1)) for row in instances]
             for name in CATEGORICAL
         ]
-        return _late(self.pipeline, np.array(columns).T)
+        return _probability_late(self.pipeline, np.array(columns).T)
 
 
-def train(flights: Flights) -> Model:
-    """Train on the flights of 1 to 24 January and judge on those of 25 to 31 January."""
+def train(flights: Flights) -> Classifier:
+    """Train on the flights of 1 to 24 January, and test on those of 25 to 31 January."""
     categories = {
         name: {value: code for code, value in enumerate(np.unique(column).tolist())}
         for name, column in flights.categories.items()
     }
     arrived = ~np.isnan(flights.delays)
     training = arrived & (flights.hours < TRAINING_HOURS)
-    unseen = arrived & ~training & (flights.hours < JANUARY_HOURS)
+    testing = arrived & ~training & (flights.hours < JANUARY_HOURS)
     rows = _matrix(flights, categories)
     late = flights.delays >= LATE_MINUTES
     pipeline = _pipeline().fit(rows[training], late[training])
-    guessed = _late(pipeline, rows[training])
-    return Model(
+    predicted = _probability_late(pipeline, rows[training])
+    return Classifier(
         pipeline=pipeline,
         categories=categories,
-        cut=float(np.quantile(guessed, 1 - late[training].mean())),
-        auc=float(roc_auc_score(late[unseen], _late(pipeline, rows[unseen]))),
+        cutoff=float(np.quantile(predicted, 1 - late[training].mean())),
+        auc=float(roc_auc_score(late[testing], _probability_late(pipeline, rows[testing]))),
         trained_on=int(training.sum()),
     )
 
@@ -105,9 +105,9 @@ def _matrix(flights: Flights, categories: dict[str, dict[str, int]]) -> NDArray[
     return np.column_stack(columns)
 
 
-def _late(pipeline: Pipeline, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    chances: NDArray[np.float64] = pipeline.predict_proba(rows)[:, 1]
-    return chances
+def _probability_late(pipeline: Pipeline, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    probabilities: NDArray[np.float64] = pipeline.predict_proba(rows)[:, 1]
+    return probabilities
 
 
 def _number(value: Value) -> float:

