@@ -31,7 +31,7 @@ _escaped_name = lru_cache(maxsize=1024)(escape_metric_name)
 _escaped_label = lru_cache(maxsize=1024)(escape_label_name)
 
 
-_CHUNK_SAMPLES = 1000
+_CHUNK_SAMPLES = 400
 
 
 def text_format(metric: Metric) -> str:

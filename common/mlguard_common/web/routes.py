@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mlguard_common.metrics import Collector
 
-_SLICE_SECONDS = 0.004
+_SLICE_SECONDS = 0.002
 """How long rendering goes on before other tasks have a turn."""
 
 
