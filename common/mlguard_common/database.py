@@ -46,11 +46,8 @@ class DamagedError(StoreError):
 
 _DAMAGE = frozenset(
     {
-        sqlite3.SQLITE_ERROR,  # a name that was there is gone
+        sqlite3.SQLITE_ERROR,  # a table or column that was there is gone
         sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_SCHEMA,
-        sqlite3.SQLITE_MISMATCH,
-        sqlite3.SQLITE_FORMAT,
         sqlite3.SQLITE_NOTADB,
     }
 )
@@ -142,6 +139,7 @@ def open_database(path: Path, *migrations: Migrations, shared: bool = False) -> 
         db.execute("PRAGMA cache_size = -2048")
         db.execute("PRAGMA journal_size_limit = 4194304")
         for part in migrations:
+            _refuse_newer(db, part, path)
             part.apply(db)
     except (OSError, sqlite3.Error) as error:
         if "locked" in str(error):
@@ -152,6 +150,17 @@ def open_database(path: Path, *migrations: Migrations, shared: bool = False) -> 
     except (ValueError, LookupError, TypeError) as error:  # what SQLite gives back makes no sense
         raise DamagedError(f"{path} is damaged: {error}") from error
     return db
+
+
+def _refuse_newer(db: Database, migrations: Migrations, path: Path) -> None:
+    """Raise StoreError where all known migrations are applied, and others too."""
+    known = {step.name for step in migrations.pending(Database(memory=True))}
+    applied = {step.name for step in migrations.applied(db)}
+    if known < applied:
+        raise StoreError(
+            f"{path} was written by a newer version of ML Guard; run that version, or give this"
+            " one its own --data-dir"
+        )
 
 
 def open_to_read(path: Path) -> Database:

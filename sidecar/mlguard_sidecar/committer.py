@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from mlguard_sidecar.refresher import WindowRefresher
     from mlguard_sidecar.store import Store
     from mlguard_sidecar.telemetry import Telemetry
+    from mlguard_sidecar.wire import ModelKey
 
 QUIET_SECONDS = 1.0
-"""How long an event waits for its commit, at the most, while the database is well."""
+"""How long an event waits for its commit, at the most, while commits succeed."""
 
 BUSY_SECONDS = 0.25
 """The same while much comes in, which is from so many rows on."""
@@ -31,6 +32,7 @@ BUSY_ROWS = 200
 
 _MAX_RETRY_SECONDS = 10.0
 _SIZE_SECONDS = 10.0
+_MAX_FAULTY = 100
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +63,14 @@ class Committer:
         self._telemetry = telemetry
         self._subscribers: list[Callable[[Mapping[str, int]], None]] = []
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._something = asyncio.Event()  # is there to commit
-        self._much = asyncio.Event()
-        self._now = asyncio.Event()
+        self._has_work = asyncio.Event()
+        self._is_busy = asyncio.Event()
+        self._flush_now = asyncio.Event()
         self._failed: Delta | None = None
-        self._under_way: Delta | None = None
+        self._in_flight: Delta | None = None
         self._behind = False
         self._committed = 0
+        self._faulty: dict[int, frozenset[ModelKey]] = {}
         self._sized = -_SIZE_SECONDS
         telemetry.pending = self._pending
 
@@ -82,24 +85,27 @@ class Committer:
 
     def notify(self) -> None:
         """Take note that there may be something to commit."""
-        self._something.set()
+        self._has_work.set()
         if self._registry.is_full:
-            self._hurry()
+            self._request_flush()
         elif self._registry.pending_rows >= BUSY_ROWS:
-            self._much.set()
+            self._is_busy.set()
 
-    async def wait_for(self, number: int) -> None:
+    async def wait_for(self, number: int) -> frozenset[ModelKey]:
         """Wait until a delta is committed; a commit starts at once, shared by all who wait.
 
         Args:
             number: of the delta.
+
+        Returns:
+            Models whose events were rejected after all, by a fault of ML Guard.
         """
-        if number <= self._committed:
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append((number, waiter))
-        self._hurry()
-        await waiter
+        if number > self._committed:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append((number, waiter))
+            self._request_flush()
+            await waiter
+        return self._faulty.get(number, frozenset())
 
     def _pending(self) -> Counter[str]:
         """Return events that wait because a commit failed.
@@ -111,29 +117,31 @@ class Committer:
         if not self._behind:
             return Counter()
         waiting = self._registry.pending_events()
-        return waiting + self._under_way.events_by_source() if self._under_way else waiting
+        return waiting + self._in_flight.events_by_source() if self._in_flight else waiting
 
     async def run(self) -> None:
         """Commit what comes in, until cancelled; less often while that fails."""
         retry, last = BUSY_SECONDS, -QUIET_SECONDS
         while True:
-            await self._something.wait()
+            await self._has_work.wait()
             await self._until_due(last)
-            for event in (self._something, self._much, self._now):
+            for event in (self._has_work, self._is_busy, self._flush_now):
                 event.clear()
             last = monotonic()
             if await self.commit():
                 retry = BUSY_SECONDS
             else:
-                self._something.set()
-                await asyncio.sleep(retry)
+                self._has_work.set()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(retry):
+                        await self._flush_now.wait()
                 retry = min(retry * 2, _MAX_RETRY_SECONDS)
 
     async def _until_due(self, last: float) -> None:
         """Wait for the time of the next commit, given that of the last one."""
-        if self._now.is_set():
+        if self._flush_now.is_set():
             return
-        for event, seconds in ((self._much, QUIET_SECONDS), (self._now, BUSY_SECONDS)):
+        for event, seconds in ((self._is_busy, QUIET_SECONDS), (self._flush_now, BUSY_SECONDS)):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(last + seconds - monotonic()):
                     await event.wait()
@@ -143,6 +151,7 @@ class Committer:
 
         Once begun it goes on to its end, even where the caller is cancelled.
         """
+        # kept, as the event loop alone would let go of it
         self._running = asyncio.ensure_future(self._commit_locked())
         return await asyncio.shield(self._running)
 
@@ -151,9 +160,9 @@ class Committer:
             delta = self._failed or self._registry.close_delta()
             if not delta:
                 self._behind = False
-                self._release(delta.number)
+                self._release(delta)
                 return True
-            self._under_way = delta
+            self._in_flight = delta
             begin = perf_counter()
             try:
                 await self._store.commit(delta)
@@ -169,14 +178,17 @@ class Committer:
             if self._failed is not None:
                 log.info("commits succeed again")
                 self._failed = None
-                self._something.set()
-            self._under_way = None
-            for view in self._registry.apply(delta):
-                await self._refresher.read(view, with_totals=True)
+                self._has_work.set()
+            self._in_flight = None
+            self._registry.apply(delta)
+            for key in delta.models:
+                view = self._registry.views[key]
+                if view.is_stale:
+                    await self._refresher.update(view)
             # last, so that who is notified finds it in the figures
             for acknowledge in self._subscribers:
                 acknowledge(delta.sequences)
-            self._release(delta.number)
+            self._release(delta)
         await self._measure_size()
         self._refresher.check_clock()
         return True
@@ -185,12 +197,16 @@ class Committer:
         self._telemetry.count(t.STORE_ERRORS)
         if self._failed is None:
             log.error("commit failed, trying again: %s", why)
-        self._failed = self._under_way = delta
+        self._failed = self._in_flight = delta
         self._behind = True
 
-    def _release(self, number: int) -> None:
-        """Tell who waits for deltas up to a number."""
-        self._committed = number
+    def _release(self, delta: Delta) -> None:
+        """Release those that wait for a delta, or for one before it."""
+        number = self._committed = delta.number
+        if delta.faulty:
+            self._faulty[number] = frozenset(delta.faulty)
+            while len(self._faulty) > _MAX_FAULTY:
+                del self._faulty[next(iter(self._faulty))]
         waiters, self._waiters = self._waiters, []
         for wanted, waiter in waiters:
             if wanted > number:
@@ -198,10 +214,10 @@ class Committer:
             elif not waiter.done():
                 waiter.set_result(None)
         if self._waiters:
-            self._hurry()
+            self._request_flush()
 
-    def _hurry(self) -> None:
-        for event in (self._something, self._much, self._now):
+    def _request_flush(self) -> None:
+        for event in (self._has_work, self._is_busy, self._flush_now):
             event.set()
 
     async def _measure_size(self) -> None:

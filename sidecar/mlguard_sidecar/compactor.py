@@ -64,10 +64,12 @@ class Compactor:
         async with self._store.lock:
             try:
                 done = await self._store.compact(self._clock(), self._retention, self._connected())
-            except (sqlite3.Error, OSError, ValueError) as error:
+            except (sqlite3.Error, OSError) as error:
                 self._telemetry.count(t.STORE_ERRORS)
                 log.error("old panes cannot be folded: %s", error)  # noqa: TRY400
-                return
-            self._registry.forget_clients(done.forgotten)
-        if done.folded:
+                folded = True  # some of them perhaps
+            else:
+                self._registry.forget_clients(done.forgotten)
+                folded = done.folded
+        if folded:
             await self._refresher.read_all()

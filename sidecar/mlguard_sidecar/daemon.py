@@ -41,11 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from prometheus_client.metrics_core import Metric
-    from sqlite_utils import Database
 
     from mlguard_sidecar.config import Config
     from mlguard_sidecar.statistics import ModelStatistics
-    from mlguard_sidecar.store import Snapshot
 
 METRICS = (*MODEL_METRICS, *t.METRICS, *ALERTING_METRICS, *lifecycle_metrics("sidecar"))
 """Every metric of the sidecar."""
@@ -104,20 +102,21 @@ class Daemon:
         )
         alerting_settings = _alerting_settings(config)
 
-        def begin(db: Database) -> tuple[Store, Snapshot, Alerting]:
-            store = Store(db)
-            alerting = Alerting(
-                alerting_settings, db, store.thread.transact, self._collect_for_rules, clock
-            )
-            return store, load(db), alerting
-
-        (self._store, snapshot, self._alerting), recreated = open_store(
-            Path(config.data_dir or paths.data_dir()), begin
+        (self._store, snapshot), recreated = open_store(
+            Path(config.data_dir or paths.data_dir()), lambda db: (Store(db), load(db))
+        )
+        self._alerting = Alerting(
+            alerting_settings,
+            self._store.thread.db,
+            self._store.thread.transact,
+            self._collect_for_rules,
+            clock,
         )
         self._registry.restore(
             snapshot.views, snapshot.training_rows, snapshot.sequences, snapshot.counters
         )
         self._telemetry = Telemetry(self._registry.counters)
+        self._telemetry.panes_dropped = lambda: self._store.panes_dropped
         if recreated:
             self._telemetry.count(t.STORE_RECREATED)
         self._refresher = WindowRefresher(
@@ -233,17 +232,21 @@ class Daemon:
         self._lifecycle.draining = True
         log.info("stopping: committing what came in")
         await events.stop()
-        # what clients had sent before is in the kernel's buffers: it is taken, nothing after it
-        await asyncio.sleep(_LAST_READ_SECONDS)
-        self._connections.stop_reading()
         stored = False
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
+                # what clients had sent before is in the kernel's buffers: it is taken
+                await asyncio.sleep(_LAST_READ_SECONDS)
+                while self._connections.paused:
+                    await self._committer.commit()
+                    await asyncio.sleep(_LAST_READ_SECONDS)
+                self._connections.stop_reading()
                 while not stored:
                     # twice, as a first commit may be that of an earlier failure
                     stored = await self._committer.commit() and await self._committer.commit()
                     await asyncio.sleep(0 if stored else _RETRY_SECONDS)
         except TimeoutError:
+            self._connections.stop_reading()
             log.error("stopped with events that the database refused")  # noqa: TRY400
         self._connections.close()
         await asyncio.sleep(0)

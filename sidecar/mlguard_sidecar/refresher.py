@@ -58,7 +58,7 @@ class WindowRefresher:
     async def run(self) -> None:
         """Move the windows at the end of every pane, and at once where they were changed."""
         while True:
-            rest = self._pane_seconds - self._clock() % self._pane_seconds
+            rest = (self._pane + 1) * self._pane_seconds - self._clock()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(rest):
                     await self._changed.wait()
@@ -79,43 +79,38 @@ class WindowRefresher:
         self._pane = self._clock() // self._pane_seconds
         for view in list(self._registry.views.values()):
             async with self._store.lock:
-                await self._update(view, moves=True)
+                await self.update(view)
 
     async def read_all(self) -> None:
         """Read the windows of all models, whatever they hold."""
-        self._pane = self._clock() // self._pane_seconds
-        for view in list(self._registry.views.values()):
-            async with self._store.lock:
-                await self._update(view, moves=False)
+        for view in self._registry.views.values():
+            view.is_stale = True
+        await self.move_all()
 
-    async def read(self, view: ModelView, *, with_totals: bool) -> None:
-        """Read the windows of a model, and its totals in the bins of a new baseline.
+    async def update(self, view: ModelView) -> None:
+        """Move a model's windows; read them, and its totals, where the view is stale.
 
         The caller holds the lock of the store.
         """
-        await self._update(view, moves=False, with_totals=with_totals)
-
-    async def _update(self, view: ModelView, *, moves: bool, with_totals: bool = False) -> None:
         settings, binning = self._settings.now, view.schema.binning
+        known = ({}, {}) if view.is_stale else (view.traffic_windows, view.feature_windows)
         try:
-            if with_totals:
+            if view.is_stale:
                 view.features = await self._store.read_total(view.key, binning)
-            traffic = await self._windows(
-                view, TRAFFIC, settings.traffic_spans, view.traffic_windows if moves else {}
-            )
-            features = await self._windows(
-                view, binning, settings.feature_spans, view.feature_windows if moves else {}
-            )
-        except (sqlite3.Error, OSError, ValueError) as error:
+            traffic = await self._windows(view, TRAFFIC, settings.traffic_spans, known[0])
+            features = await self._windows(view, binning, settings.feature_spans, known[1])
+        except (sqlite3.Error, OSError) as error:
+            view.is_stale = True
             self._telemetry.count(t.STORE_ERRORS)
             log.error("a window cannot be read: %s", error)  # noqa: TRY400
             return
-        changed = with_totals or not (
-            _hold_the_same(view.traffic_windows, traffic)
-            and _hold_the_same(view.feature_windows, features)
+        changed = view.is_stale or not (
+            _show_the_same(view.traffic_windows, traffic)
+            and _show_the_same(view.feature_windows, features)
         )
         view.traffic_windows, view.feature_windows = traffic, features
         view.version += changed
+        view.is_stale = False
 
     async def _windows(
         self, view: ModelView, binning: str, spans: Sequence[Span], known: Mapping[str, Window]
@@ -132,10 +127,12 @@ class WindowRefresher:
         return {window.span.label: window for window in found}
 
 
-def _hold_the_same(some: Mapping[str, Window], others: Mapping[str, Window]) -> bool:
+def _show_the_same(some: Mapping[str, Window], others: Mapping[str, Window]) -> bool:
+    """Return whether windows show the same: a rate also depends on when they begin."""
     return some.keys() == others.keys() and all(
         np.array_equal(some[label].pane.counts, others[label].pane.counts)
         and np.array_equal(some[label].pane.moments, others[label].pane.moments)
         and some[label].span == others[label].span
+        and (some[label].start == others[label].start or not others[label].pane.counts.any())
         for label in some
     )

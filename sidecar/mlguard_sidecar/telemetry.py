@@ -83,6 +83,11 @@ STORE_RECREATED = _definition(
     "counter",
     "Times that a damaged database was moved aside at the start and an empty one begun.",
 )
+PANES_DROPPED = _definition(
+    "sidecar_panes_dropped_total",
+    "counter",
+    "Stored histograms that could not be read and were deleted.",
+)
 SOCKET_RECREATED = _definition(
     "sidecar_socket_recreated_total",
     "counter",
@@ -104,6 +109,7 @@ METRICS = (
     CONNECTIONS_REFUSED,
     REPLIES_DROPPED,
     STORE_RECREATED,
+    PANES_DROPPED,
     SOCKET_RECREATED,
 )
 """Every metric of the sidecar itself, in the order of exposition."""
@@ -131,12 +137,14 @@ class Telemetry:
     Attributes:
         connections: open ones.
         store_bytes: size of the database.
+        panes_dropped: returns how many stored panes could not be read.
         pending: returns source -> events whose commit failed; asked at each scrape.
     """
 
     def __init__(self, counters: Counters) -> None:
         self.connections = 0
         self.store_bytes = 0
+        self.panes_dropped: Callable[[], int] = int
         self.pending: Callable[[], Counter[str]] = Counter
         self._counters = counters
         self._commits = [0] * (len(_COMMIT_BUCKETS) + 1)
@@ -193,6 +201,7 @@ class Telemetry:
             COMMIT_SECONDS, (), _COMMIT_BUCKETS, cumulative, self._commit_seconds
         )
         families.add(STORE_BYTES, (), self.store_bytes)
+        families.add(PANES_DROPPED, (), self.panes_dropped())
         families.add(CONNECTIONS, (), self.connections)
         for metric, n in self._counts.items():
             families.add(metric, (), n)

@@ -62,6 +62,10 @@ def test_loopback_counts_only_with_a_loopback_name(make):
         "0.0.0.0",
         "evil.example@localhost:x",
         "evil.example@localhost",
+        "localhost/evil",
+        "localhost?x",
+        "localhost:evil.example",
+        "localhost...",
     ):
         for method, path in PATHS:
             assert ask(daemon, path, method, Host=host) in (400, 403), (host, path)
@@ -88,6 +92,8 @@ def test_a_key_opens_under_any_name_and_one_that_is_not_needed_is_ignored(make):
 def test_a_page_elsewhere_changes_nothing_even_with_a_key(make):
     daemon = make(api_keys=[KEY])
     port = daemon.config["listen"].rpartition(":")[2]
+    for origin in ("http://[", "http://127.0.0.1@evil.example:1"):
+        assert ask(daemon, "/-/reload", "POST", Origin=origin) == 403, origin
     for origin in (
         "http://evil.example",
         "null",
@@ -127,6 +133,7 @@ def test_keys_come_from_a_file_and_from_the_environment(make_sidecar, tmp_path, 
 def test_the_unix_socket_needs_no_key(make_sidecar):
     daemon = make_sidecar(http={"api_keys": [KEY]}).start()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.bind(str(daemon.folder / "named.sock"))  # a peer that has a name
         client.connect(str(daemon.socket_path.with_name("http.sock")))
         client.sendall(b"GET /api/v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answer = b"".join(iter(lambda: client.recv(65_536), b""))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 from support.sidecar import eventually
@@ -115,3 +117,24 @@ def test_a_deleted_socket_file_is_made_again(sidecar, name):
     assert f"{path} was deleted" in sidecar.log()
     sidecar.stop()
     assert not path.exists()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(filled):
+    connection = sqlite3.connect(filled.database)
+    connection.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at)"
+        " VALUES ('mlguard', 'of_the_year_2030', '2030-01-01')"
+    )
+    connection.commit()
+    connection.close()
+    filled.write_config()
+    done = subprocess.run(
+        [sys.executable, "-m", "mlguard_sidecar", "--config", str(filled.config_path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "was written by a newer version of ML Guard" in done.stderr
+    assert not list(filled.database.parent.glob("*damaged*"))

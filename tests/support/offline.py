@@ -51,6 +51,7 @@ class Offline:
         )
         self.loop = asyncio.new_event_loop()
         self.telemetry = Telemetry(self.registry.counters)
+        self.telemetry.panes_dropped = lambda: self.store.panes_dropped
         self.refresher = WindowRefresher(
             self.store,
             self.registry,

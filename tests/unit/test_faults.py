@@ -108,7 +108,7 @@ def test_what_can_never_be_stored_is_rejected_and_acknowledged(bench, monkeypatc
     monkeypatch.undo()
     assert bench.commit()
     assert bench.counts["events_rejected", "socket", "internal"] == 2
-    assert bench.registry.durable == {"client": 7}
+    assert bench.registry.last_committed == {"client": 7}
 
 
 def test_names_that_are_new_with_every_event_stay_small(bench):
@@ -138,7 +138,7 @@ def test_received_does_not_go_back_while_commits_fail_and_recover(bench):
 
     async def look_meanwhile() -> None:
         commit_task = asyncio.create_task(bench.committer.commit())
-        while bench.committer._under_way is None:  # noqa: ASYNC110 - nothing tells of it
+        while bench.committer._in_flight is None:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)
         look()
         await commit_task

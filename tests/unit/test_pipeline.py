@@ -7,8 +7,9 @@ import asyncio
 import pytest
 from support.offline import NOW, Offline
 
-from mlguard_sidecar.ingest import Rejection
-from mlguard_sidecar.store import Writer
+from mlguard_sidecar.ingest import CommitFaultError, Rejection
+from mlguard_sidecar.models import ModelAccumulator
+from mlguard_sidecar.store import Retention, Writer
 from mlguard_sidecar.wire import Line, Reason
 from mlguard_sidecar.wire.messages import Batch
 
@@ -121,3 +122,61 @@ def test_who_waits_is_released_only_once_the_database_takes_it(bench):
         await bench.send(latency_ms=[1.0]).committed()
 
     bench.loop.run_until_complete(story())
+
+
+def test_rejected_rows_register_no_class(bench):
+    bench.send(y_pred=["a"] * 15 + ["zzz"], timestamp=[NOW] * 15 + [NOW + 900])
+    bench.commit()
+    (view,) = bench.registry.views.values()
+    assert view.schema.classes == ("a",)
+
+
+def test_a_fault_of_ours_is_no_success_for_who_waits(bench, monkeypatch):
+    def faulty(*_) -> None:
+        raise RuntimeError("a fault")
+
+    async def story() -> None:
+        committing = asyncio.create_task(bench.committer.run())
+        monkeypatch.setattr(ModelAccumulator, "fold", faulty)
+        receipt = bench.send(latency_ms=[1.0] * 10)
+        with pytest.raises(CommitFaultError, match="p/m/predict"):
+            await receipt.committed()
+        monkeypatch.undo()
+        await bench.send(latency_ms=[1.0]).committed()
+        with pytest.raises(CommitFaultError):
+            await receipt.committed()
+        committing.cancel()
+
+    bench.loop.run_until_complete(story())
+    assert bench.counts["events_rejected", "socket", "internal"] == 10
+
+
+def test_who_waits_while_commits_fail_has_them_tried_at_once(bench):
+    bench.db.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON counter BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    )
+
+    async def story() -> None:
+        committing = asyncio.create_task(bench.committer.run())
+        waiting = [asyncio.create_task(bench.send(latency_ms=[1.0]).committed())]
+        while bench.telemetry.store_errors < 4:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+        bench.db.execute("DROP TRIGGER full")
+        waiting.append(asyncio.create_task(bench.send(latency_ms=[1.0]).committed()))
+        async with asyncio.timeout(1):  # the next try by itself would come after 2 s
+            await asyncio.gather(*waiting)
+        committing.cancel()
+
+    bench.loop.run_until_complete(story())
+
+
+def test_a_client_that_is_forgotten_while_its_batch_waits_is_not_counted_twice(bench):
+    batch = event(seq=1, columns=Batch(latency_ms=[1.0]))
+    bench.pipeline.submit_batch(batch, "socket", "c")
+    bench.commit()
+    bench.now += 8 * 86_400
+    late = event(seq=2, columns=Batch(latency_ms=[1.0]))
+    assert bench.pipeline.submit_batch(late, "socket", "c").accepted == 1
+    bench.compact(Retention())
+    bench.commit()
+    assert bench.pipeline.submit_batch(late, "socket", "c").duplicate

@@ -32,7 +32,7 @@ def test_everything_is_found_again(bench):
     before = {tuple(json.loads(name)): v for name, v in json.loads(FIGURES.read_text()).items()}
     assert bench.now == NOW
     assert bench.figures() == pytest.approx(before, rel=1e-9)
-    assert bench.registry.durable == {"client-1": 1}
+    assert bench.registry.last_committed == {"client-1": 1}
     assert bench.counts["events_committed", "socket"] == 67
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from support.offline import KEY, NOW, Offline
 
 from mlguard_common.config import Duration
 from mlguard_sidecar.config import BaselineConfig, Config, RetentionConfig, WindowsConfig
-from mlguard_sidecar.store import Retention
+from mlguard_sidecar.statistics import ModelStatistics
+from mlguard_sidecar.store import Retention, Store
+from mlguard_sidecar.wire import Line
 
 LENGTHS = [Duration(text) for text in ("5m", "1h", "3h", "24h", "48h")]
 CONFIG = Config(
@@ -145,4 +148,107 @@ def test_moments_of_odd_numbers_stay_finite_and_within_their_range(tmp_path, val
         moments = bench.registry.views[KEY].feature_windows[label].pane.moments[0]
         assert np.isfinite(moments).all()
         assert moments[3] <= moments[1] <= moments[4]
+    bench.close()
+
+
+def test_a_window_that_wider_panes_have_left_can_still_be_shown(tmp_path):
+    bench = Offline(tmp_path, Config(baseline=BaselineConfig(events=0)))
+    bench.send(timestamp=[NOW] * 3, features={"a": [1.0, 2.0, 3.0]})
+    bench.commit()
+    bench.refresh()
+    bench.send(timestamp=[NOW - 50 * 60], features={"a": [1.0], "b": [2.0]})
+    bench.commit()
+    for _ in range(15):
+        bench.now += 60
+        bench.move()
+        for windows in (bench.registry.views[KEY].feature_windows,):
+            for window in windows.values():
+                layout = bench.registry.views[KEY].schema.layout
+                starts = [*layout.starts, layout.width]
+                assert len(window.pane.counts) == starts[len(window.pane.moments)]
+        assert bench.figures()["feature_mean", "1h", "a"] == pytest.approx(2, abs=0.3)
+    bench.close()
+
+
+def test_a_rate_falls_while_nothing_comes_and_rises_again_as_the_window_fits(tmp_path):
+    bench = Offline(tmp_path, CONFIG)
+    bench.send(latency_ms=[1.0] * 300, timestamp=[NOW - 1] * 300)
+    bench.commit()
+    for minute in range(4):
+        bench.now = NOW + 60 * minute + 30
+        bench.move()
+        shown = bench.figures()["inferences_per_second", "5m"]
+        (fresh,) = [w.rate(bench.now) for w in _recomputed(bench) if w.window == "5m"]
+        assert shown == pytest.approx(fresh)
+    bench.close()
+
+
+def _recomputed(bench):
+    view = bench.registry.views[KEY]
+    return ModelStatistics.of(view, bench.settings.now.of(KEY)).traffic
+
+
+def test_a_read_that_fails_after_a_change_of_baseline_is_made_up_for(tmp_path, monkeypatch):
+    bench = Offline(tmp_path, Config(baseline=BaselineConfig(events=50)))
+    bench.send(features={"x": [float(i) for i in range(40)]})
+    bench.commit()
+
+    async def failing(*_) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(Store, "read_total", failing)
+    bench.send(features={"x": [float(i) for i in range(40)]})
+    assert bench.commit()
+    assert bench.registry.views[KEY].is_stale
+    monkeypatch.undo()
+    bench.move()
+    figures = bench.figures()
+    assert sum(v for k, v in figures.items() if k[0] == "feature_bin_total") == 80
+    assert figures["drift_samples", "1h", "feature", "x"] == 80
+    bench.close()
+
+
+@pytest.mark.parametrize("how", ["move", "refresh", "compact"])
+def test_a_pane_that_cannot_be_read_is_dropped_and_costs_only_its_own_events(tmp_path, how):
+    bench = Offline(tmp_path, CONFIG)
+    for model in ("m", "n"):
+        for age in (60, 2000, 4000):
+            event = Line(project_id="p", model_id=model, timestamp=NOW - age, latency_ms=1.0)
+            bench.send_events(event)
+    bench.commit()
+    bench.refresh()
+    bench.now += 7200 if how == "move" else 0
+    bench.db.execute(
+        "UPDATE pane SET body = x'00' WHERE resolution = 0 AND model = 1 AND start < ?",
+        (NOW - 3000,),
+    )
+    if how == "compact":
+        bench.compact(Retention(minutes=1800))
+    elif how == "move":
+        bench.move()
+    else:
+        bench.db.execute("DELETE FROM pane WHERE resolution = 4")
+        bench.refresh()
+    counts = {
+        key.model: int(view.traffic_windows["24h"].pane.counts[0])
+        for key, view in bench.registry.views.items()
+    }
+    if how != "move" or bench.store.panes_dropped:
+        assert counts == {"m": 2, "n": 3}
+        assert bench.store.panes_dropped == 1
+    samples = [s for f in bench.telemetry.collect() for s in f.samples]
+    dropped = [s.value for s in samples if s.name == "mlguard_sidecar_panes_dropped_total"]
+    assert dropped == [bench.store.panes_dropped]
+    bench.close()
+
+
+def test_windows_are_read_from_a_database_that_takes_nothing(tmp_path):
+    bench = Offline(tmp_path, CONFIG)
+    bench.send(latency_ms=[1.0] * 600, timestamp=[NOW - 7200 - 10 * i for i in range(600)])
+    bench.commit()
+    bench.db.execute("PRAGMA query_only = ON")
+    bench.refresh()
+    assert bench.registry.views[KEY].traffic_windows["24h"].pane.counts[0] == 600
+    assert bench.telemetry.store_errors == 0
+    bench.db.execute("PRAGMA query_only = OFF")
     bench.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 EXEMPT_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
 """Open to everybody, as probes and scrapers send no key."""
 
-_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+_HOST = re.compile(r"(?P<name>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
+_LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -74,7 +76,7 @@ class Access:
         origin = request.headers.get("Origin")
         if origin is None or request.method in _SAFE_METHODS:
             return
-        if urlsplit(origin).netloc.lower() != request.headers.get("Host", "").lower():
+        if origin.lower().partition("://")[2] != request.headers.get("Host", "").lower():
             raise web.HTTPForbidden(text="a page of another origin may change nothing here\n")
 
 
@@ -84,25 +86,30 @@ def is_loopback(request: web.Request) -> bool:
     Other loopback addresses do not count: a service mesh's proxy comes from 127.0.0.6.
     No header counts here, as anybody can send any.
     """
-    remote = request.remote
-    if remote is None:  # the connection has ended, and nobody knows whose it was
-        return False
-    if not remote:  # a peer on a Unix socket has no name
+    if _is_unix(request):
         return True
+    remote = request.remote
+    if not remote:  # the connection has ended, and nobody knows whose it was
+        return False
     address = ipaddress.ip_address(remote.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address) in _LOOPBACK_ADDRESSES
 
 
+def _is_unix(request: web.Request) -> bool:
+    transport = request.transport
+    peer = transport.get_extra_info("socket") if transport is not None else None
+    return peer is not None and peer.family == socket.AF_UNIX
+
+
 def _names_loopback(request: web.Request, allowed: frozenset[str]) -> bool:
-    if request.remote == "":
+    if _is_unix(request):
         return True
-    host = request.headers.get("Host", "")
-    try:
-        name = "" if "@" in host else urlsplit(f"//{host}").hostname or ""
-    except ValueError:
+    found = _HOST.fullmatch(request.headers.get("Host", "").lower())
+    if found is None:
         return False
-    return name.rstrip(".") in _LOOPBACK_HOSTS or name in allowed
+    name = found["name"].removesuffix(".")
+    return name in _LOOPBACK_HOSTS or name in allowed
 
 
 def access_middleware(access: Callable[[], Access], *, exempt: frozenset[str]) -> Middleware:

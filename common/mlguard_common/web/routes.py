@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
+from prometheus_client.exposition import gzip_accepted
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import CollectorRegistry
 
@@ -60,7 +61,7 @@ def routes(host: Host) -> list[web.RouteDef]:
             headers["Content-Type"] = openmetrics.CONTENT_TYPE_LATEST
         else:
             body = await _text(host.collectors)
-        if "gzip" in request.headers.get("Accept-Encoding", "").lower():
+        if gzip_accepted(request.headers.get("Accept-Encoding", "")):
             # in a thread, as zlib lets the event loop go on meanwhile
             body = await asyncio.to_thread(gzip.compress, body, 5)
             headers["Content-Encoding"] = "gzip"

@@ -119,8 +119,9 @@ def mapped(values: Values, number_of: Callable[[object], int]) -> NDArray[np.int
 
 def distinct(values: Values) -> Collection[object]:
     """Return a set of the values; all of them where 1, 1.0 and True, which are equal, may mix."""
-    if isinstance(values, EncodedColumn):
-        return values.different
+    if isinstance(values, EncodedColumn):  # of which some rows may have been left out
+        used = np.bincount(values.codes, minlength=len(values.different)).tolist()
+        return [value for value, n in zip(values.different, used, strict=True) if n]
     different = set(values)
     if set(map(type, different)) <= _TEXTS:
         return different

@@ -45,14 +45,16 @@ class Connection(asyncio.Protocol):
         self._taken = 0
         self._ended = False
         self._writable = True
-        self._owed_ack = 0
+        self._pending_ack = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless there are too many."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server's
         self._transport = transport
         transport.set_write_buffer_limits(high=65_536)
-        if not self._connections.admit(self):
+        if self._connections.admit(self):
+            self.update_reading()
+        else:
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -103,8 +105,8 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Tell what is owed."""
         self._writable = True
-        if self._owed_ack:
-            self.acknowledge(self._owed_ack)
+        if self._pending_ack:
+            self.acknowledge(self._pending_ack)
 
     # what the others ask
 
@@ -122,27 +124,25 @@ class Connection(asyncio.Protocol):
     def acknowledge(self, seq: int) -> None:
         """Say that everything up to a batch is committed; later, where the client reads slowly."""
         if self._writable:
-            self._owed_ack = 0
+            self._pending_ack = 0
             self._write({"ack": seq})
             if self._ended and seq >= self._taken:
                 asyncio.get_running_loop().call_soon(self._transport.close)
         else:
-            self._owed_ack = max(self._owed_ack, seq)
+            self._pending_ack = max(self._pending_ack, seq)
 
-    def pause_reading(self) -> None:
-        """Take nothing more for now."""
-        if not self._transport.is_closing():
+    def update_reading(self) -> None:
+        """Read on, or not: while draining or paused, and while a block is yet to be read."""
+        if self._transport.is_closing():
+            return
+        if self._connections.draining or self._connections.paused or self._bad_block:
             self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Take more, unless a block is yet to be read."""
-        if not self._bad_block and not self._transport.is_closing():
+        else:
             self._transport.resume_reading()
 
     def stop_reading(self) -> None:
-        """Take nothing new."""
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        """Take nothing new, but what was read already."""
+        self.update_reading()
         self._read_bad_block(None)
 
     def abort(self) -> None:
@@ -184,14 +184,9 @@ class Connection(asyncio.Protocol):
                 else:
                     size += len(raw)
         self._take(lines, size)
+        self.update_reading()
         if self._bad_block and not self._transport.is_closing():
-            self._transport.pause_reading()
-            asyncio.get_running_loop().call_soon(self._read_on)
-
-    def _read_on(self) -> None:
-        self._read_bad_block(_BAD_LINES_A_TURN)
-        if not self._connections.draining and not self._connections.paused:
-            self.resume_reading()
+            asyncio.get_running_loop().call_soon(self._read_bad_block, _BAD_LINES_A_TURN)
 
     def _forget_parts(self) -> None:
         self._connections.shrank(self._size)
@@ -227,7 +222,7 @@ class Connection(asyncio.Protocol):
         elif line.project_id is not None:
             return False
         elif line.hello is not None:
-            self._greet(line.hello.client, line.hello.version)
+            self._handle_hello(line.hello.client, line.hello.version)
         elif line.stats is not None:
             if line.stats.dropped:
                 self._pipeline.report_dropped(line.stats.dropped, SOURCE)
@@ -244,7 +239,7 @@ class Connection(asyncio.Protocol):
             if line.seq <= durable:
                 self.acknowledge(durable)
 
-    def _greet(self, client: str, version: int) -> None:
+    def _handle_hello(self, client: str, version: int) -> None:
         wrong = None
         if version != PROTOCOL_VERSION:
             wrong = f"version {version}, expected {PROTOCOL_VERSION}"

@@ -29,11 +29,8 @@ class Peer(Protocol):
     def discard_partial_line(self) -> None:
         """Reject the line that waits for its end."""
 
-    def pause_reading(self) -> None:
-        """Take nothing more for now."""
-
-    def resume_reading(self) -> None:
-        """Take more."""
+    def update_reading(self) -> None:
+        """Read on, or not, as all connections do."""
 
     def stop_reading(self) -> None:
         """Take nothing new."""
@@ -87,9 +84,9 @@ class Connections:
         self._silent.pop(peer, None)
         self._telemetry.connections = len(self._open)
         if client is not None:
-            fellows = self._by_client[client]
-            fellows.discard(peer)
-            if not fellows:
+            peers = self._by_client[client]
+            peers.discard(peer)
+            if not peers:
                 del self._by_client[client]
 
     def identify(self, peer: Peer, client: str) -> None:
@@ -119,7 +116,7 @@ class Connections:
         if self.paused and not self.draining:
             self.paused = False
             for peer in list(self._open):
-                peer.resume_reading()
+                peer.update_reading()
         for client, last_seq in sequences.items():
             for peer in list(self._by_client.get(client, ())):
                 peer.acknowledge(last_seq)
@@ -128,7 +125,7 @@ class Connections:
         """Take nothing more before the next commit, on any connection."""
         self.paused = True
         for peer in list(self._open):
-            peer.pause_reading()
+            peer.update_reading()
 
     def stop_reading(self) -> None:
         """Take nothing new, on any connection."""

@@ -57,7 +57,7 @@ class SocketListener:
             BindError: it is in use, or cannot be made.
         """
         bound = bind_socket(self._path, self._mode)
-        self._inode = self._path.stat().st_ino
+        self._inode = self._path.stat().st_ino if self._path.exists() else None
         self._stop = await self._listen(bound)
 
     async def run(self) -> None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from mlguard_sidecar.ingest.receipt import Receipt
 from mlguard_sidecar.wire import (
+    Positions,
     RejectedError,
     Rows,
-    positions,
     rows_of_batch,
     rows_of_events,
     validate,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from mlguard_sidecar.committer import Committer
     from mlguard_sidecar.models import ModelRegistry
-    from mlguard_sidecar.wire import Line
+    from mlguard_sidecar.wire import Line, ModelKey
 
 
 class Pipeline:
@@ -54,17 +53,19 @@ class Pipeline:
             size: bytes that they came in.
         """
         now = self._clock()
-        groups, rejected = rows_of_events(events, now)
-        accepted = 0
+        positions = Positions(events)
+        groups, rejected = rows_of_events(events, positions, now)
+        accepted, models = 0, set()
         for rows, part in groups:
             good, faults = validate(rows, now, now - self._keep_seconds)
             if faults:
-                index = positions(part, events)
+                index = positions.of(part)
                 rejected += [
                     RejectedError(f.reason, str(f), [index[i] for i in f.indices]) for f in faults
                 ]
-            accepted += self._add(good, source, size * len(rows) // len(events))
-        return self._receipt(accepted, rejected, source)
+            accepted += len(good)
+            models |= self._add(good, source, size * len(rows) // len(events))
+        return self._receipt(accepted, rejected, source, models)
 
     def submit_batch(
         self, batch: Line, source: str, client: str | None = None, size: int = 0
@@ -88,7 +89,7 @@ class Pipeline:
         except RejectedError as error:
             return self._receipt(0, [error], source)
         good, rejected = validate(rows, now, now - self._keep_seconds) if len(rows) else (rows, [])
-        return self._receipt(self._add(good, source, size), rejected, source)
+        return self._receipt(len(good), rejected, source, self._add(good, source, size))
 
     def reject(self, error: RejectedError, source: str) -> None:
         """Count what could not even be decoded."""
@@ -106,18 +107,23 @@ class Pipeline:
 
     def last_committed(self, client: str) -> int:
         """Return the number of a client's last batch that is committed, 0 before the first."""
-        return self._registry.durable.get(client, 0)
+        return self._registry.last_committed.get(client, 0)
 
-    def _add(self, rows: Rows, source: str, size: int) -> int:
-        if len(rows):
-            self._registry.add(rows, source, size)
-        return len(rows)
+    def _add(self, rows: Rows, source: str, size: int) -> set[ModelKey]:
+        """Count rows; the model that they count for, if there are any."""
+        return {self._registry.add(rows, source, size)} if len(rows) else set()
 
     def _receipt(
-        self, accepted: int, rejected: list[RejectedError], source: str, *, duplicate: bool = False
+        self,
+        accepted: int,
+        rejected: list[RejectedError],
+        source: str,
+        models: Collection[ModelKey] = (),
+        *,
+        duplicate: bool = False,
     ) -> Receipt:
         for error in rejected:
             self._registry.count(error.rows, "events_rejected", source, error.reason)
         self._committer.notify()
-        committed = partial(self._committer.wait_for, self._registry.delta_number)
-        return Receipt(accepted, rejected, committed, duplicate)
+        delta = self._registry.delta_number
+        return Receipt(accepted, rejected, frozenset(models), delta, self._committer, duplicate)

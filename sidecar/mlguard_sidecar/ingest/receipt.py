@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from mlguard_sidecar.wire import Reason, RejectedError
+    from mlguard_sidecar.committer import Committer
+    from mlguard_sidecar.wire import ModelKey, Reason, RejectedError
+
+
+class CommitFaultError(Exception):
+    """Accepted events were rejected after all, by a fault of ML Guard that the log describes."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,29 @@ class Receipt:
     Attributes:
         accepted: how many are counted once they are committed.
         rejected: those that are not, by reason.
+        models: that the accepted ones count for.
+        delta: number of the delta that holds them.
+        committer: commits it.
         duplicate: whether they were a batch that had been taken before.
-        committed: begins a commit, and ends when the accepted ones are in the database.
     """
 
     accepted: int
     rejected: Sequence[RejectedError]
-    committed: Callable[[], Awaitable[None]]
+    models: frozenset[ModelKey]
+    delta: int
+    committer: Committer
     duplicate: bool = False
+
+    async def committed(self) -> None:
+        """Wait until the accepted events are in the database; a commit starts at once.
+
+        Raises:
+            CommitFaultError: some of them were rejected after all.
+        """
+        faulty = self.models & await self.committer.wait_for(self.delta)
+        if faulty:
+            names = ", ".join("/".join(key) for key in sorted(faulty))
+            raise CommitFaultError(f"events of {names} could not be stored")
 
     @property
     def rejected_rows(self) -> int:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from mlguard_sidecar.wire import ModelKey, Rows
 
 
+_VALUE_BYTES = 32
+"""About what a value takes as a Python object."""
+
+
 @dataclass(frozen=True)
 class Counters:
     """Counts of the sidecar itself, which survive restarts: name and label values -> count.
@@ -29,7 +33,7 @@ class Counters:
 
     def of(self, name: str) -> Iterator[tuple[tuple[str, ...], int]]:
         """Label values and count of every series of a name."""
-        return ((key[1:], n) for key, n in self.counts.items() if key[0] == name)
+        return ((key[1:], n) for key, n in list(self.counts.items()) if key[0] == name)
 
 
 class PaneKey(NamedTuple):
@@ -77,8 +81,9 @@ class ModelDelta:
 
     def size(self) -> int:
         """Return about how many bytes its panes take."""
+        kept = sum(len(rows) * (3 + len(rows.features or ())) for rows in self.training_rows)
         sets = [{key: t.pane for key, t in self.traffic.items()}, *self.features.values()]
-        return sum(
+        return kept * _VALUE_BYTES + sum(
             len(panes) * next(pane.counts.nbytes + pane.moments.nbytes for pane in panes.values())
             for panes in sets
             if panes
@@ -108,6 +113,7 @@ class Delta:
         models: what each model has gained.
         sequences: client -> the last batch of it that is in here.
         counters: the sidecar's own counts.
+        faulty: models whose events were rejected by a fault of ML Guard.
     """
 
     number: int = 1
@@ -115,6 +121,7 @@ class Delta:
     models: dict[ModelKey, ModelDelta] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
+    faulty: set[ModelKey] = field(default_factory=set)
 
     def __bool__(self) -> bool:
         return bool(self.models or self.sequences or self.counters.counts)
@@ -129,6 +136,7 @@ class Delta:
 
     def reject_model(self, key: ModelKey, reason: str) -> None:
         """Count none of a model's events: where they cannot be stored."""
+        self.faulty.add(key)
         for source, n in self.models.pop(key).events.items():
             self.counters.add(-n, "events_committed", source)
             self.counters.add(n, "events_rejected", source, reason)
@@ -141,4 +149,4 @@ class Delta:
                 counters.add(n, "events_rejected", name[1], reason)
             else:
                 counters.add(n, *name)
-        return replace(self, models={}, counters=counters)
+        return replace(self, models={}, counters=counters, faulty={*self.faulty, *self.models})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,7 @@ class ModelRegistry:
     """Counts the events of all models. Not thread-safe: it lives on the event loop.
 
     Rows wait, are folded into the pending delta, and count only when that is committed: `views`,
-    `durable` and `counters` always say what the database says.
+    `last_committed` and `counters` always say what the database says.
 
     Args:
         settings_of: how a model's events are counted.
@@ -47,7 +48,7 @@ class ModelRegistry:
 
     Attributes:
         views: the committed figures of each model.
-        durable: client -> the last batch that is committed.
+        last_committed: client -> the last batch that is committed.
         counters: the sidecar's own committed counts.
         pending_rows: rows that were taken since the last delta was closed.
     """
@@ -60,7 +61,7 @@ class ModelRegistry:
         clock: Callable[[], float],
     ) -> None:
         self.views: dict[ModelKey, ModelView] = {}
-        self.durable: dict[str, int] = {}
+        self.last_committed: dict[str, int] = {}
         self.counters = Counters()
         self.pending_rows = 0
         self._settings_of = settings_of
@@ -78,13 +79,13 @@ class ModelRegistry:
         self,
         views: Mapping[ModelKey, ModelView],
         training_rows: Mapping[ModelKey, list[Rows]],
-        durable: Mapping[str, int],
+        last_committed: Mapping[str, int],
         counters: Counters,
     ) -> None:
         """Begin where the last process ended."""
         self.views = dict(views)
-        self.durable = dict(durable)
-        self._received = dict(durable)
+        self.last_committed = dict(last_committed)
+        self._received = dict(last_committed)
         self.counters.counts.update(counters.counts)
         for key, view in views.items():
             settings = self._settings_of(key)
@@ -135,8 +136,8 @@ class ModelRegistry:
         """Count n more under a name and label values, to be committed with the next delta."""
         self._pending.counters.add(n, *name)
 
-    def add(self, rows: Rows, source: str, size: int) -> None:
-        """Take rows that can be counted.
+    def add(self, rows: Rows, source: str, size: int) -> ModelKey:
+        """Take rows that can be counted; the model that they count for.
 
         Args:
             rows: at least one, of one model.
@@ -155,6 +156,7 @@ class ModelRegistry:
         self._waiting_bytes += size
         if self._waiting_values > MAX_WAITING_VALUES or self._waiting_bytes > MAX_WAITING_BYTES:
             self._fold()
+        return rows.key
 
     def _fold(self) -> None:
         """Turn what waits into panes."""
@@ -174,6 +176,7 @@ class ModelRegistry:
         except Exception:  # a fault of ours must cost these rows alone, and be seen
             log.exception("events of %s cannot be counted", "/".join(key))
             accumulator.schema, accumulator.training_rows = schema, training_rows
+            self._pending.faulty.add(key)
             for rows, source in parts:
                 counters.add(len(rows), "events_rejected", source, Reason.INTERNAL)
             return
@@ -204,31 +207,24 @@ class ModelRegistry:
         closed = self._pending
         self._pending = Delta(closed.number + 1)
         self.pending_rows = self._pending_bytes = 0
-        return Delta(closed.number, self._clock(), closed.models, closed.sequences, closed.counters)
+        return replace(closed, now=self._clock())
 
     # the committed side
 
-    def apply(self, delta: Delta) -> list[ModelView]:
-        """Take a delta that is committed into the views.
-
-        Returns:
-            Views whose windows must be read again: the model is new, or its baseline changed.
-        """
-        stale = []
+    def apply(self, delta: Delta) -> None:
+        """Add a delta that is committed to the views."""
         for key, gained in delta.models.items():
-            new = key not in self.views
             view = self.views.setdefault(key, ModelView(key, gained.first_seen(delta.now)))
-            if view.apply(gained) or new:
-                stale.append(view)
-        self.durable.update(delta.sequences)
+            view.apply(gained)
+        self.last_committed.update(delta.sequences)
         self.counters.counts.update(delta.counters.counts)
-        return stale
 
     def forget_clients(self, clients: Sequence[str]) -> None:
-        """Forget clients that the database forgot."""
+        """Forget clients that the database forgot, but for those with a batch to commit."""
         for client in clients:
-            self.durable.pop(client, None)
-            self._received.pop(client, None)
+            committed = self.last_committed.pop(client, 0)
+            if self._received.get(client, 0) <= committed:
+                self._received.pop(client, None)
 
 
 def _without_content(rows: Rows) -> Rows:

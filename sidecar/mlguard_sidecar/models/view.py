@@ -64,6 +64,7 @@ class ModelView:
         traffic_windows: label -> window of traffic.
         feature_windows: label -> window of features.
         version: counts the changes of any of these.
+        is_stale: whether windows and totals must be read again, as the bins have changed.
     """
 
     key: ModelKey
@@ -74,16 +75,14 @@ class ModelView:
     traffic_windows: Mapping[str, Window] = field(default_factory=dict)
     feature_windows: Mapping[str, Window] = field(default_factory=dict)
     version: int = 0
+    is_stale: bool = True
 
-    def apply(self, gained: ModelDelta) -> bool:
-        """Take in what was committed.
-
-        Returns:
-            Whether the baseline changed, so that feature windows and totals must be read anew.
-        """
+    def apply(self, gained: ModelDelta) -> None:
+        """Add what was committed."""
         changed = gained.schema.binning != self.schema.binning
         self.schema = gained.schema
         if changed:
+            self.is_stale = True
             self.features = Pane.zeros(0, 0)
             self.feature_windows = {
                 label: replace(window, pane=Pane.zeros(0, 0))
@@ -103,4 +102,3 @@ class ModelView:
             label: window.with_panes(features) for label, window in self.feature_windows.items()
         }
         self.version += 1
-        return changed

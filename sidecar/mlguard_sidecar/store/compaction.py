@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from mlguard_sidecar.histogram import decode, merge_panes
+from mlguard_sidecar.histogram import merge_panes
 from mlguard_sidecar.models.resolutions import (
     DAY,
     DAY_SECONDS,
@@ -14,6 +14,7 @@ from mlguard_sidecar.models.resolutions import (
     HOUR_SECONDS,
     MINUTE,
 )
+from mlguard_sidecar.store.read import decode_row
 from mlguard_sidecar.store.write import put_pane
 
 if TYPE_CHECKING:
@@ -118,19 +119,17 @@ def _fold(db: Database, fine: int, coarse: int, width: int, before: float) -> No
     for model, binning, start in groups:
         with db.atomic():
             where = (model, binning, fine, start, start + width)
-            bodies = db.execute(
-                "SELECT body FROM pane"
+            rows = db.execute(
+                "SELECT * FROM pane"
                 " WHERE model = ? AND binning = ? AND resolution = ? AND start >= ? AND start < ?",
                 where,
             ).fetchall()
-            total = merge_panes([decode(body) for (body,) in bodies])
-            known = db.execute(
-                "SELECT body FROM pane"
+            rows += db.execute(
+                "SELECT * FROM pane"
                 " WHERE model = ? AND binning = ? AND resolution = ? AND start = ?",
                 (model, binning, coarse, start),
-            ).fetchone()
-            if known is not None:
-                total = decode(known[0]).merged(total)
+            ).fetchall()
+            total = merge_panes([decode_row(row) for row in rows])
             put_pane(db, model, binning, coarse, start, total)
             db.execute(
                 "DELETE FROM pane"

@@ -29,9 +29,22 @@ TRAFFIC = "traffic"
 LABEL_SEPARATOR = "\x1f"
 
 _SELECT = (
-    "FROM pane JOIN model ON model.id = pane.model"
+    "SELECT pane.model, binning, resolution, start, body"
+    " FROM pane JOIN model ON model.id = pane.model"
     " WHERE (project, model.model, endpoint) = (?, ?, ?) AND binning = ?"
 )
+
+
+class UnreadablePaneError(ValueError):
+    """A stored pane cannot be decoded.
+
+    Attributes:
+        place: its primary key: model, binning, resolution and start.
+    """
+
+    def __init__(self, place: tuple[int, str, int, int], why: str) -> None:
+        super().__init__(why)
+        self.place = place
 
 
 class TrainingRows(msgspec.Struct, array_like=True):
@@ -139,10 +152,9 @@ def read_pane(
 ) -> Pane | None:
     """Return one pane, None where there is none."""
     row = db.execute(
-        f"SELECT body {_SELECT} AND resolution = ? AND start = ?",
-        (*key, binning, resolution, start),
+        f"{_SELECT} AND resolution = ? AND start = ?", (*key, binning, resolution, start)
     ).fetchone()
-    return decode(row[0]) if row else None
+    return decode_row(row) if row else None
 
 
 def read_panes(
@@ -157,8 +169,20 @@ def read_panes(
         start: epoch seconds, included.
         end: epoch seconds, left out.
     """
-    for begin, body in db.execute(
-        f"SELECT start, body {_SELECT} AND resolution <= ? AND start >= ? AND start < ?",
+    for row in db.execute(
+        f"{_SELECT} AND resolution <= ? AND start >= ? AND start < ?",
         (*key, binning, DAY, start, end),
     ):
-        yield begin, decode(body)
+        yield row[3], decode_row(row)
+
+
+def decode_row(row: tuple[int, str, int, int, bytes]) -> Pane:
+    """Return the pane of a row of the table.
+
+    Raises:
+        UnreadablePaneError: it cannot be decoded.
+    """
+    try:
+        return decode(row[4])
+    except ValueError as error:
+        raise UnreadablePaneError(row[:4], str(error)) from error

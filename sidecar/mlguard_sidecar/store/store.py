@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from mlguard_common.database import DatabaseThread
 from mlguard_sidecar.store.compaction import Compacted, Retention, compact, store_bytes
-from mlguard_sidecar.store.read import TRAFFIC, read_total
+from mlguard_sidecar.store.read import TRAFFIC, UnreadablePaneError, read_total
 from mlguard_sidecar.store.windows import HourlyCache
 from mlguard_sidecar.store.write import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from sqlite_utils import Database
 
     from mlguard_sidecar.histogram import Pane
     from mlguard_sidecar.models import Delta, Window
     from mlguard_sidecar.wire import ModelKey
+
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Store:
@@ -29,11 +35,13 @@ class Store:
         thread: that thread, and the database.
         lock: held by who changes the database until the views say the same, so that these always
             say what the database says.
+        panes_dropped: how many stored panes could not be read.
     """
 
     def __init__(self, db: Database) -> None:
         self.thread = DatabaseThread(db)
         self.lock = asyncio.Lock()
+        self.panes_dropped = 0
         self._db = db
         self._writer = Writer(db)
         self._hourly = HourlyCache(db)
@@ -61,36 +69,69 @@ class Store:
 
         Raises:
             sqlite3.Error: the database refused.
-            ValueError: a pane cannot be read.
         """
-        return await self.thread.run(lambda: self._hourly.read(key, binning, windows))
+        return await self._read(lambda: self._hourly.read(key, binning, windows))
 
     async def move_windows(
         self, key: ModelKey, binning: str, windows: Sequence[Window], moved: Sequence[Window]
     ) -> list[Window]:
-        """Return windows where they are now, given what they held before; raises the same."""
-        return await self.thread.run(lambda: self._hourly.move(key, binning, windows, moved))
+        """Return windows where they are now, given what they held before.
+
+        Raises:
+            sqlite3.Error: the database refused.
+        """
+        dropped = self.panes_dropped
+        found = await self._read(lambda: self._hourly.move(key, binning, windows, moved))
+        if self.panes_dropped > dropped:  # the windows may have held what could not be read
+            return await self.read_windows(key, binning, moved)
+        return found
 
     async def read_total(self, key: ModelKey, binning: str) -> Pane:
-        """Return all that was ever counted in a binning; raises the same."""
-        return await self.thread.run(lambda: read_total(self._db, key, binning))
+        """Return all that was ever counted in a binning.
+
+        Raises:
+            sqlite3.Error: the database refused.
+        """
+        return await self._read(lambda: read_total(self._db, key, binning))
 
     async def compact(
         self, now: float, retention: Retention, connected: Collection[str]
     ) -> Compacted:
-        """Fold and drop old panes; raises the same."""
+        """Fold and drop old panes.
+
+        Raises:
+            sqlite3.Error: the database refused.
+        """
 
         def job() -> Compacted:
+            before = self._db.conn.total_changes
             try:
-                done = compact(self._db, now, retention, connected)
-            except BaseException:
-                self._forget()
-                raise
-            if done.folded:
-                self._forget()
-            return done
+                return compact(self._db, now, retention, connected)
+            finally:
+                if self._db.conn.total_changes > before:
+                    self._hourly.forget()
+                    self._writer.forget()
 
-        return await self.thread.run(job)
+        dropped = self.panes_dropped
+        done = await self._read(job)
+        return done._replace(folded=done.folded or self.panes_dropped > dropped)
+
+    async def _read(self, job: Callable[[], T]) -> T:
+        """Run a job that reads panes; one that cannot be read is dropped, logged and counted."""
+        while True:
+            try:
+                return await self.thread.run(job)
+            except UnreadablePaneError as error:
+                log.error("a pane is dropped: %s", error)  # noqa: TRY400
+                await self.thread.run(partial(self._drop, error.place))
+                self.panes_dropped += 1
+
+    def _drop(self, place: tuple[int, str, int, int]) -> None:
+        self._db.execute(
+            "DELETE FROM pane WHERE (model, binning, resolution, start) = (?, ?, ?, ?)", place
+        )
+        self._hourly.forget()
+        self._writer.forget()
 
     async def size(self) -> int | None:
         """Return the bytes in use, None where the database does not say."""
@@ -102,10 +143,6 @@ class Store:
                 return None
 
         return await self.thread.run(job)
-
-    def _forget(self) -> None:
-        self._hourly.forget()
-        self._writer.forget()
 
     def close(self) -> None:
         """Close the database once its thread is done."""

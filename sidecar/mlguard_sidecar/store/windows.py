@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -80,13 +82,16 @@ class HourlyCache:
                 found += self.read(key, binning, [now])
                 continue
             entered = [pane for _, pane in read_panes(self._db, key, binning, was.end, now.end)]
-            counts = merge_panes([was.pane, *entered]).counts
+            merged = merge_panes([was.pane, *entered])
+            counts = merged.counts
             for _, pane in read_panes(self._db, key, binning, was.start, now.start):
                 counts[: len(pane.counts)] -= pane.counts
             if not counts.any():
                 found.append(replace(now, pane=Pane.zeros(0, 0)))
                 continue
-            moments = self._moments(key, binning, now, used)
+            # as wide as the counts, which keep columns of which nothing is left
+            wide = no_moments(len(merged.moments))
+            moments = merge_moments([wide, *self._moments(key, binning, now, used)])
             found.append(replace(now, pane=Pane(counts, moments)))
         edges = self._edges.get((key, binning), {})
         for hour in edges.keys() - used:
@@ -126,14 +131,18 @@ class HourlyCache:
         return merged
 
     def _keep(self, key: ModelKey, binning: str, hour: int, pane: Pane) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO pane SELECT id, ?, ?, ?, ? FROM model"
-            " WHERE (project, model, endpoint) = (?, ?, ?)",
-            (binning, HOUR_CACHE, hour, encode(pane), *key),
-        )
+        # a window can be read without it, as from a database that is full
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute(
+                "INSERT OR REPLACE INTO pane SELECT id, ?, ?, ?, ? FROM model"
+                " WHERE (project, model, endpoint) = (?, ?, ?)",
+                (binning, HOUR_CACHE, hour, encode(pane), *key),
+            )
 
-    def _moments(self, key: ModelKey, binning: str, window: Window, used: set[int]) -> Moments:
-        """Return the moments of everything in a window; adds the hours at its ends to `used`."""
+    def _moments(
+        self, key: ModelKey, binning: str, window: Window, used: set[int]
+    ) -> list[Moments]:
+        """Return the moments of the parts of a window; adds the hours at its ends to `used`."""
         start, end = window.start, window.end
         first, last = _whole_hours(start, end)
         hours = self._hours.setdefault((key, binning), {})
@@ -148,7 +157,7 @@ class HourlyCache:
                 used.add(hour)
                 panes = self._edge(key, binning, hour)
                 parts += [moments for begin, moments in panes if a <= begin < b]
-        return merge_moments(parts) if parts else no_moments(0)
+        return parts
 
     def _edge(self, key: ModelKey, binning: str, hour: int) -> list[tuple[int, Moments]]:
         edges = self._edges.setdefault((key, binning), {})

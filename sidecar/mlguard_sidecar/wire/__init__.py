@@ -10,9 +10,9 @@ from mlguard_sidecar.wire.messages import (
 )
 from mlguard_sidecar.wire.rows import (
     ModelKey,
+    Positions,
     Rows,
     is_name,
-    positions,
     rows_of_batch,
     rows_of_events,
 )
@@ -23,13 +23,13 @@ __all__ = [
     "Hello",
     "Line",
     "ModelKey",
+    "Positions",
     "Reason",
     "RejectedError",
     "Rows",
     "decode_block",
     "decode_line",
     "is_name",
-    "positions",
     "rows_of_batch",
     "rows_of_events",
     "validate",

@@ -7,7 +7,7 @@ from array import array
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -108,7 +108,7 @@ _key_of = attrgetter("project_id", "model_id", "endpoint")
 
 
 def rows_of_events(
-    events: Sequence[Line], now: float
+    events: Sequence[Line], positions: Positions, now: float
 ) -> tuple[list[tuple[Rows, Sequence[Line]]], list[RejectedError]]:
     """Turn events into columns, model by model.
 
@@ -124,13 +124,13 @@ def rows_of_events(
         try:
             key = model_key(project, model, endpoint)
         except RejectedError as error:
-            rejected.append(RejectedError(error.reason, str(error), positions(group, events)))
+            rejected.append(RejectedError(error.reason, str(error), positions.of(group)))
             continue
         few = [e for e in group if e.features is None or len(e.features) <= MAX_FEATURES]
         if len(few) < len(group):
             many = [e for e in group if e.features is not None and len(e.features) > MAX_FEATURES]
             most = max(len(e.features or ()) for e in many)
-            rejected.append(_too_many_features(most, positions(many, events)))
+            rejected.append(_too_many_features(most, positions.of(many)))
         for part, features in [(few, None)] if bare else _with_columns(few):
             columns = Rows(
                 key,
@@ -144,10 +144,19 @@ def rows_of_events(
     return rows, rejected
 
 
-def positions(part: Sequence[Line], events: Sequence[Line]) -> list[int]:
-    """Return where the events of a part stand among all events."""
-    where = {id(event): i for i, event in enumerate(events)}
-    return [where[id(event)] for event in part]
+class Positions:
+    """Where events stand among those that came together; looked up only where one is rejected."""
+
+    def __init__(self, events: Sequence[Line]) -> None:
+        self._events = events
+
+    @cached_property
+    def _by_identity(self) -> dict[int, int]:
+        return {id(event): i for i, event in enumerate(self._events)}
+
+    def of(self, part: Sequence[Line]) -> list[int]:
+        """Return where the events of a part stand."""
+        return [self._by_identity[id(event)] for event in part]
 
 
 def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
