@@ -27,66 +27,75 @@ def _definition(
 RECEIVED = _definition(
     "sidecar_events_received_total",
     "counter",
-    "Events received: committed, rejected and pending ones.",
+    "Events received, by source; always the sum of committed, rejected and pending events.",
     "source",
 )
 COMMITTED = _definition(
-    "sidecar_events_committed_total", "counter", "Events counted and stored.", "source"
+    "sidecar_events_committed_total",
+    "counter",
+    "Events counted and stored in the database, by source.",
+    "source",
 )
 REJECTED = _definition(
     "sidecar_events_rejected_total",
     "counter",
-    "Events rejected and not counted, by reason.",
+    "Events rejected and not counted, by source and reason.",
     "source",
     "reason",
 )
 PENDING = _definition(
     "sidecar_events_pending",
     "gauge",
-    "Events received whose commit failed and is being tried again.",
+    "Events whose commit failed and is being retried; 0 while commits succeed.",
     "source",
 )
 DUPLICATES = _definition(
     "sidecar_duplicate_batches_total",
     "counter",
-    "Batches that were sent again and not counted again.",
+    "Batches that clients sent again and that were not counted again.",
     "source",
 )
 CLIENT_DROPPED = _definition(
     "sidecar_client_dropped_events_total",
     "counter",
-    "Events that clients say they had to drop.",
+    "Events that clients reported as dropped before they were sent.",
     "source",
 )
 OVERFLOW = _definition(
     "sidecar_series_overflow_total",
     "counter",
-    "Values beyond a limit on the number of series, pooled or left out.",
+    "Values beyond the limits on models, features or classes, pooled as __other__ or left out.",
     "metric",
 )
-COMMIT_SECONDS = _definition("sidecar_commit_seconds", "histogram", "Time that a commit took.")
-STORE_BYTES = _definition("sidecar_store_bytes", "gauge", "Size of the database in use.")
+COMMIT_SECONDS = _definition(
+    "sidecar_commit_seconds", "histogram", "Duration of successful commits, in seconds."
+)
+STORE_BYTES = _definition(
+    "sidecar_store_bytes", "gauge", "Size of the used part of the database, in bytes."
+)
 STORE_ERRORS = _definition(
-    "sidecar_store_errors_total", "counter", "Commits and reads that the database refused."
+    "sidecar_store_errors_total", "counter", "Commits and reads of the database that failed."
 )
 CONNECTIONS = _definition("sidecar_connections", "gauge", "Open connections on the event socket.")
 CONNECTIONS_REFUSED = _definition(
     "sidecar_connections_refused_total",
     "counter",
-    "Connections closed at once, as there were too many.",
+    "Connections beyond limits.connections; each was closed, or one that had sent nothing.",
 )
 REPLIES_DROPPED = _definition(
-    "sidecar_replies_dropped_total", "counter", "Error replies that a client did not read."
+    "sidecar_replies_dropped_total",
+    "counter",
+    "Error replies dropped because the client does not read.",
 )
 STORE_RECREATED = _definition(
     "sidecar_store_recreated_total",
     "counter",
-    "Times that a damaged database was moved aside at the start and an empty one begun.",
+    "Damaged databases that were moved aside at the start and replaced by an empty one.",
 )
 SOCKET_RECREATED = _definition(
     "sidecar_socket_recreated_total",
     "counter",
-    "Times that a socket file was deleted by somebody else and made again.",
+    "Socket files that were deleted by another process and created again.",
 )
 
 METRICS = (
@@ -169,7 +178,7 @@ class Telemetry:
 
     @property
     def store_errors(self) -> int:
-        """Commits and reads that the database refused."""
+        """Commits and reads of the database that failed."""
         return self._counts[STORE_ERRORS]
 
     def collect(self) -> Iterator[Metric]:
