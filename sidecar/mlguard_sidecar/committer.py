@@ -1,4 +1,4 @@
-"""Commits what was taken: when, and what follows from it."""
+"""Commits of pending events: their schedule, and the acknowledgements that follow."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from mlguard_sidecar.telemetry import Telemetry
 
 QUIET_SECONDS = 1.0
-"""How long an event waits for its commit, at the most, while the database is well."""
+"""Maximum time from an event to its commit, in seconds, while commits succeed."""
 
 BUSY_SECONDS = 0.25
-"""The same while much comes in, which is from so many rows on."""
+"""Minimum time between two commits under load, in seconds."""
 
 BUSY_ROWS = 200
+"""Waiting rows from which `BUSY_SECONDS` applies."""
 
 _MAX_RETRY_SECONDS = 10.0
 _SIZE_SECONDS = 10.0
@@ -36,14 +37,14 @@ log = logging.getLogger(__name__)
 
 
 class Committer:
-    """Commits deltas, one at a time, and shows them in the views.
+    """Commits deltas, one at a time, and applies them to the views.
 
-    At most every second while little comes in, every quarter of a second while much does, and at
-    once where someone waits for it or memory fills.
+    Commits are at least one second apart with few waiting rows, a quarter of a second from
+    `BUSY_ROWS` on. A caller that waits, or a full registry, causes one at once.
 
     Args:
         store: the database.
-        registry: what was taken.
+        registry: holds the pending delta.
         refresher: reads the windows of new models.
         telemetry: counts commits.
     """
@@ -61,7 +62,7 @@ class Committer:
         self._telemetry = telemetry
         self._subscribers: list[Callable[[Mapping[str, int]], None]] = []
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._something = asyncio.Event()  # is there to commit
+        self._something = asyncio.Event()  # there is something to commit
         self._much = asyncio.Event()
         self._now = asyncio.Event()
         self._failed: Delta | None = None
@@ -77,11 +78,11 @@ class Committer:
         return self._failed is not None
 
     def subscribe(self, acknowledge: Callable[[Mapping[str, int]], None]) -> None:
-        """Have the clients' last committed batches passed on after each commit."""
+        """Call a function after each commit, with client -> number of its last committed batch."""
         self._subscribers.append(acknowledge)
 
     def notify(self) -> None:
-        """Take note that there may be something to commit."""
+        """Schedule a commit, as something may have been added to the registry."""
         self._something.set()
         if self._registry.is_full:
             self._hurry()
@@ -89,10 +90,10 @@ class Committer:
             self._much.set()
 
     async def wait_for(self, number: int) -> None:
-        """Wait until a delta is committed; a commit starts at once, shared by all who wait.
+        """Wait until a delta is committed. A commit starts at once; all callers share it.
 
         Args:
-            number: of the delta.
+            number: number of the delta.
         """
         if number <= self._committed:
             return
@@ -102,11 +103,10 @@ class Committer:
         await waiter
 
     def _pending(self) -> Counter[str]:
-        """Return events that wait because a commit failed.
+        """Return source -> events that wait because a commit failed.
 
-        While commits succeed this is nothing: what came in since the last one shows with the
-        next, so that a counter that was once scraped stands for what is stored, and a killed
-        process never makes it go back.
+        While commits succeed, this is empty: events since the last commit appear with the next
+        one. So counters show only what is stored, and do not decrease if the process is killed.
         """
         if not self._behind:
             return Counter()
@@ -114,7 +114,7 @@ class Committer:
         return waiting + self._under_way.events_by_source() if self._under_way else waiting
 
     async def run(self) -> None:
-        """Commit what comes in, until cancelled; less often while that fails."""
+        """Commit pending deltas until cancelled; failed commits are retried with backoff."""
         retry, last = BUSY_SECONDS, -QUIET_SECONDS
         while True:
             await self._something.wait()
@@ -130,7 +130,7 @@ class Committer:
                 retry = min(retry * 2, _MAX_RETRY_SECONDS)
 
     async def _until_due(self, last: float) -> None:
-        """Wait for the time of the next commit, given that of the last one."""
+        """Wait until the next commit is due, given the time of the last one."""
         if self._now.is_set():
             return
         for event, seconds in ((self._much, QUIET_SECONDS), (self._now, BUSY_SECONDS)):
@@ -139,9 +139,12 @@ class Committer:
                     await event.wait()
 
     async def commit(self) -> bool:
-        """Commit, show and acknowledge what was taken; whether the database took it.
+        """Commit the pending delta, apply it to the views and acknowledge it.
 
-        Once begun it goes on to its end, even where the caller is cancelled.
+        A commit that has begun is finished, even if the caller is cancelled.
+
+        Returns:
+            Whether the commit succeeded.
         """
         self._running = asyncio.ensure_future(self._commit_locked())
         return await asyncio.shield(self._running)
@@ -160,12 +163,12 @@ class Committer:
             except (sqlite3.Error, OSError) as error:
                 self._fail(delta, str(error))
                 return False
-            except Exception:  # a fault of ours: trying again would not help
+            except Exception:  # a bug: a retry would fail too
                 log.exception("events cannot be stored")
                 self._fail(delta.rejected(Reason.INTERNAL), "its events are rejected")
                 return False
             self._telemetry.observe_commit(perf_counter() - begin)
-            self._behind = self._failed is not None  # what came in meanwhile is yet to commit
+            self._behind = self._failed is not None  # newer events still wait
             if self._failed is not None:
                 log.info("commits succeed again")
                 self._failed = None
@@ -173,7 +176,7 @@ class Committer:
             self._under_way = None
             for view in self._registry.apply(delta):
                 await self._refresher.read(view, with_totals=True)
-            # last, so that who is notified finds it in the figures
+            # last, so that a client that is notified finds its events in the metrics
             for acknowledge in self._subscribers:
                 acknowledge(delta.sequences)
             self._release(delta.number)
@@ -189,7 +192,7 @@ class Committer:
         self._behind = True
 
     def _release(self, number: int) -> None:
-        """Tell who waits for deltas up to a number."""
+        """Wake the callers that wait for deltas up to a number."""
         self._committed = number
         waiters, self._waiters = self._waiters, []
         for wanted, waiter in waiters:
@@ -209,7 +212,7 @@ class Committer:
             return
         self._sized = monotonic()
         size = await self._store.size()
-        if size is None:  # the commit stands all the same
+        if size is None:  # the commit itself succeeded
             self._telemetry.count(t.STORE_ERRORS)
         else:
             self._telemetry.store_bytes = size

@@ -1,4 +1,4 @@
-"""What the sidecar says of itself."""
+"""Metrics of the sidecar itself."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ METRICS = (
     STORE_RECREATED,
     SOCKET_RECREATED,
 )
-"""Every metric of the sidecar itself, in the order of exposition."""
+"""All metrics of the sidecar itself, in the order of exposition."""
 
 SOURCES = ("socket",)
 _COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -129,18 +129,18 @@ _COMMITTED_COUNTERS = (
 
 
 class Telemetry:
-    """Counts what the sidecar does (a Collector).
+    """Collector of the metrics of the sidecar itself.
 
-    The counts of events survive restarts, as they commit with the events; the others begin again
+    The counts of events survive restarts, as they are committed with the events. The others start
     at 0.
 
     Args:
-        counters: committed counts.
+        counters: the committed counts.
 
     Attributes:
-        connections: open ones.
-        store_bytes: size of the database.
-        pending: returns source -> events whose commit failed; asked at each scrape.
+        connections: number of open connections.
+        store_bytes: size of the database, in bytes.
+        pending: returns source -> events whose commit failed; called for each scrape.
     """
 
     def __init__(self, counters: Counters) -> None:
@@ -164,16 +164,16 @@ class Telemetry:
         )
 
     def count(self, metric: MetricDefinition) -> None:
-        """Count one more."""
+        """Increment a counter by 1."""
         self._counts[metric] += 1
 
     def observe_commit(self, seconds: float) -> None:
-        """Count a commit that took so long."""
+        """Record the duration of a commit."""
         self._commits[bisect_left(_COMMIT_BUCKETS, seconds)] += 1
         self._commit_seconds += seconds
 
     def total(self, name: str) -> int:
-        """Return the sum of a committed count over its labels."""
+        """Return the sum of a committed counter over its labels; named as in `Counters`."""
         return sum(n for _, n in self._counters.of(name))
 
     @property
@@ -193,7 +193,7 @@ class Telemetry:
             families.add(RECEIVED, (source,), received[source])
             families.add(PENDING, (source,), pending[source])
         for metric, name, known in _COMMITTED_COUNTERS:
-            # at 0 from the start, so that a first increase is seen as one
+            # at 0 from the start, so that the first increase is visible
             counts = dict.fromkeys(known, 0) | dict(self._counters.of(name))
             for labels, n in sorted(counts.items()):
                 families.add(metric, labels, n)

@@ -1,4 +1,4 @@
-"""What `mlguard status` prints."""
+"""Output of `mlguard status`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from mlguard_sidecar.cli.table import table
 
 
 def status_table(url: str) -> str:
-    """Return a line for each model of the sidecar at an address, and the state of its alerts.
+    """Return a table of a sidecar's models, and the state of its alerts.
+
+    The variable MLGUARD_API_KEY is sent as API key.
+
+    Args:
+        url: address of the sidecar, such as `http://127.0.0.1:9520`.
 
     Raises:
-        OSError: nobody answers there.
-        ValueError: what answers is not a sidecar.
+        OSError: there is no answer, or an HTTP error.
+        ValueError: the answer is not a sidecar's.
     """
     found = _get(url, "/api/v1/models")
     alerts = Counter(alert["state"] for alert in _get(url, "/api/v1/alerts")["data"]["alerts"])

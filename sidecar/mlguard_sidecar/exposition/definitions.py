@@ -1,4 +1,4 @@
-"""The names of all metrics of models, in one place."""
+"""Definitions of all metrics of models."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ THRESHOLDS = {
     "out_of_range_ratio": OUT_OF_RANGE_THRESHOLD,
     "unseen_ratio": UNSEEN_THRESHOLD,
 }
-"""The metric of each key of the configuration's `thresholds`."""
+"""Key of `thresholds` in the configuration -> its metric."""
 
 METRICS = (
     INFERENCES,
@@ -308,4 +308,4 @@ METRICS = (
     OUT_OF_RANGE_THRESHOLD,
     UNSEEN_THRESHOLD,
 )
-"""Every metric of models, in the order of exposition."""
+"""All metrics of models, in the order of exposition."""
