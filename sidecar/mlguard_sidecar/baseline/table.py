@@ -102,7 +102,7 @@ def _scalar(value: object) -> object:
 
 def _read_parquet(path: Path) -> dict[str, list[Any]]:
     try:
-        from pyarrow import parquet  # noqa: PLC0415 - heavy, and rarely there
+        from pyarrow import parquet  # noqa: PLC0415 - heavy, and rarely installed
     except ImportError:
         raise ValueError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow") from None
     try:

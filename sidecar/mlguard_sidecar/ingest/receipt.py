@@ -1,4 +1,4 @@
-"""What a caller of the pipeline gets back."""
+"""Receipts: results of submissions to the pipeline."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rejection:
-    """One event that is not counted.
+    """One rejected event.
 
     Attributes:
-        index: where it stands among those that came together, from 0.
-        reason: under which it is counted as rejected.
+        index: index of the event in its submission, from 0.
+        reason: reason under which it is counted.
         message: what was found and what is expected.
     """
 
@@ -28,13 +28,13 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of events that came together.
+    """Result of one submission.
 
     Attributes:
-        accepted: how many are counted once they are committed.
-        rejected: those that are not, by reason.
-        duplicate: whether they were a batch that had been taken before.
-        committed: begins a commit, and ends when the accepted ones are in the database.
+        accepted: number of events that will be committed.
+        rejected: rejected events, grouped by reason.
+        duplicate: whether it was a batch that had been submitted before.
+        committed: starts a commit, and waits until the accepted events are stored.
     """
 
     accepted: int
@@ -44,11 +44,11 @@ class Receipt:
 
     @property
     def rejected_rows(self) -> int:
-        """Return how many events are not counted."""
+        """Number of rejected events."""
         return sum(error.rows for error in self.rejected)
 
     def rejections(self) -> Iterator[Rejection]:
-        """Yield every event that is not counted."""
+        """Yield each rejected event."""
         for error in self.rejected:
             for index in error.indices:
                 yield Rejection(index, error.reason, str(error))
