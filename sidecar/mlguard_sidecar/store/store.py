@@ -1,4 +1,4 @@
-"""The database and the thread that uses it, as the rest of the sidecar sees them."""
+"""Asynchronous interface of the database."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """Commits, reads and compacts, in a thread of its own.
+    """The sidecar's database, used in a thread of its own.
 
     Attributes:
-        thread: that thread, and the database.
-        lock: held by who changes the database until the views say the same, so that these always
-            say what the database says.
+        thread: the thread and the database.
+        lock: held while the database is changed, and until the views are updated, so that views and
+            database always agree.
     """
 
     def __init__(self, db: Database) -> None:
@@ -39,10 +39,10 @@ class Store:
         self._hourly = HourlyCache(db)
 
     async def commit(self, delta: Delta) -> None:
-        """Add a delta: all of it, or, where this raises, nothing.
+        """Store a delta; if this raises, nothing is stored.
 
         Raises:
-            sqlite3.Error: the database refused.
+            sqlite3.Error: the transaction failed.
         """
 
         def job() -> None:
@@ -57,28 +57,31 @@ class Store:
     async def read_windows(
         self, key: ModelKey, binning: str, windows: Sequence[Window]
     ) -> list[Window]:
-        """Return windows with everything that lies in them.
+        """Return windows with their content.
 
         Raises:
-            sqlite3.Error: the database refused.
-            ValueError: a pane cannot be read.
+            sqlite3.Error: the database cannot be read.
+            ValueError: a stored pane is invalid.
         """
         return await self.thread.run(lambda: self._hourly.read(key, binning, windows))
 
     async def move_windows(
         self, key: ModelKey, binning: str, windows: Sequence[Window], moved: Sequence[Window]
     ) -> list[Window]:
-        """Return windows where they are now, given what they held before; raises the same."""
+        """Return moved windows with their content, given the windows before.
+
+        Raises the same errors as `read_windows`.
+        """
         return await self.thread.run(lambda: self._hourly.move(key, binning, windows, moved))
 
     async def read_total(self, key: ModelKey, binning: str) -> Pane:
-        """Return all that was ever counted in a binning; raises the same."""
+        """Return the running totals of a binning; raises the same errors as `read_windows`."""
         return await self.thread.run(lambda: read_total(self._db, key, binning))
 
     async def compact(
         self, now: float, retention: Retention, connected: Collection[str]
     ) -> Compacted:
-        """Fold and drop old panes; raises the same."""
+        """Fold and delete old panes; raises the same errors as `read_windows`."""
 
         def job() -> Compacted:
             try:
@@ -93,7 +96,7 @@ class Store:
         return await self.thread.run(job)
 
     async def size(self) -> int | None:
-        """Return the bytes in use, None where the database does not say."""
+        """Return the size of the used part of the database in bytes, None if it cannot be read."""
 
         def job() -> int | None:
             try:
@@ -108,5 +111,5 @@ class Store:
         self._writer.forget()
 
     def close(self) -> None:
-        """Close the database once its thread is done."""
+        """Finish all jobs and close the database."""
         self.thread.close()
