@@ -80,7 +80,7 @@ class DatabaseThread:
         """Run a job on the database in one transaction, and return its result.
 
         Raises:
-            sqlite3.Error: the database refused.
+            sqlite3.Error: the transaction failed.
         """
 
         def atomic() -> T:
@@ -163,7 +163,7 @@ def open_to_read(path: Path) -> Database:
         StoreError: it does not exist, or cannot be read.
     """
     if not path.exists():
-        raise StoreError(f"{path} is not there; nothing has been kept yet, or look elsewhere")
+        raise StoreError(f"{path} does not exist: start the daemon first, or give its --data-dir")
     try:
         try:
             return _open_to_read(path, "mode=ro")

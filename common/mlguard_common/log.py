@@ -35,7 +35,7 @@ class Json(_Formatter):
     """Formatter that writes one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line of a record."""
         return json.dumps(self.fields(record), ensure_ascii=False)
 
 
@@ -43,7 +43,7 @@ class Logfmt(_Formatter):
     """Formatter that writes `key=value` pairs, quoted if necessary."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line of a record."""
         return " ".join(f"{k}={_quoted(v)}" for k, v in self.fields(record).items())
 
 

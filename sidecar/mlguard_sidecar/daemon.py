@@ -66,7 +66,7 @@ _INDEX = """ML Guard sidecar
 /readyz            events are taken and stored
 /api/v1/models     what each model shows
 /api/v1/alerts     alerts that are pending or firing
-/api/v1/silences   alerts that nobody is notified of
+/api/v1/silences   silences of alerts
 """
 
 log = logging.getLogger(__name__)
@@ -231,7 +231,7 @@ class Daemon:
 
     async def _drain(self, events: SocketListener) -> bool:
         self._lifecycle.draining = True
-        log.info("stopping: committing what came in")
+        log.info("stopping: committing pending events")
         await events.stop()
         # read what clients have sent so far, which is in the kernel's buffers, and nothing later
         await asyncio.sleep(_LAST_READ_SECONDS)
@@ -255,7 +255,7 @@ class Daemon:
         if self._lifecycle.draining:
             return "stopping"
         if self._committer.is_failing:
-            return "the database refuses commits; what comes in waits in memory"
+            return "the database refuses commits; new events wait in memory"
         return None
 
     def reload(self) -> str | None:

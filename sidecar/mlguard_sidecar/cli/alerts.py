@@ -42,7 +42,7 @@ _TEST = Notification(
 
 
 class _Notify(msgspec.Struct):
-    """The part that the configurations of all daemons have in common."""
+    """Section that the configurations of all daemons have."""
 
     notify: NotifyConfig = NotifyConfig()
 

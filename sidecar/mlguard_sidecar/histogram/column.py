@@ -31,7 +31,7 @@ class Kind(StrEnum):
 
 
 class Role(StrEnum):
-    """Whether a column describes the model's input or its output."""
+    """Role of a column: input or output of the model."""
 
     FEATURE = "feature"
     PREDICTION = "prediction"
