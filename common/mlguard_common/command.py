@@ -1,4 +1,4 @@
-"""How the command of a daemon starts, before anything that may be missing is imported."""
+"""Start of a daemon's command, before any package that may be missing is imported."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ if TYPE_CHECKING:
 
 USAGE_ERROR = 2
 
-# sqlite-utils imports pandas where it finds it, which is 40 MiB that nothing here uses
+# sqlite-utils imports pandas if it is installed: 40 MiB that nothing here uses
 sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
 
 
 def run_command(program: str, extra: str, run: Callable[[], int]) -> int:
-    """Run a daemon; its exit status. What keeps it from running is told in one line.
+    """Run a daemon, and return its exit status.
+
+    An `MLGuardError` or a missing package becomes one line on standard error and the status 2.
 
     Args:
-        program: its name.
-        extra: of the distribution, with what it needs.
-        run: imports what it needs, and runs it.
+        program: name of the command.
+        extra: extra of the distribution with the daemon's dependencies.
+        run: imports the daemon, runs it, and returns its exit status.
     """
     if sys.version_info < (3, 11):  # noqa: UP036 - the SDK in the same wheel runs on 3.10
         return _fail(program, "needs Python 3.11 or newer; the SDK alone runs on 3.10")

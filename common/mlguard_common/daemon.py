@@ -1,4 +1,4 @@
-"""What all daemons do alike: how they start, reload, say that they are ready, and end."""
+"""Common to all daemons: start, reload, readiness and end."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ BUILD_INFO = MetricDefinition(
 
 
 class DaemonConfig(Protocol):
-    """What every daemon's configuration has."""
+    """Sections that the configuration of every daemon has."""
 
     @property
     def http(self) -> HttpConfig:
-        """Who may ask over HTTP."""
+        """Access over HTTP."""
 
     @property
     def log(self) -> LogConfig:
-        """What is logged, and how."""
+        """Level and format of the log."""
 
 
 @lru_cache
 def lifecycle_metrics(component: str) -> tuple[MetricDefinition, MetricDefinition]:
-    """Return what every daemon shows of itself: reloads, and the build."""
+    """Return the metrics of every daemon: reloads and build."""
     reloads = MetricDefinition(
         f"mlguard_{component}_config_reloads_total",
         "counter",
@@ -58,23 +58,23 @@ C = TypeVar("C", bound=DaemonConfig)
 
 
 class Lifecycle(Generic[C]):
-    """Holds a daemon's configuration and reloads it; tells version and readiness (a Collector).
+    """The configuration of a daemon and its reloads; a collector of the metrics of both.
 
     Args:
         component: `sidecar` or `exporter`.
         version: of the distribution.
-        config: what to run with.
+        config: the initial configuration.
         read_config: reads the configuration again.
-        apply: uses a changed configuration, all of it or, where it raises ConfigError, nothing.
+        apply: applies a changed configuration; if it raises ConfigError, it has changed nothing.
         immutable: keys that change only with a restart.
 
     Raises:
         ConfigError: the file of a secret cannot be read.
 
     Attributes:
-        config: what runs.
-        access: who may ask over HTTP.
-        draining: whether the daemon is ending.
+        config: the configuration in use.
+        access: the rules of access over HTTP.
+        draining: whether the daemon is stopping.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Lifecycle(Generic[C]):
         self._reloads = {"success": 0, "failure": 0}
 
     def reload(self) -> str | None:
-        """Use the changed configuration; what is wrong with it, None where it is in use."""
+        """Reload the configuration; return the error in it, None if it is in use."""
         try:
             config, kept = keep_immutable(self._read_config(), self.config, self._immutable)
             access = config.http.access()
@@ -115,7 +115,7 @@ class Lifecycle(Generic[C]):
         return None
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the reloads and the build."""
+        """Yield the metrics of reloads and build."""
         metrics = lifecycle_metrics(self._component)
         families = Families(metrics)
         for outcome, n in self._reloads.items():
@@ -125,17 +125,21 @@ class Lifecycle(Generic[C]):
 
 
 class Daemon(Protocol):
-    """What runs until it is told to stop."""
+    """Daemon that runs until it is stopped."""
 
     async def run(self, stop: asyncio.Event) -> bool:
-        """Serve until then; whether all ended well."""
+        """Serve until `stop` is set; return whether everything was stored."""
 
     def reload(self) -> str | None:
-        """Use the changed configuration."""
+        """Reload the configuration; return the error in it, None if it is in use."""
 
 
 async def serve(make: Callable[[], Daemon]) -> bool:
-    """Run a daemon until SIGTERM or SIGINT, and have SIGHUP reload it; whether all ended well."""
+    """Run a daemon until SIGTERM or SIGINT, and reload it on SIGHUP.
+
+    Returns:
+        Whether everything was stored at the end.
+    """
     daemon, stop, loop = make(), asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

@@ -1,4 +1,4 @@
-"""A SQLite file: migrated, in WAL mode, with one process that owns it."""
+"""SQLite databases: migrations, WAL mode, and one process that owns each file."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ T = TypeVar("T")
 
 
 class Transact(Protocol):
-    """Runs a job on a database in one transaction."""
+    """Function that runs a job on a database in one transaction."""
 
     def __call__(self, job: Callable[[Database], T]) -> Awaitable[T]:
-        """Run it; its result."""
+        """Run the job, and return its result."""
 
 
 class TransactAndWait(Protocol):
-    """The same, for another thread than the event loop's, which waits."""
+    """Function like `Transact` for other threads than the event loop's: it waits."""
 
     def __call__(self, job: Callable[[Database], T]) -> T:
-        """Run it; its result."""
+        """Run the job, and return its result."""
 
 
 class StoreError(MLGuardError):
-    """The database cannot be used; the text says why and what to do."""
+    """Database that cannot be used; the text says why and what to do."""
 
 
 class DamagedError(StoreError):
-    """The file is no database, or not a whole one."""
+    """File that is not a database, or an incomplete one."""
 
 
 _DAMAGE = frozenset(
@@ -54,15 +54,15 @@ _DAMAGE = frozenset(
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether an error says that the file is damaged, not that it cannot be used now."""
+    """Return whether an error means a damaged file, rather than one that is unusable for now."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE
 
 
 class DatabaseThread:
-    """Owns a database, and the one thread that uses it while the event loop goes on.
+    """A database, and the single thread that uses it.
 
     Attributes:
-        db: the database; used elsewhere only before the first job.
+        db: the database; other threads may use it only before the first job.
     """
 
     def __init__(self, db: Database) -> None:
@@ -70,14 +70,14 @@ class DatabaseThread:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
 
     async def run(self, job: Callable[[], T]) -> T:
-        """Run a job in the thread, after all that were given before."""
+        """Run a job in the thread, after all earlier ones, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, job)
 
     async def transact(self, job: Callable[[Database], T]) -> T:
-        """Run a job on the database, in one transaction.
+        """Run a job on the database in one transaction, and return its result.
 
         Raises:
-            sqlite3.Error: the database refused.
+            sqlite3.Error: the transaction failed.
         """
 
         def atomic() -> T:
@@ -87,16 +87,16 @@ class DatabaseThread:
         return await self.run(atomic)
 
     def close(self) -> None:
-        """Close the database once all jobs are done."""
+        """Finish all jobs and close the database."""
         self._executor.shutdown()
         self.db.conn.close()
 
 
 def acquire_lock(path: Path) -> IO[str]:
-    """Lock a database that other processes may open too; it is locked until the result is closed.
+    """Lock a database that other processes may open too, until the returned file is closed.
 
     Raises:
-        StoreError: another process has it locked, or its folder cannot be written.
+        StoreError: another process holds the lock, or the folder is not writable.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,14 +110,14 @@ def acquire_lock(path: Path) -> IO[str]:
 
 
 def open_database(path: Path, *migrations: Migrations, shared: bool = False) -> Database:
-    """Open a database, in a folder that is made if need be.
+    """Open a database; its folder is created if necessary.
 
-    The connection may be used from any thread, by one at a time.
+    The connection may be used from any thread, but only from one at a time.
 
     Args:
-        path: of the file.
-        migrations: what makes its tables.
-        shared: whether other processes may open it meanwhile.
+        path: the file.
+        migrations: migrations that create its tables.
+        shared: whether other processes may open it at the same time.
 
     Raises:
         DamagedError: the file is damaged.
@@ -130,11 +130,13 @@ def open_database(path: Path, *migrations: Migrations, shared: bool = False) -> 
         )
         db = Database(connection)
         if not shared:
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")  # a second process would count its own
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # heeded only while the file is new
+            db.execute(
+                "PRAGMA locking_mode = EXCLUSIVE"
+            )  # a second process would keep counts of its own
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has an effect only on a new file
         db.execute("PRAGMA journal_mode = WAL")
-        # in WAL mode a commit is safe from a crash of the process; FULL makes it safe from a
-        # loss of power too, at the price of one fsync each
+        # in WAL mode a commit survives a crash of the process; with FULL it survives a power
+        # failure too, at the cost of one fsync
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -2048")
         db.execute("PRAGMA journal_size_limit = 4194304")
@@ -147,7 +149,7 @@ def open_database(path: Path, *migrations: Migrations, shared: bool = False) -> 
         if isinstance(error, sqlite3.Error) and is_damage(error):
             raise DamagedError(f"{path} is damaged: {error}") from error
         raise StoreError(f"{path} cannot be used: {error}") from error
-    except (ValueError, LookupError, TypeError) as error:  # what SQLite gives back makes no sense
+    except (ValueError, LookupError, TypeError) as error:  # SQLite returned nonsense
         raise DamagedError(f"{path} is damaged: {error}") from error
     return db
 
@@ -164,20 +166,20 @@ def _refuse_newer(db: Database, migrations: Migrations, path: Path) -> None:
 
 
 def open_to_read(path: Path) -> Database:
-    """Open a database that its owner may be using, only to read.
+    """Open a database read-only; its owner may be using it.
 
     Raises:
-        StoreError: it is not there, or cannot be read.
+        StoreError: it does not exist, or cannot be read.
     """
     if not path.exists():
-        raise StoreError(f"{path} is not there; nothing has been kept yet, or look elsewhere")
+        raise StoreError(f"{path} does not exist: start the daemon first, or give its --data-dir")
     try:
         try:
             return _open_to_read(path, "mode=ro")
         except sqlite3.OperationalError:
             if path.with_name(f"{path.name}-wal").exists():
                 raise
-            # nobody has it open, and who may not write cannot share it: there is no need to
+            # no process has it open, and a reader without write access could not share it anyway
             return _open_to_read(path, "mode=ro&immutable=1")
     except sqlite3.Error as error:
         raise StoreError(f"{path} cannot be read: {error}") from error

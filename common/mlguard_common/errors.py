@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class MLGuardError(Exception):
-    """Something that the user can mend; the text is one line: found, expected, what to do."""
+    """Error that the user can fix; the text is one line: found, expected, what to do."""

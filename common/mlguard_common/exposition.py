@@ -1,4 +1,4 @@
-"""The text format that Prometheus reads, and which format a client gets."""
+"""Prometheus' text format, and the choice between it and OpenMetrics."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _TYPES = {
     "gaugehistogram": "histogram",
     "unknown": "untyped",
 }
-"""OpenMetrics types that this format lacks, and what stands for them."""
+"""Types of OpenMetrics that the text format lacks, and their substitutes."""
 
 _SUFFIXES = {"counter": "_total", "info": "_info"}
-"""What a family's name has in this format and lacks in OpenMetrics."""
+"""Suffixes that the name of a family has in the text format, but not in OpenMetrics."""
 
 _escaped_name = lru_cache(maxsize=1024)(escape_metric_name)
 _escaped_label = lru_cache(maxsize=1024)(escape_label_name)
@@ -40,10 +40,11 @@ def text_format(metric: Metric) -> str:
 
 
 def text_chunks(metric: Metric) -> Iterator[str]:
-    """Yield the lines of one family in the text format 0.0.4, in parts of some milliseconds.
+    """Yield the lines of one family in the text format 0.0.4, in chunks.
 
-    These are the bytes of prometheus_client's `generate_latest`, to which a property test holds
-    them, made ten times as fast: a daemon renders on the thread that takes events.
+    Each chunk takes at most some milliseconds. The bytes equal those of prometheus_client's
+    `generate_latest`, which a property test checks. This is ten times as fast, as a daemon renders
+    on the thread that receives events.
     """
     name = metric.name
     lines = [
@@ -53,7 +54,7 @@ def text_chunks(metric: Metric) -> Iterator[str]:
             metric.documentation,
         )
     ]
-    # samples that only OpenMetrics has in a family stand behind it, as gauges
+    # samples that belong to a family only in OpenMetrics follow it as gauges
     apart: dict[str, list[str]] = {}
     special = {name + suffix: suffix for suffix in ("_created", "_gsum", "_gcount")}
     for sample in metric.samples:
@@ -83,21 +84,21 @@ def _line(sample: Sample) -> str:
     return f"{_escaped_name(name)}{block} {floatToGoString(value)}{when}\n"
 
 
-@lru_cache(maxsize=32_768)  # the same labels return in many series, and with every scrape
+@lru_cache(maxsize=32_768)  # the same labels recur in many series, and in every scrape
 def _pair(pair: tuple[str, str]) -> str:
     return label_pair(*pair)
 
 
 def label_pair(name: str, value: str) -> str:
-    """Return a label as the text format has it."""
+    """Return a label in the text format, such as `model="m"`."""
     escaped = value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     return f'{_escaped_label(name)}="{escaped}"'
 
 
 def accepts_only_openmetrics(accept: str) -> bool:
-    """Return whether a client that sends this Accept header takes OpenMetrics and no text.
+    """Return whether an Accept header lists OpenMetrics and nothing else.
 
-    Prometheus itself accepts both, and gets the text format.
+    Prometheus accepts both formats, and gets the text format.
     """
     kinds = [part.split(";")[0].strip().lower() for part in accept.split(",") if part.strip()]
     return bool(kinds) and set(kinds) == {"application/openmetrics-text"}

@@ -1,4 +1,4 @@
-"""Logs as logfmt or JSON, one line an event, to standard error."""
+"""Logs in logfmt or JSON on standard error, one line per record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlguard_common.config import ConfigStruct
 
 
 class LogConfig(ConfigStruct, frozen=True):
-    """What is told, and how."""
+    """Level and format of the log."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["logfmt", "json"] = "logfmt"
@@ -32,18 +32,18 @@ class _Formatter(logging.Formatter):
 
 
 class Json(_Formatter):
-    """An object a line."""
+    """Formatter that writes one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line of a record."""
         return json.dumps(self.fields(record), ensure_ascii=False)
 
 
 class Logfmt(_Formatter):
-    """`key=value` pairs, quoted where they need it."""
+    """Formatter that writes `key=value` pairs, quoted if necessary."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line of a record."""
         return " ".join(f"{k}={_quoted(v)}" for k, v in self.fields(record).items())
 
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class MetricDefinition:
-    """One metric: its name, type, help text and label names.
+    """Name, type, help text and label names of a metric.
 
     Attributes:
-        name: as samples have it on /metrics, a counter's with `_total`.
-        type: of the metric.
+        name: name of its samples, of a counter with `_total`.
+        type: type of the metric.
         documentation: its meaning and unit (HELP).
-        labels: names, in the order in which values are given.
+        labels: label names, in the order in which values are given.
     """
 
     name: str
@@ -36,26 +36,26 @@ class MetricDefinition:
 
 
 class Collector(Protocol):
-    """Whatever has metrics to show; prometheus_client's protocol."""
+    """Source of metrics, as in prometheus_client."""
 
     def collect(self) -> Iterable[Metric]:
         """Yield metric families with their samples."""
 
 
 class Families:
-    """Metric families that are being filled, each begun with its first sample.
+    """Metric families that are filled with samples, each created with its first one.
 
-    Iterating yields them in the order of their definitions.
+    Iteration yields them in the order of their definitions.
 
     Args:
-        definitions: all that may be added to.
+        definitions: the metrics that may be added.
     """
 
     def __init__(self, definitions: Iterable[MetricDefinition]) -> None:
         self._samples: dict[MetricDefinition, list[Sample] | None] = dict.fromkeys(definitions)
 
     def declare(self, definition: MetricDefinition) -> None:
-        """Show a metric even without a sample."""
+        """Create a family, even if it gets no sample."""
         self._of(definition)
 
     def _of(self, definition: MetricDefinition) -> list[Sample]:
@@ -65,14 +65,14 @@ class Families:
         return samples
 
     def add(self, definition: MetricDefinition, values: Sequence[str], value: float) -> None:
-        """Add a sample of a counter or gauge, with the values of its labels in their order."""
+        """Add a sample of a counter or gauge, given the values of its labels in order."""
         labels = dict(zip(definition.labels, values, strict=True))
         self.add_labelled(definition, labels, value)
 
     def add_labelled(
         self, definition: MetricDefinition, labels: Mapping[str, str], value: float
     ) -> None:
-        """Add a sample with labels of its own, as of `ALERTS`."""
+        """Add a sample with arbitrary labels, as `ALERTS` has them."""
         self._of(definition).append(Sample(definition.name, dict(labels), value))
 
     def add_histogram(
@@ -86,10 +86,10 @@ class Families:
         """Add a histogram.
 
         Args:
-            definition: of type histogram.
-            values: of its labels.
-            bounds: upper bounds of the buckets, without the infinite one.
-            cumulative: counts up to each bound, then up to infinity.
+            definition: metric of type histogram.
+            values: values of its labels.
+            bounds: upper bounds of the buckets, without +Inf.
+            cumulative: number of values up to each bound, then up to +Inf.
             total: sum of the observed values.
         """
         samples = self._of(definition)
@@ -101,7 +101,7 @@ class Families:
         samples.append(Sample(f"{definition.name}_sum", labels, total))
 
     def extend(self, other: Families) -> None:
-        """Add all samples of others of the same definitions."""
+        """Add all samples of other families with the same definitions."""
         for definition, samples in other._samples.items():
             if samples is not None:
                 self._of(definition).extend(samples)

@@ -1,4 +1,4 @@
-"""Where daemons keep their data."""
+"""Folders of the daemons' data."""
 
 from __future__ import annotations
 

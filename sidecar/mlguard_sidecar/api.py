@@ -1,4 +1,4 @@
-"""HTTP: what the sidecar's models show, as JSON."""
+"""HTTP API of the statistics of models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ def model_routes(
     telemetry: Telemetry,
     clock: Callable[[], float],
 ) -> list[web.RouteDef]:
-    """Return the paths that answer about models."""
+    """Return the routes that show the statistics of models.
+
+    Args:
+        statistics: returns the current statistics of each model.
+        telemetry: the counts of events.
+        clock: epoch seconds.
+    """
 
     async def models(_: web.Request) -> web.Response:
         now = clock()

@@ -1,4 +1,4 @@
-"""Commits what was taken: when, and what follows from it."""
+"""Commits of pending events: their schedule, and the acknowledgements that follow."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from mlguard_sidecar.wire import ModelKey
 
 QUIET_SECONDS = 1.0
-"""How long an event waits for its commit, at the most, while commits succeed."""
+"""Maximum time from an event to its commit, in seconds, while commits succeed."""
 
 BUSY_SECONDS = 0.25
-"""The same while much comes in, which is from so many rows on."""
+"""Minimum time between two commits under load, in seconds."""
 
 BUSY_ROWS = 200
+"""Waiting rows from which `BUSY_SECONDS` applies."""
 
 _MAX_RETRY_SECONDS = 10.0
 _SIZE_SECONDS = 10.0
@@ -38,14 +39,14 @@ log = logging.getLogger(__name__)
 
 
 class Committer:
-    """Commits deltas, one at a time, and shows them in the views.
+    """Commits deltas, one at a time, and applies them to the views.
 
-    At most every second while little comes in, every quarter of a second while much does, and at
-    once where someone waits for it or memory fills.
+    Commits are at least one second apart with few waiting rows, a quarter of a second from
+    `BUSY_ROWS` on. A caller that waits, or a full registry, causes one at once.
 
     Args:
         store: the database.
-        registry: what was taken.
+        registry: holds the pending delta.
         refresher: reads the windows of new models.
         telemetry: counts commits.
     """
@@ -80,11 +81,11 @@ class Committer:
         return self._failed is not None
 
     def subscribe(self, acknowledge: Callable[[Mapping[str, int]], None]) -> None:
-        """Have the clients' last committed batches passed on after each commit."""
+        """Call a function after each commit, with client -> number of its last committed batch."""
         self._subscribers.append(acknowledge)
 
     def notify(self) -> None:
-        """Take note that there may be something to commit."""
+        """Schedule a commit, as something may have been added to the registry."""
         self._has_work.set()
         if self._registry.is_full:
             self._request_flush()
@@ -92,13 +93,13 @@ class Committer:
             self._is_busy.set()
 
     async def wait_for(self, number: int) -> frozenset[ModelKey]:
-        """Wait until a delta is committed; a commit starts at once, shared by all who wait.
+        """Wait until a delta is committed. A commit starts at once; all callers share it.
 
         Args:
-            number: of the delta.
+            number: number of the delta.
 
         Returns:
-            Models whose events were rejected after all, by a fault of ML Guard.
+            Models whose events were rejected because of an internal error.
         """
         if number > self._committed:
             waiter = asyncio.get_running_loop().create_future()
@@ -108,11 +109,10 @@ class Committer:
         return self._faulty.get(number, frozenset())
 
     def _pending(self) -> Counter[str]:
-        """Return events that wait because a commit failed.
+        """Return source -> events that wait because a commit failed.
 
-        While commits succeed this is nothing: what came in since the last one shows with the
-        next, so that a counter that was once scraped stands for what is stored, and a killed
-        process never makes it go back.
+        While commits succeed, this is empty: events since the last commit appear with the next
+        one. So counters show only what is stored, and do not decrease if the process is killed.
         """
         if not self._behind:
             return Counter()
@@ -120,7 +120,7 @@ class Committer:
         return waiting + self._in_flight.events_by_source() if self._in_flight else waiting
 
     async def run(self) -> None:
-        """Commit what comes in, until cancelled; less often while that fails."""
+        """Commit pending deltas until cancelled; failed commits are retried with backoff."""
         retry, last = BUSY_SECONDS, -QUIET_SECONDS
         while True:
             await self._has_work.wait()
@@ -138,7 +138,7 @@ class Committer:
                 retry = min(retry * 2, _MAX_RETRY_SECONDS)
 
     async def _until_due(self, last: float) -> None:
-        """Wait for the time of the next commit, given that of the last one."""
+        """Wait until the next commit is due, given the time of the last one."""
         if self._flush_now.is_set():
             return
         for event, seconds in ((self._is_busy, QUIET_SECONDS), (self._flush_now, BUSY_SECONDS)):
@@ -147,9 +147,12 @@ class Committer:
                     await event.wait()
 
     async def commit(self) -> bool:
-        """Commit, show and acknowledge what was taken; whether the database took it.
+        """Commit the pending delta, apply it to the views and acknowledge it.
 
-        Once begun it goes on to its end, even where the caller is cancelled.
+        A commit that has begun is finished, even if the caller is cancelled.
+
+        Returns:
+            Whether the commit succeeded.
         """
         # kept, as the event loop alone would let go of it
         self._running = asyncio.ensure_future(self._commit_locked())
@@ -169,12 +172,12 @@ class Committer:
             except (sqlite3.Error, OSError) as error:
                 self._fail(delta, str(error))
                 return False
-            except Exception:  # a fault of ours: trying again would not help
+            except Exception:  # a bug: a retry would fail too
                 log.exception("events cannot be stored")
                 self._fail(delta.rejected(Reason.INTERNAL), "its events are rejected")
                 return False
             self._telemetry.observe_commit(perf_counter() - begin)
-            self._behind = self._failed is not None  # what came in meanwhile is yet to commit
+            self._behind = self._failed is not None  # newer events still wait
             if self._failed is not None:
                 log.info("commits succeed again")
                 self._failed = None
@@ -185,7 +188,7 @@ class Committer:
                 view = self._registry.views[key]
                 if view.is_stale:
                     await self._refresher.update(view)
-            # last, so that who is notified finds it in the figures
+            # last, so that a client that is notified finds its events in the metrics
             for acknowledge in self._subscribers:
                 acknowledge(delta.sequences)
             self._release(delta)
@@ -201,7 +204,7 @@ class Committer:
         self._behind = True
 
     def _release(self, delta: Delta) -> None:
-        """Release those that wait for a delta, or for one before it."""
+        """Wake the callers that wait for a delta, or for one before it."""
         number = self._committed = delta.number
         if delta.faulty:
             self._faulty[number] = frozenset(delta.faulty)
@@ -225,7 +228,7 @@ class Committer:
             return
         self._sized = monotonic()
         size = await self._store.size()
-        if size is None:  # the commit stands all the same
+        if size is None:  # the commit itself succeeded
             self._telemetry.count(t.STORE_ERRORS)
         else:
             self._telemetry.store_bytes = size

@@ -1,4 +1,4 @@
-"""Keeps the database small, hour by hour."""
+"""Hourly compaction of the database."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 
 
 class Compactor:
-    """Folds and drops old panes, and forgets clients that are gone.
+    """Task that folds and deletes old panes, and forgets clients that are gone.
 
     Args:
         store: the database.
-        registry: forgets the clients too.
-        refresher: reads the windows again, as panes in them were folded.
-        telemetry: counts what fails.
-        retention: how long panes keep their width.
-        connected: clients that are not silent.
+        registry: forgets the same clients.
+        refresher: reads the windows again after panes were folded.
+        telemetry: counts errors.
+        retention: ages at which panes are folded and deleted.
+        connected: returns the clients that are connected.
         clock: epoch seconds.
     """
 
@@ -54,7 +54,7 @@ class Compactor:
         self._clock = clock
 
     async def run(self) -> None:
-        """Compact at the start and every hour."""
+        """Compact at once and then every hour, until cancelled."""
         while True:
             await self.compact()
             await asyncio.sleep(_SECONDS)

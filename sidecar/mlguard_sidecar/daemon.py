@@ -1,4 +1,4 @@
-"""The running sidecar: its listeners, its tasks, its end."""
+"""The running sidecar: listeners, tasks and shutdown."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ _INDEX = """ML Guard sidecar
 /readyz            events are taken and stored
 /api/v1/models     what each model shows
 /api/v1/alerts     alerts that are pending or firing
-/api/v1/silences   alerts that nobody is notified of
+/api/v1/silences   silences of alerts
 """
 
 log = logging.getLogger(__name__)
 
 
 class Daemon:
-    """One sidecar, on the running event loop.
+    """Sidecar on the running event loop.
 
     Args:
-        config: what to run with.
+        config: the initial configuration.
         read_config: reads the configuration again, for a reload.
         clock: epoch seconds.
 
@@ -157,23 +157,23 @@ class Daemon:
         )
 
     def _statistics(self) -> list[ModelStatistics]:
-        """Return what each model shows now."""
+        """Return the current statistics of each model."""
         settings = self._settings.now
         return [
             self._cache.of(view, settings.of(key)) for key, view in self._registry.views.items()
         ]
 
     def _collect_for_rules(self, names: frozenset[str]) -> Iterator[Metric]:
-        """Yield the metrics that rules read, and a few more."""
+        """Yield at least the metrics of these names, which rules read."""
         yield from self._models.collect_named(names)
         for collector in (self._telemetry, self._alerting, self._lifecycle):
             yield from collector.collect()
 
     async def run(self, stop: asyncio.Event) -> bool:
-        """Serve until told to stop, then take nothing new, commit, acknowledge and end.
+        """Serve until `stop` is set, then commit and acknowledge what was received, and end.
 
         Returns:
-            Whether everything that was taken is stored.
+            Whether everything that was received is stored.
 
         Raises:
             BindError: an address cannot be listened on.
@@ -197,7 +197,7 @@ class Daemon:
         finally:
             for listener in (events, over_http):
                 listener.remove()
-            if alerting is not None:  # last, as a message under way may take a while
+            if alerting is not None:  # last, as a notification may still be sent
                 alerting.cancel()
                 await asyncio.gather(alerting, return_exceptions=True)
             await self._http.close()
@@ -230,7 +230,7 @@ class Daemon:
 
     async def _drain(self, events: SocketListener) -> bool:
         self._lifecycle.draining = True
-        log.info("stopping: committing what came in")
+        log.info("stopping: committing pending events")
         await events.stop()
         stored = False
         try:
@@ -242,7 +242,7 @@ class Daemon:
                     await asyncio.sleep(_LAST_READ_SECONDS)
                 self._connections.stop_reading()
                 while not stored:
-                    # twice, as a first commit may be that of an earlier failure
+                    # twice, as the first commit may retry an earlier one
                     stored = await self._committer.commit() and await self._committer.commit()
                     await asyncio.sleep(0 if stored else _RETRY_SECONDS)
         except TimeoutError:
@@ -254,15 +254,15 @@ class Daemon:
         return stored
 
     def not_ready(self) -> str | None:
-        """Why the sidecar is not ready, None where it is."""
+        """Return why the sidecar is not ready, None if it is."""
         if self._lifecycle.draining:
             return "stopping"
         if self._committer.is_failing:
-            return "the database refuses commits; what comes in waits in memory"
+            return "the database refuses commits; new events wait in memory"
         return None
 
     def reload(self) -> str | None:
-        """Use the changed configuration; what is wrong with it, None where it is in use."""
+        """Reload the configuration; return the error in it, None if it is in use."""
         return self._lifecycle.reload()
 
     def _apply(self, config: Config) -> None:
@@ -282,7 +282,7 @@ def _retention(config: Config) -> Retention:
 
 
 def _log_fault(alerting: asyncio.Task[None]) -> None:
-    """Events are counted also where no rule is evaluated any more."""
+    """Log an error of the rule engine; events are still counted without it."""
     if not alerting.cancelled() and alerting.exception() is not None:
         log.error("rules are not evaluated any more", exc_info=alerting.exception())
 

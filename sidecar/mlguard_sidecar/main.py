@@ -12,29 +12,31 @@ from pathlib import Path
 
 from mlguard_common.command import run_command
 
-# one event loop and one thread for the database: threads for linear algebra would only cost memory
+# the sidecar does no linear algebra: threads for it would only cost memory
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 LOST_EVENTS = 1
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the daemon until SIGTERM or SIGINT; the exit status."""
+    """Run the daemon until SIGTERM or SIGINT, and return its exit status."""
     parser = argparse.ArgumentParser(
         prog="mlguard-sidecar",
-        description="Takes events from model servers on a local socket, shows figures on /metrics.",
+        description="Receive events of model servers on a Unix socket; expose metrics over HTTP.",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration in YAML")
-    parser.add_argument("--listen", metavar="HOST:PORT", help="for /metrics (127.0.0.1:9520)")
-    parser.add_argument("--socket", metavar="PATH", help="for events")
-    parser.add_argument("--data-dir", metavar="DIR", help="for the database")
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", help="address of HTTP (default 127.0.0.1:9520)"
+    )
+    parser.add_argument("--socket", metavar="PATH", help="path of the event socket")
+    parser.add_argument("--data-dir", metavar="DIR", help="folder of the database")
     parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     flags = parser.parse_args(arguments)
     return run_command("mlguard-sidecar", "sidecar", lambda: _run(flags))
 
 
 def _run(flags: argparse.Namespace) -> int:
-    import msgspec  # noqa: PLC0415 - so that a missing extra is told in one line
+    import msgspec  # noqa: PLC0415 - may be missing
 
     from mlguard_common.config import load_config, with_changes  # noqa: PLC0415
     from mlguard_common.daemon import serve  # noqa: PLC0415
@@ -56,11 +58,11 @@ def _run(flags: argparse.Namespace) -> int:
 
     def make() -> Daemon:
         daemon = Daemon(config, read_config)
-        # events are many small objects that live for a moment: look for cycles less often
+        # events are many short-lived objects: look for reference cycles less often
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
-        # a commit's thread needs the interpreter for moments, many times: it must not wait the
-        # usual 5 ms for each while a page is rendered
+        # the database thread needs the interpreter briefly and often: during a scrape it must not
+        # wait the usual 5 ms each time
         sys.setswitchinterval(0.0005)
         return daemon
 
@@ -72,10 +74,10 @@ def _run(flags: argparse.Namespace) -> int:
 
 
 def _return_freed_memory() -> None:
-    """Have the C library give large pieces back to the system once they are free.
+    """Make the C library return large blocks to the system once they are freed.
 
-    After a burst of events over many minutes, glibc would keep some 20 MiB in pieces, for ever:
-    it raises its threshold for what it gives back as such pieces come.
+    By default glibc raises its threshold as such blocks are freed. After a burst of events over
+    many minutes it would keep some 20 MiB for ever.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -1,4 +1,4 @@
-"""Where the sidecar serves its socket and keeps its data."""
+"""Default paths of the sidecar's socket and data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["data_dir", "socket_to_serve"]
 def socket_to_serve() -> Path:
     """Return the path for the event socket.
 
-    It is the one that the environment names, else the first default that can be used.
+    It is MLGUARD_SOCKET, else the first default path that can be used.
     """
     named = configured_socket()
     if named is not None:

@@ -1,4 +1,4 @@
-"""Moves the windows of all models on as time passes."""
+"""Refreshing of rolling windows as time passes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 
 class WindowRefresher:
-    """Keeps the windows of the views where the time is.
+    """Task that moves the windows of all views with the time.
 
     Args:
         store: the database.
-        registry: with the views.
-        settings: which windows there are.
-        telemetry: counts what cannot be read.
-        pane_seconds: width of the finest panes; windows move by these.
+        registry: holds the views.
+        settings: lengths of the windows.
+        telemetry: counts errors.
+        pane_seconds: width of the finest panes, by which windows move.
         clock: epoch seconds.
     """
 
@@ -56,7 +56,7 @@ class WindowRefresher:
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Move the windows at the end of every pane, and at once where they were changed."""
+        """Move the windows at the end of each pane, and at once on request, until cancelled."""
         while True:
             rest = (self._pane + 1) * self._pane_seconds - self._clock()
             with contextlib.suppress(TimeoutError):
@@ -66,31 +66,35 @@ class WindowRefresher:
             await self.move_all()
 
     def request(self) -> None:
-        """Have the windows follow their settings at once."""
+        """Request that the windows follow changed settings at once."""
         self._changed.set()
 
     def check_clock(self) -> None:
-        """Have the windows move at once where the clock has jumped."""
+        """Request that the windows move at once if the clock has jumped."""
         if self._clock() // self._pane_seconds != self._pane:
             self._changed.set()
 
     async def move_all(self) -> None:
-        """Move the windows of all models to where the time is."""
+        """Move the windows of all models to the current time."""
         self._pane = self._clock() // self._pane_seconds
         for view in list(self._registry.views.values()):
             async with self._store.lock:
                 await self.update(view)
 
     async def read_all(self) -> None:
-        """Read the windows of all models, whatever they hold."""
+        """Read the windows of all models from the database."""
         for view in self._registry.views.values():
             view.is_stale = True
         await self.move_all()
 
     async def update(self, view: ModelView) -> None:
-        """Move a model's windows; read them, and its totals, where the view is stale.
+        """Move the windows of a model, or read windows and totals if the view is stale.
 
-        The caller holds the lock of the store.
+        The caller must hold the lock of the store.
+
+        Args:
+            view: view of the model.
+            with_totals: whether to read its totals too, as the baseline has changed.
         """
         settings, binning = self._settings.now, view.schema.binning
         known = ({}, {}) if view.is_stale else (view.traffic_windows, view.feature_windows)

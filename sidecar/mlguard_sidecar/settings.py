@@ -1,4 +1,4 @@
-"""From the configuration to what each model needs of it."""
+"""Settings of each model, derived from the configuration."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """What is configured for one model.
+    """Settings of one model.
 
     Attributes:
-        accumulation: how its events are counted.
-        drift: how its drift is judged.
-        thresholds: limits by their key in the configuration, those that are off left out.
+        accumulation: settings of the counting of events.
+        drift: settings of the measurement of drift.
+        thresholds: key of the configuration -> limit; without those that are disabled.
     """
 
     accumulation: AccumulationSettings
@@ -35,16 +35,16 @@ class ModelSettings:
 
 
 class Settings:
-    """One configuration, with its baseline files read.
+    """Settings of one configuration; its baseline files are read.
 
     Raises:
         ConfigError: a baseline file cannot be used.
 
     Attributes:
-        traffic_spans: windows for traffic, latency and predictions.
-        feature_spans: windows for features and drift.
-        fleet: whether only what can be summed over replicas is exported.
-        model_limit: models that are counted by name.
+        traffic_spans: windows of traffic, latency and predictions.
+        feature_spans: windows of features and drift.
+        fleet: whether only metrics that can be summed over replicas are exported.
+        model_limit: maximum number of models counted by name.
     """
 
     def __init__(self, config: Config) -> None:
@@ -58,7 +58,7 @@ class Settings:
         self.model_limit = config.limits.models
 
     def of(self, key: ModelKey) -> ModelSettings:
-        """Return what is configured for a model; the same object each time."""
+        """Return the settings of a model; the same object in each call."""
         found = self._models.get(key)
         if found is None:
             own = self._model(key)
@@ -97,7 +97,7 @@ class Settings:
         )
 
     def _model(self, key: ModelKey) -> ModelConfig:
-        """Return what names this model; what names its endpoint too wins."""
+        """Return the section of a model; one that names its endpoint takes precedence."""
         named = [
             part
             for part in self._config.models
@@ -109,29 +109,29 @@ class Settings:
 
 
 class CurrentSettings:
-    """The settings in use, which a reload replaces.
+    """Settings in use, which a reload replaces.
 
     Raises:
         ConfigError: a baseline file cannot be used.
 
     Attributes:
-        now: those in use.
+        now: the settings.
     """
 
     def __init__(self, config: Config) -> None:
         self.now = Settings(config)
 
     def accumulation_of(self, key: ModelKey) -> AccumulationSettings:
-        """Return how a model's events are counted now."""
+        """Return the current accumulation settings of a model."""
         return self.now.of(key).accumulation
 
     def model_limit(self) -> int:
-        """Return how many models are counted by name now."""
+        """Return the current maximum number of models counted by name."""
         return self.now.model_limit
 
 
 def _thresholds(own: Thresholds, general: Thresholds) -> dict[str, float]:
-    """Return those that are set; a model's value wins, and its 0 is none."""
+    """Return the enabled thresholds; a model's value takes precedence, and 0 disables one."""
     found = {}
     for name in Thresholds.__struct_fields__:
         value = getattr(own, name)

@@ -1,4 +1,4 @@
-"""What the sidecar says of itself."""
+"""Metrics of the sidecar itself."""
 
 from __future__ import annotations
 
@@ -27,61 +27,70 @@ def _definition(
 RECEIVED = _definition(
     "sidecar_events_received_total",
     "counter",
-    "Events received: committed, rejected and pending ones.",
+    "Events received, by source; always the sum of committed, rejected and pending events.",
     "source",
 )
 COMMITTED = _definition(
-    "sidecar_events_committed_total", "counter", "Events counted and stored.", "source"
+    "sidecar_events_committed_total",
+    "counter",
+    "Events counted and stored in the database, by source.",
+    "source",
 )
 REJECTED = _definition(
     "sidecar_events_rejected_total",
     "counter",
-    "Events rejected and not counted, by reason.",
+    "Events rejected and not counted, by source and reason.",
     "source",
     "reason",
 )
 PENDING = _definition(
     "sidecar_events_pending",
     "gauge",
-    "Events received whose commit failed and is being tried again.",
+    "Events whose commit failed and is being retried; 0 while commits succeed.",
     "source",
 )
 DUPLICATES = _definition(
     "sidecar_duplicate_batches_total",
     "counter",
-    "Batches that were sent again and not counted again.",
+    "Batches that clients sent again and that were not counted again.",
     "source",
 )
 CLIENT_DROPPED = _definition(
     "sidecar_client_dropped_events_total",
     "counter",
-    "Events that clients say they had to drop.",
+    "Events that clients reported as dropped before they were sent.",
     "source",
 )
 OVERFLOW = _definition(
     "sidecar_series_overflow_total",
     "counter",
-    "Values beyond a limit on the number of series, pooled or left out.",
+    "Values beyond the limits on models, features or classes, pooled as __other__ or left out.",
     "metric",
 )
-COMMIT_SECONDS = _definition("sidecar_commit_seconds", "histogram", "Time that a commit took.")
-STORE_BYTES = _definition("sidecar_store_bytes", "gauge", "Size of the database in use.")
+COMMIT_SECONDS = _definition(
+    "sidecar_commit_seconds", "histogram", "Duration of successful commits, in seconds."
+)
+STORE_BYTES = _definition(
+    "sidecar_store_bytes", "gauge", "Size of the used part of the database, in bytes."
+)
 STORE_ERRORS = _definition(
-    "sidecar_store_errors_total", "counter", "Commits and reads that the database refused."
+    "sidecar_store_errors_total", "counter", "Commits and reads of the database that failed."
 )
 CONNECTIONS = _definition("sidecar_connections", "gauge", "Open connections on the event socket.")
 CONNECTIONS_REFUSED = _definition(
     "sidecar_connections_refused_total",
     "counter",
-    "Connections closed at once, as there were too many.",
+    "Connections beyond limits.connections; each was closed, or one that had sent nothing.",
 )
 REPLIES_DROPPED = _definition(
-    "sidecar_replies_dropped_total", "counter", "Error replies that a client did not read."
+    "sidecar_replies_dropped_total",
+    "counter",
+    "Error replies dropped because the client does not read.",
 )
 STORE_RECREATED = _definition(
     "sidecar_store_recreated_total",
     "counter",
-    "Times that a damaged database was moved aside at the start and an empty one begun.",
+    "Damaged databases that were moved aside at the start and replaced by an empty one.",
 )
 PANES_DROPPED = _definition(
     "sidecar_panes_dropped_total",
@@ -91,7 +100,7 @@ PANES_DROPPED = _definition(
 SOCKET_RECREATED = _definition(
     "sidecar_socket_recreated_total",
     "counter",
-    "Times that a socket file was deleted by somebody else and made again.",
+    "Socket files that were deleted by another process and created again.",
 )
 
 METRICS = (
@@ -112,7 +121,7 @@ METRICS = (
     PANES_DROPPED,
     SOCKET_RECREATED,
 )
-"""Every metric of the sidecar itself, in the order of exposition."""
+"""All metrics of the sidecar itself, in the order of exposition."""
 
 SOURCES = ("socket",)
 _COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -126,19 +135,19 @@ _COMMITTED_COUNTERS = (
 
 
 class Telemetry:
-    """Counts what the sidecar does (a Collector).
+    """Collector of the metrics of the sidecar itself.
 
-    The counts of events survive restarts, as they commit with the events; the others begin again
+    The counts of events survive restarts, as they are committed with the events. The others start
     at 0.
 
     Args:
-        counters: committed counts.
+        counters: the committed counts.
 
     Attributes:
-        connections: open ones.
-        store_bytes: size of the database.
-        panes_dropped: returns how many stored panes could not be read.
-        pending: returns source -> events whose commit failed; asked at each scrape.
+        connections: number of open connections.
+        store_bytes: size of the database, in bytes.
+        panes_dropped: returns the number of stored panes that were unreadable.
+        pending: returns source -> events whose commit failed; called for each scrape.
     """
 
     def __init__(self, counters: Counters) -> None:
@@ -163,21 +172,21 @@ class Telemetry:
         )
 
     def count(self, metric: MetricDefinition) -> None:
-        """Count one more."""
+        """Increment a counter by 1."""
         self._counts[metric] += 1
 
     def observe_commit(self, seconds: float) -> None:
-        """Count a commit that took so long."""
+        """Record the duration of a commit."""
         self._commits[bisect_left(_COMMIT_BUCKETS, seconds)] += 1
         self._commit_seconds += seconds
 
     def total(self, name: str) -> int:
-        """Return the sum of a committed count over its labels."""
+        """Return the sum of a committed counter over its labels; named as in `Counters`."""
         return sum(n for _, n in self._counters.of(name))
 
     @property
     def store_errors(self) -> int:
-        """Commits and reads that the database refused."""
+        """Commits and reads of the database that failed."""
         return self._counts[STORE_ERRORS]
 
     def collect(self) -> Iterator[Metric]:
@@ -192,7 +201,7 @@ class Telemetry:
             families.add(RECEIVED, (source,), received[source])
             families.add(PENDING, (source,), pending[source])
         for metric, name, known in _COMMITTED_COUNTERS:
-            # at 0 from the start, so that a first increase is seen as one
+            # at 0 from the start, so that the first increase is visible
             counts = dict.fromkeys(known, 0) | dict(self._counters.of(name))
             for labels, n in sorted(counts.items()):
                 families.add(metric, labels, n)

@@ -184,7 +184,7 @@ def test_where_nothing_was_kept_that_is_reported(tmp_path):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        f"mlguard-exporter: {tmp_path / 'exporter.db'} is not there; nothing has been kept yet,"
-        " or look elsewhere\n"
+        f"mlguard-exporter: {tmp_path / 'exporter.db'} does not exist:"
+        " start the daemon first, or give its --data-dir\n"
     )
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Configuration files: YAML into typed structs, each mistake told in one line."""
+"""Configuration files: YAML into typed structs, each error in one line."""
 
 from mlguard_common.config.load import (
     ConfigError,

@@ -1,4 +1,4 @@
-"""From a YAML file to a typed struct."""
+"""Reading of a YAML file into a typed struct."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET = re.compile(r"(notify|relay|http)\b")
-"""Keys below which nothing of the file is told, as any of it may be a secret in the wrong place."""
+"""Keys whose values are never shown in errors, as any of them may be a misplaced secret."""
 
 _STEP = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+|\.\.\.)\]")
 
 
 class ConfigStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A part of a configuration."""
+    """Section of a configuration; unknown keys are errors."""
 
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -34,19 +34,19 @@ S = TypeVar("S")
 
 
 class ConfigError(MLGuardError):
-    """The configuration cannot be used: one line with file, key, found and expected."""
+    """Invalid configuration; the text is one line with file, key, found and expected."""
 
 
 def load_config(path: Path, kind: type[T], environ: Mapping[str, str] = os.environ) -> T:
-    """Read a configuration file; `${NAME}` in a value stands for an environment variable.
+    """Read a configuration file; `${NAME}` in a value is replaced by an environment variable.
 
     Args:
-        path: of the file.
-        kind: the struct that it fills; where that takes unknown keys, these are not looked at.
-        environ: the variables.
+        path: the file.
+        kind: type of the result; if it allows unknown keys, these are ignored.
+        environ: environment variables.
 
     Raises:
-        ConfigError: the file cannot be used.
+        ConfigError: the file cannot be read, or is invalid.
     """
     try:
         raw = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
@@ -54,7 +54,7 @@ def load_config(path: Path, kind: type[T], environ: Mapping[str, str] = os.envir
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        # a constructor's problem names a tag, which a password that begins with ! looks like
+        # a constructor's error shows a tag, and a password that begins with ! looks like one
         of_tag = isinstance(error, yaml.constructor.ConstructorError)
         problem = "found a tag or a key that is not known" if of_tag else error.problem
         raise ConfigError(f"{path}:{line}: not YAML: {problem}") from error
@@ -77,10 +77,10 @@ def load_config(path: Path, kind: type[T], environ: Mapping[str, str] = os.envir
 
 
 def with_changes(config: S, **changes: object) -> S:
-    """A configuration with some of its keys changed.
+    """Return a configuration with some of its keys changed.
 
     Raises:
-        ConfigError: the whole would not be a configuration any more.
+        ConfigError: the result would be invalid.
     """
     try:
         changed: S = msgspec.structs.replace(config, **changes)  # type: ignore[type-var]
@@ -90,17 +90,22 @@ def with_changes(config: S, **changes: object) -> S:
 
 
 def keep_immutable(config: S, running: S, names: Iterable[str]) -> tuple[S, list[str]]:
-    """Return a configuration with some keys as they run, and which of these differ.
+    """Return a configuration with some keys as in the running one, and those that differed.
+
+    Args:
+        config: the new configuration.
+        running: the configuration in use.
+        names: keys whose running values are kept.
 
     Raises:
-        ConfigError: the whole would not be a configuration any more.
+        ConfigError: the result would be invalid.
     """
     kept = {n: getattr(running, n) for n in names if getattr(config, n) != getattr(running, n)}
     return with_changes(config, **kept), list(kept)
 
 
 def _convert(tree: object, kind: type[T]) -> T:
-    # not strict, as a variable's value is always a text
+    # not strict, as the value of a variable is always a string
     return msgspec.convert(tree, kind, strict=False, dec_hook=parse)
 
 
@@ -148,7 +153,7 @@ def _explain(error: msgspec.ValidationError, kind: type[T], raw: Any, filled: An
 
 
 def _steps(message: str, kind: type[T], place: str, tree: Any) -> list[str | int]:
-    """The way to a value; where the message leaves out a key, it is found by trying each."""
+    """Return the keys that lead to a value; a key that the message omits is found by trial."""
     steps: list[str | int] = []
     here = tree
     for name, index in _STEP.findall(place):
@@ -161,7 +166,7 @@ def _steps(message: str, kind: type[T], place: str, tree: Any) -> list[str | int
 
 
 def _fails_alone(message: str, kind: type[T], tree: Any, steps: list[str | int], key: str) -> bool:
-    """Whether the same is wrong when the mapping at the end of the way has one key alone."""
+    """Return whether the same error remains if the mapping at these steps keeps one key only."""
 
     def pruned(here: Any, rest: list[str | int]) -> Any:
         if not rest:
@@ -178,7 +183,7 @@ def _fails_alone(message: str, kind: type[T], tree: Any, steps: list[str | int],
 
 
 def type_at(kind: type[T], steps: list[str | int]) -> Any:
-    """The type that a way leads to."""
+    """Return the type to which the steps from a struct lead."""
     found: Any = kind
     for step in steps:
         if isinstance(found, type) and issubclass(found, msgspec.Struct):
@@ -189,7 +194,7 @@ def type_at(kind: type[T], steps: list[str | int]) -> Any:
 
 
 def _choices(kind: Any) -> list[str]:
-    """The values of a Literal or an Enum, which may stand in a union with None."""
+    """Return the values of a Literal or an Enum, also within a union."""
     if isinstance(kind, type) and issubclass(kind, Enum):
         return [str(member.value) for member in kind]
     return [c for arg in get_args(kind) for c in ([arg] if isinstance(arg, str) else _choices(arg))]
@@ -200,7 +205,7 @@ def _key(steps: list[str | int]) -> str:
 
 
 def _plain(key: str) -> str:
-    """A key to be told: what follows its name, as in an address, may be a secret."""
+    """Return a key as shown in errors: without what follows its name, which may be a secret."""
     return re.sub(r"[^\w.\[\]-].*", "", key) if _SECRET.match(key) else key
 
 

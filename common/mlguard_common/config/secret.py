@@ -1,4 +1,4 @@
-"""Secrets in files."""
+"""Secrets that are read from files."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from mlguard_common.config.load import ConfigError
 
 
 def read_secret(path: str, key: str) -> str:
-    """The text of a file that holds a secret, without space around it.
+    """Return the secret in a file, without surrounding whitespace.
 
-    Neither the text nor the path is ever told, as either may be the secret, put into the wrong key.
+    Errors show neither the text nor the path, as either may be a secret in the wrong key.
 
     Args:
-        path: of the file.
-        key: of the configuration that names it, to be told with what is wrong.
+        path: the file.
+        key: key of the configuration that names the file; errors show it.
 
     Raises:
-        ConfigError: the file cannot be read, or holds no single line of text.
+        ConfigError: the file cannot be read, or does not hold a single line of text.
     """
     try:
         text = Path(path).read_text(encoding="utf-8").strip()

@@ -1,4 +1,4 @@
-"""Durations, sizes and file modes as people write them."""
+"""Durations, sizes and file modes in configuration files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 class Duration(str):
-    """A length of time, written as `5m`."""
+    """Duration, such as `5m`; `seconds` is its value."""
 
     __slots__ = ("seconds",)
     seconds: int
@@ -23,7 +23,7 @@ class Duration(str):
 
 
 class Bytes(str):
-    """A size, written as `256MiB`."""
+    """Size, such as `256MiB`; `bytes` is its value."""
 
     __slots__ = ("bytes",)
     bytes: int
@@ -36,7 +36,7 @@ class Bytes(str):
 
 
 class Mode(str):
-    """A file mode, written as `"0660"`."""
+    """File mode, such as `"0660"`; `bits` is its value."""
 
     __slots__ = ("bits",)
     bits: int
@@ -51,11 +51,11 @@ class Mode(str):
 
 
 def parse(kind: type, value: object) -> object:
-    """A value of one of the kinds above, from what the file says.
+    """Return a `Duration`, `Bytes` or `Mode`; the hook of msgspec for these types.
 
     Raises:
-        ValueError: what is expected.
-        NotImplementedError: the kind is none of them.
+        ValueError: the value is invalid; the text says what is expected.
+        NotImplementedError: the type is none of these.
     """
     if not issubclass(kind, Duration | Bytes | Mode):
         raise NotImplementedError(kind)

@@ -1,4 +1,4 @@
-"""HTTP: the server, access, and the paths that every daemon answers."""
+"""HTTP: the server, the rules of access, and the routes that every daemon has."""
 
 from mlguard_common.web.access import Access
 from mlguard_common.web.config import HttpConfig

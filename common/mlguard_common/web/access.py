@@ -1,4 +1,4 @@
-"""Who may ask for what, over HTTP."""
+"""Rules of access over HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
 EXEMPT_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
-"""Open to everybody, as probes and scrapers send no key."""
+"""Paths without access control, as probes and scrapers send no key."""
 
 _HOST = re.compile(r"(?P<name>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -27,28 +27,29 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class Access:
-    """The rules of access, the same for API, ingestion, relay and page.
+    """Rules of access, the same for all paths.
 
-    A request over loopback whose `Host` is localhost, 127.0.0.1, [::1] or an allowed name needs
-    no key, nor does one over a Unix socket, whose file mode says who may use it. The name counts,
-    as a page elsewhere can have its own name resolve to this machine (DNS rebinding). Any other
-    request needs a key, and passes with it under any name. A request that may change something
-    and comes from a page elsewhere (`Origin`) never passes.
+    - A request over a Unix socket needs no key: the mode of the file decides who can connect.
+    - A request from 127.0.0.1 or ::1 needs no key if its `Host` is localhost, 127.0.0.1, [::1] or
+      an allowed name. The `Host` is checked because a foreign web page can let its own name
+      resolve to 127.0.0.1 (DNS rebinding).
+    - Any other request needs a key; with it, any `Host` is accepted.
+    - A request from a page of another origin (`Origin`) can never change anything.
 
     Attributes:
-        api_keys: each of them opens; none by default.
-        allowed_hosts: further names that this machine has, in lower case.
+        api_keys: accepted values of the header `X-API-Key`; none by default.
+        allowed_hosts: further host names that need no key over loopback, in lower case.
     """
 
     api_keys: tuple[str, ...] = ()
     allowed_hosts: frozenset[str] = frozenset()
 
     def check(self, request: web.Request) -> None:
-        """Let a request pass, or raise what is answered instead.
+        """Check that a request is allowed.
 
         Raises:
-            HTTPUnauthorized: it needs a key and has none that opens.
-            HTTPForbidden: it needs a key and none is configured, or its origin is foreign.
+            HTTPUnauthorized: the request needs a key, and has none or a wrong one.
+            HTTPForbidden: the request needs a key and none is configured, or its origin is foreign.
         """
         self.check_origin(request)
         if is_loopback(request) and _names_loopback(request, self.allowed_hosts):
@@ -59,7 +60,7 @@ class Access:
                 " key; set http.api_keys or MLGUARD_API_KEY, or http.allowed_hosts\n"
             )
         given = request.headers.get("X-API-Key", "").encode("utf-8", "surrogateescape")
-        # every key is compared, so that the time taken says nothing
+        # all keys are compared, so that the duration reveals nothing
         if not sum(hmac.compare_digest(given, key.encode()) for key in self.api_keys):
             raise web.HTTPUnauthorized(
                 text="a valid key is needed in the header X-API-Key\n",
@@ -68,10 +69,10 @@ class Access:
 
     @staticmethod
     def check_origin(request: web.Request) -> None:
-        """Refuse what a page of another origin would change.
+        """Check that a request which may change something does not come from a foreign page.
 
         Raises:
-            HTTPForbidden: the request may change something, and its origin is foreign.
+            HTTPForbidden: the method is not safe, and the origin is foreign.
         """
         origin = request.headers.get("Origin")
         if origin is None or request.method in _SAFE_METHODS:
@@ -83,8 +84,8 @@ class Access:
 def is_loopback(request: web.Request) -> bool:
     """Return whether a request came over a Unix socket, or from 127.0.0.1 or ::1.
 
-    Other loopback addresses do not count: a service mesh's proxy comes from 127.0.0.6.
-    No header counts here, as anybody can send any.
+    Other loopback addresses do not count: the proxy of a service mesh connects from 127.0.0.6.
+    Headers such as X-Forwarded-For are ignored, as any client can send them.
     """
     if _is_unix(request):
         return True
@@ -113,7 +114,7 @@ def _names_loopback(request: web.Request, allowed: frozenset[str]) -> bool:
 
 
 def access_middleware(access: Callable[[], Access], *, exempt: frozenset[str]) -> Middleware:
-    """Return a middleware that checks every request but those to the exempt paths."""
+    """Return a middleware that checks every request except those to exempt paths."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""The configuration of access over HTTP."""
+"""Configuration of access over HTTP."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _Text = Annotated[str, Meta(min_length=1)]
 
 
 class HttpConfig(ConfigStruct, frozen=True):
-    """Who may ask over HTTP, beyond this machine's own programs.
+    """Keys and host names that are accepted over HTTP.
 
-    The environment variable MLGUARD_API_KEY is one more key.
+    The environment variable MLGUARD_API_KEY is a further key.
     """
 
     api_keys: list[_Text] | None = None
@@ -40,7 +40,7 @@ class HttpConfig(ConfigStruct, frozen=True):
         """Return the rules of access.
 
         Raises:
-            ConfigError: the file of keys cannot be read.
+            ConfigError: `api_keys_file` cannot be read.
         """
         keys = list(self.api_keys or [])
         if self.api_keys_file is not None:

@@ -1,4 +1,4 @@
-"""The paths that every daemon answers: index, metrics, health, reload."""
+"""Routes that every daemon has: index, metrics, health and reload."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
     from mlguard_common.metrics import Collector
 
 _SLICE_SECONDS = 0.002
-"""How long rendering goes on before other tasks have a turn."""
+"""Seconds of rendering after which other tasks get a turn."""
 
 
 class Host(Protocol):
-    """What the handlers ask of the daemon.
+    """Daemon, as the handlers use it.
 
     Attributes:
-        index: text of the first page.
+        index: text of `GET /`.
     """
 
     index: str
 
     @property
     def collectors(self) -> Sequence[Collector]:
-        """Whose metrics are shown, in their order."""
+        """Sources of the metrics, in the order of exposition."""
 
     def not_ready(self) -> str | None:
-        """Return why the daemon is not ready, None where it is."""
+        """Return why the daemon is not ready, None if it is."""
 
     def reload(self) -> str | None:
-        """Use the changed configuration; what is wrong with it, None where it is in use."""
+        """Reload the configuration; return the error in it, None if it is in use."""
 
 
 def routes(host: Host) -> list[web.RouteDef]:
-    """Return the paths of metrics and health."""
+    """Return the routes."""
 
     async def index(_: web.Request) -> web.Response:
         return web.Response(text=host.index)
@@ -62,7 +62,7 @@ def routes(host: Host) -> list[web.RouteDef]:
         else:
             body = await _text(host.collectors)
         if gzip_accepted(request.headers.get("Accept-Encoding", "")):
-            # in a thread, as zlib lets the event loop go on meanwhile
+            # in a thread: zlib releases the interpreter for the event loop
             body = await asyncio.to_thread(gzip.compress, body, 5)
             headers["Content-Encoding"] = "gzip"
         return web.Response(body=body, headers=headers)
@@ -92,7 +92,7 @@ def routes(host: Host) -> list[web.RouteDef]:
 
 
 async def _text(collectors: Sequence[Collector]) -> bytes:
-    """Render every family, with turns for other tasks in between."""
+    """Render all families in the text format, with turns for other tasks in between."""
     parts = []
     begin = perf_counter()
     for collector in collectors:

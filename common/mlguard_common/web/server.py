@@ -1,4 +1,4 @@
-"""An HTTP server on TCP and on Unix sockets."""
+"""HTTP server on TCP and Unix sockets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MAX_BODY_BYTES = 8 << 20
 
 
 class BindError(MLGuardError):
-    """An address cannot be listened on; the text says which and why."""
+    """Address that cannot be listened on; the text says which and why."""
 
 
 def split_listen(listen: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`; an IPv6 address stands in brackets.
+    """Return host and port of `HOST:PORT`; an IPv6 address is in brackets.
 
     Raises:
-        ValueError: it is not of that form.
+        ValueError: the text does not have this form.
     """
     host, colon, port = listen.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
@@ -36,7 +36,7 @@ def split_listen(listen: str) -> tuple[str, int]:
 
 @web.middleware
 async def _refuse_large(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a body that would grow or says that it is too large, also where nobody reads it."""
+    """Reject a compressed body, or one that is too large, even if no handler reads it."""
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise web.HTTPUnsupportedMediaType(text="expected a body that is not compressed\n")
     if (request.content_length or 0) > _MAX_BODY_BYTES:
@@ -46,10 +46,10 @@ async def _refuse_large(request: web.Request, handler: Handler) -> web.StreamRes
 
 @web.middleware
 async def _forget_refused(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer with a copy of a refusal.
+    """Return a copy of a response that was raised as an exception.
 
-    The refusal itself is an exception that leads to the frames it came through, and so to the body
-    of the request; aiohttp puts it into a cycle, which only the next full collection would free.
+    The exception refers to the frames that it passed through, and so to the body of the request.
+    aiohttp makes it part of a reference cycle, which only the next full collection would free.
     """
     try:
         return await handler(request)
@@ -59,12 +59,12 @@ async def _forget_refused(request: web.Request, handler: Handler) -> web.StreamR
 
 
 class HttpServer:
-    """Answers on TCP and on Unix sockets; bodies are small and not compressed.
+    """HTTP server; request bodies are at most 8 MiB and not compressed.
 
     Args:
         routes: paths and their handlers.
-        access: who may ask, looked up for each request.
-        exempt: paths that check their requests themselves, beside `EXEMPT_PATHS`.
+        access: returns the rules of access; called for each request.
+        exempt: paths that check their requests themselves, besides `EXEMPT_PATHS`.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ class HttpServer:
             client_max_size=_MAX_BODY_BYTES, middlewares=[_forget_refused, checked, _refuse_large]
         )
         app.add_routes(routes)
-        # what is left of a refused body is read and dropped, and must not grow on the way
+        # the rest of a refused body is read and dropped; it must not be decompressed
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=2.0, auto_decompress=False
         )
 
     async def listen_tcp(self, host: str, port: int) -> int:
-        """Listen on an address; the port, which the system chooses where 0 was asked for.
+        """Listen on an address, and return the port, which the system chooses if 0 is given.
 
         Raises:
             BindError: the address cannot be listened on.
@@ -102,7 +102,7 @@ class HttpServer:
         return bound
 
     async def listen_unix(self, bound: socket.socket) -> Callable[[], Awaitable[None]]:
-        """Listen on a bound Unix socket; returns what ends that."""
+        """Listen on a bound Unix socket, and return a function that stops it."""
         if self._runner.server is None:
             await self._runner.setup()
         site = web.SockSite(self._runner, bound)
@@ -110,5 +110,5 @@ class HttpServer:
         return site.stop
 
     async def close(self) -> None:
-        """Finish the running requests and stop."""
+        """Finish running requests and stop."""
         await self._runner.cleanup()

@@ -1,4 +1,4 @@
-"""Frozen histograms to compare windows with: built from data, kept as files."""
+"""Baselines: frozen histograms that windows are compared with, built from data, stored as files."""
 
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.build import Binning, Method, build

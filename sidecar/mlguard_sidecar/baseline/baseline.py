@@ -1,4 +1,4 @@
-"""A baseline in memory."""
+"""Baselines in memory."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ColumnBaseline:
-    """The baseline of one feature, of `y_pred` or of `y_proba`.
+    """Baseline of one feature, of `y_pred` or of `y_proba`.
 
     Attributes:
-        column: its bins.
-        counts: int64, for each slot of the column.
+        column: the bins.
+        counts: int64, one for each slot of the column.
         moments: count, mean, M2, minimum, maximum of a numeric column, else None.
-        psi_edges: the edges between the bins that drift is judged by, some of the column's edges.
+        psi_edges: edges between the bins of drift, a subset of the column's edges.
     """
 
     column: Column
@@ -33,31 +33,31 @@ class ColumnBaseline:
 
     @cached_property
     def _psi_starts(self) -> NDArray[np.intp]:
-        """Where each PSI bin begins among the column's bins."""
+        """Index of the first bin of the column in each PSI bin."""
         if self.column.kind is Kind.CATEGORICAL:
             return np.arange(min(CLASS_LIMIT, self.column.bins - 1) + 1, dtype=np.intp)
         inner = np.searchsorted(np.array(self.column.edges), np.array(self.psi_edges)) + 1
         return np.concatenate([[0], inner]).astype(np.intp)
 
     def psi_counts(self, counts: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Counts of the PSI bins, given those of the column's slots."""
+        """Return the counts of the PSI bins, given those of the column's slots."""
         return np.add.reduceat(counts[: self.column.bins], self._psi_starts)
 
     @cached_property
     def psi_baseline(self) -> NDArray[np.int64]:
-        """The baseline's own counts of the PSI bins."""
+        """Counts of the PSI bins in the baseline."""
         return self.psi_counts(self.counts)
 
     @cached_property
     def psi_labels(self) -> tuple[str, ...]:
-        """A text for each PSI bin, the same wherever this baseline is used."""
+        """Label of each PSI bin, the same on every replica with this baseline."""
         if self.column.kind is Kind.CATEGORICAL:
             return (*self.column.categories[:CLASS_LIMIT], OTHER)
         return (*(f"<={edge!r}" for edge in self.psi_edges), f">{self.psi_edges[-1]!r}")
 
     @cached_property
     def _range(self) -> tuple[int, int]:
-        """The first and the last bin of the baseline's own values, the latter left out."""
+        """First bin with values of the baseline, and the bin after the last such bin."""
         assert self.moments is not None  # noqa: S101 - of numbers
         edges = np.array(self.column.edges)
         low, high = self.moments[3], self.moments[4]
@@ -74,13 +74,13 @@ class ColumnBaseline:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A frozen histogram of every column, known by a hash of its content.
+    """Frozen histogram of each column, identified by a hash of its content.
 
     Attributes:
         id: the first 12 hex digits of the SHA-256 of the file's canonical bytes.
         created: when it was built, epoch seconds.
-        source: where it came from: `first_events`, or the name of the data file.
-        samples: rows that it was built from.
+        source: `first_events`, or the name of the data file.
+        samples: number of rows from which it was built.
         columns: features by name, then predictions.
         body: the file's canonical bytes.
     """
@@ -94,5 +94,5 @@ class Baseline:
 
     @cached_property
     def layout(self) -> Layout:
-        """Where each column is counted."""
+        """Layout of the columns of the baseline."""
         return Layout(tuple(c.column for c in self.columns))

@@ -1,4 +1,4 @@
-"""From values to a baseline: the choice of edges and categories."""
+"""Building of baselines: the choice of edges and categories."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 
 class Method(StrEnum):
-    """How the edges between PSI bins are chosen."""
+    """Method of choosing the edges between PSI bins."""
 
     QUANTILE = "quantile"
     UNIFORM = "uniform"
@@ -35,13 +35,13 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class Binning:
-    """How one column is binned.
+    """Settings of the bins of one column.
 
     Attributes:
-        bins: PSI bins of a numeric column.
-        method: equal shares of the data, or equal widths.
-        edges: the edges themselves, instead of `bins` and `method`.
-        kind: numeric or categorical; by the first value where it is None.
+        bins: number of PSI bins of a numeric column.
+        method: bins of equal shares of the data, or of equal widths.
+        edges: edges between the PSI bins, instead of `bins` and `method`.
+        kind: numeric or categorical; None for that of the first value.
     """
 
     bins: int = 10
@@ -62,16 +62,16 @@ def build(
 ) -> Baseline:
     """Build a baseline from columns of values.
 
-    A column without one valid value is left out.
+    A column without a valid value is left out.
 
     Args:
         features: name -> values, each a number, bool, string or None.
-        predictions: the same for `y_pred` and `y_proba`.
-        samples: rows.
-        source: where the rows came from.
-        created: now, in epoch seconds.
-        default: how columns are binned.
-        binnings: how the named features are binned instead.
+        predictions: likewise, of `y_pred` and `y_proba`.
+        samples: number of rows.
+        source: origin of the rows.
+        created: current time, epoch seconds.
+        default: binning of all columns that `binnings` does not name.
+        binnings: feature -> its binning.
     """
     named = binnings or {}
     columns = [
@@ -136,16 +136,16 @@ def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, .
     low, high = numbers.min(), numbers.max()
     if binning.edges:
         edges = np.array(binning.edges)
-    elif low == high:  # one bin for the constant, one below and one above
+    elif low == high:  # a bin for the constant, one below and one above
         edges = np.array([math.nextafter(low, -_LARGEST), low])
     else:
         levels = np.arange(1, binning.bins) / binning.bins
         if binning.method is Method.QUANTILE:
             edges = _quantiles(numbers, levels)
         else:
-            edges = low * (1 - levels) + high * levels  # a difference might not be finite
+            edges = low * (1 - levels) + high * levels  # a difference might overflow
         edges = edges[edges < high]
-        if not len(edges):  # nearly all values are the largest one
+        if not len(edges):  # nearly all values equal the maximum
             edges = numbers[numbers < high].max(keepdims=True)
     return tuple(np.unique(edges).tolist())
 
@@ -153,7 +153,7 @@ def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, .
 def _edges(
     numbers: NDArray[np.float64], psi_edges: tuple[float, ...], binning: Binning
 ) -> tuple[float, ...]:
-    """The PSI edges, both ends of the data, and quantiles between as far as there is room."""
+    """Return the PSI edges, both ends of the data, and as many quantiles as there is room for."""
     room = MAX_EDGES - 2
     if binning.edges or binning.method is not Method.QUANTILE:
         steps = max(room - len(psi_edges), 1)
@@ -165,5 +165,5 @@ def _edges(
 
 
 def _quantiles(numbers: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values of the data, not between them, so that no bin of the baseline is empty."""
+    """Return quantiles that are values of the data, so that no bin of the baseline is empty."""
     return np.quantile(numbers, levels, method="inverted_cdf")

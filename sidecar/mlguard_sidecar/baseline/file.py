@@ -1,4 +1,4 @@
-"""The baseline file, `mlguard-baseline/1`: canonical JSON, known by its hash."""
+"""Baseline files, `mlguard-baseline/1`: canonical JSON, identified by its hash."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _decoder = msgspec.json.Decoder(_File)
 def baseline_of(
     columns: tuple[ColumnBaseline, ...], *, samples: int, source: str, created: float
 ) -> Baseline:
-    """A baseline of these columns, with the hash that names it."""
+    """Return a baseline of these columns; `created` is in epoch seconds."""
     by_role = {
         role: {c.column.name: _to_file(c) for c in columns if c.column.role is role}
         for role in Role
@@ -60,17 +60,17 @@ def baseline_of(
 
 
 def dump(baseline: Baseline) -> bytes:
-    """The file's bytes: one line of JSON with a line feed."""
+    """Return the content of a baseline file: one line of JSON with a line feed."""
     return baseline.body + b"\n"
 
 
 def load(data: bytes) -> Baseline:
     """Read a baseline file.
 
-    The hash is taken over the canonical form, so that formatting does not change a baseline.
+    The hash is that of the canonical form, so that formatting does not change the ID.
 
     Raises:
-        ValueError: what is wrong with the file, in one line.
+        ValueError: the file is invalid; the text is one line.
     """
     try:
         file = _decoder.decode(data)

@@ -1,4 +1,4 @@
-"""Training data from files: CSV, NDJSON, and Parquet where pyarrow is installed."""
+"""Reading of training data: CSV, NDJSON, and Parquet if pyarrow is installed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _MISSING_TEXTS = {"", "NA", "NaN", "nan", "null", "NULL", "None"}
 
 
 def read_table(path: Path) -> dict[str, list[Any]]:
-    """Columns of a data file, by name.
+    """Return the columns of a data file, by name.
 
-    In a CSV file a column is numeric where every value is a number or missing.
+    A column of a CSV file is numeric if each of its values is a number or missing.
 
     Raises:
-        ValueError: the file is not of a known kind, or cannot be read as what its name says.
+        ValueError: the suffix is unknown, the content does not match it, or there are no rows.
         OSError: the file cannot be opened.
     """
     readers = {
@@ -67,7 +67,7 @@ def _number(text: str) -> int | float:
 
 
 def _read_ndjson(path: Path) -> dict[str, list[Any]]:
-    """Flat objects, or events with their features inside."""
+    """Read flat objects, or events with nested features."""
     table: dict[str, list[Any]] = {}
     count = 0
     with path.open(encoding="utf-8") as file:
@@ -95,14 +95,14 @@ def _read_ndjson(path: Path) -> dict[str, list[Any]]:
 def _scalar(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    if isinstance(value, dict) and value:  # class probabilities: the largest is the score
+    if isinstance(value, dict) and value:  # probabilities of classes: the largest is the score
         return max(value.values())
     return value if isinstance(value, int | float | str | bool) else None
 
 
 def _read_parquet(path: Path) -> dict[str, list[Any]]:
     try:
-        from pyarrow import parquet  # noqa: PLC0415 - heavy, and rarely there
+        from pyarrow import parquet  # noqa: PLC0415 - heavy, and rarely installed
     except ImportError:
         raise ValueError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow") from None
     try:

@@ -1,4 +1,4 @@
-"""The command `mlguard`, for people."""
+"""The command-line tool `mlguard`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def main() -> None:
         sys.stderr.write("mlguard: this command needs Python 3.11 or newer\n")
         sys.exit(2)
     try:
-        from mlguard_sidecar.cli.commands import mlguard  # noqa: PLC0415 - to tell a missing extra
+        from mlguard_sidecar.cli.commands import mlguard  # noqa: PLC0415 - may be missing
     except ModuleNotFoundError as error:
         if str(error.name).startswith("mlguard"):
             raise

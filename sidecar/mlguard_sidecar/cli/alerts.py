@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import http.client
-import json
 import os
 import sys
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +19,7 @@ from mlguard_common.config import ConfigError, Duration, load_config
 from mlguard_rules.apprise_worker import send
 from mlguard_rules.errors import SendError
 from mlguard_rules.notify import Matcher, Notification, NotifyConfig
+from mlguard_sidecar.cli.client import RequestError, request
 from mlguard_sidecar.cli.table import table
 
 _URL = click.option(
@@ -42,7 +39,7 @@ _TEST = Notification(
 
 
 class _Notify(msgspec.Struct):
-    """The part that the configurations of all daemons have in common."""
+    """Section that the configurations of all daemons have."""
 
     notify: NotifyConfig = NotifyConfig()
 
@@ -162,21 +159,10 @@ def _end(duration: str | None, until: str | None) -> datetime:
 
 def _ask(url: str, body: object = None, method: str | None = None) -> Any:
     """Return the JSON that a daemon answers; an error ends the command."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(  # noqa: S310 - the user names it
-        url, data, {"Content-Type": "application/json"}, method=method
-    )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        try:
-            reason = json.load(error)["error"]
-        except (ValueError, KeyError, TypeError):
-            reason = f"HTTP {error.code}"
-        _fail(f"{url}: {reason}")
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        _fail(f"no answer from {url}: {error}")
+        return request(url, body, method)
+    except RequestError as error:
+        _fail(str(error))
 
 
 def _user() -> str:

@@ -12,6 +12,7 @@ import click
 import mlguard as sdk
 from mlguard_sidecar.baseline import Baseline, Binning, Method, build, dump, load, read_table
 from mlguard_sidecar.cli.alerts import alerts
+from mlguard_sidecar.cli.client import NoAnswerError, RequestError
 from mlguard_sidecar.cli.rules import rules
 from mlguard_sidecar.cli.status import status_table
 from mlguard_sidecar.histogram import Kind
@@ -30,12 +31,14 @@ mlguard.add_command(rules)
 
 
 @mlguard.command()
-@click.option("--keep", is_flag=True, help="Replay again and again, until Ctrl-C.")
+@click.option("--keep", is_flag=True, help="Repeat the replay until Ctrl-C.")
 @click.option("--listen", default="127.0.0.1:9520", show_default=True, metavar="HOST:PORT")
-@click.option("--folder", type=click.Path(path_type=Path), help="Working folder; else temporary.")
-@click.option("--seconds", default=75.0, show_default=True, help="How long the year takes.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Working folder; temporary by default."
+)
+@click.option("--seconds", default=75.0, show_default=True, help="Duration of the replay.")
 def demo(*, keep: bool, listen: str, folder: Path | None, seconds: float) -> None:
-    """A real model on real data: a year of flights from New York in a minute and a half."""
+    """Run the demonstration: a real model on a year of flights, in a minute and a half."""
     from mlguard_demo import run  # noqa: PLC0415 - only this command needs it
 
     sys.exit(run(keep=keep, listen=listen, folder=folder, seconds=seconds))
@@ -48,10 +51,15 @@ def baseline() -> None:
 
 @baseline.command("build")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="Else standard output.")
-@click.option("--y-pred", metavar="COLUMN", help="The column of predictions, if not y_pred.")
-@click.option("--y-proba", metavar="COLUMN", help="The column of probabilities, if not y_proba.")
-@click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="Output file; standard output by default.",
+)
+@click.option("--y-pred", metavar="COLUMN", help="Column of predictions, if not y_pred.")
+@click.option("--y-proba", metavar="COLUMN", help="Column of probabilities, if not y_proba.")
+@click.option("--drop", multiple=True, metavar="COLUMN", help="Omit a column.")
 @click.option(
     "--categorical", multiple=True, metavar="COLUMN", help="Read its numbers as categories."
 )
@@ -70,7 +78,7 @@ def baseline_build(
     bins: int,
     method: str,
 ) -> None:
-    """Build a baseline from FILE: CSV, NDJSON, or Parquet where pyarrow is installed."""
+    """Build a baseline from FILE: CSV, NDJSON, or Parquet if pyarrow is installed."""
     try:
         table = read_table(file)
     except OSError as error:
@@ -103,7 +111,7 @@ def baseline_build(
 @baseline.command("show")
 @click.argument("file", type=click.Path(path_type=Path))
 def baseline_show(*, file: Path) -> None:
-    """Tell what is in a baseline FILE."""
+    """Show the content of a baseline FILE."""
     try:
         loaded = load(file.read_bytes())
     except OSError as error:
@@ -116,11 +124,13 @@ def baseline_show(*, file: Path) -> None:
 @mlguard.command()
 @click.option("--url", default="http://127.0.0.1:9520", show_default=True)
 def status(*, url: str) -> None:
-    """Tell what a running sidecar sees."""
+    """Show the models of a running sidecar."""
     try:
         click.echo(status_table(url))
-    except (OSError, ValueError) as error:
+    except NoAnswerError as error:
         _fail(f"no sidecar answers at {url}: {error}")
+    except RequestError as error:
+        _fail(str(error))
 
 
 def _shown(loaded: Baseline) -> str:

@@ -1,26 +1,28 @@
-"""What `mlguard status` prints."""
+"""Output of `mlguard status`."""
 
 from __future__ import annotations
 
-import os
-import urllib.request
 from collections import Counter
 from typing import Any
 
-import msgspec
-
+from mlguard_sidecar.cli.client import request
 from mlguard_sidecar.cli.table import table
 
 
 def status_table(url: str) -> str:
-    """Return a line for each model of the sidecar at an address, and the state of its alerts.
+    """Return a table of a sidecar's models, and the state of its alerts.
+
+    The variable MLGUARD_API_KEY is sent as API key.
+
+    Args:
+        url: address of the sidecar, such as `http://127.0.0.1:9520`.
 
     Raises:
-        OSError: nobody answers there.
-        ValueError: what answers is not a sidecar.
+        RequestError: there is no answer, or the sidecar refuses.
     """
-    found = _get(url, "/api/v1/models")
-    alerts = Counter(alert["state"] for alert in _get(url, "/api/v1/alerts")["data"]["alerts"])
+    found = request(f"{url.rstrip('/')}/api/v1/models")
+    answer = request(f"{url.rstrip('/')}/api/v1/alerts")
+    alerts = Counter(alert["state"] for alert in answer["data"]["alerts"])
     rows = [("MODEL", "INFERENCES", "PER SECOND", "P95", "BASELINE", "DRIFTING BEYOND CHANCE")]
     rows += map(_row, found["models"])
     lines = [table(rows)] if found["models"] else ["No events yet."]
@@ -47,15 +49,3 @@ def _row(model: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
         "in use" if learning is None else f"learning {learning:.0%}",
         ", ".join(model["drifted"]) or "-",
     )
-
-
-def _get(url: str, path: str) -> Any:
-    key = os.environ.get("MLGUARD_API_KEY")
-    request = urllib.request.Request(  # noqa: S310 - the user names the address
-        url.rstrip("/") + path, headers={"X-API-Key": key} if key else {}
-    )
-    with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
-        try:
-            return msgspec.json.decode(answer.read())
-        except msgspec.DecodeError as error:
-            raise ValueError("what answers there is not an ML Guard sidecar") from error

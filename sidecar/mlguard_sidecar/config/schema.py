@@ -1,6 +1,6 @@
-"""What can be configured, with its defaults and its limits.
+"""Configuration of the sidecar: keys, defaults and limits.
 
-The docstring of a field is its description in the README's configuration reference.
+The manual, sidecar/README.md, describes each key.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mlguard_sidecar.baseline import Method
 from mlguard_sidecar.histogram import Kind
 
 HTTP_SOCKET = "http.sock"
-"""The name of the socket for HTTP, beside that for events."""
+"""Name of the socket for HTTP, in the folder of the event socket."""
 
 Limit = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
@@ -29,14 +29,14 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class SocketConfig(ConfigStruct, frozen=True):
-    """Where events come in."""
+    """Event socket."""
 
     path: str | None = None
     mode: Mode = Mode("0660")
 
 
 class WindowsConfig(ConfigStruct, frozen=True):
-    """The rolling windows that figures are told over."""
+    """Rolling windows."""
 
     traffic: Annotated[list[Duration], Meta(min_length=1, max_length=8)] = msgspec.field(
         default_factory=lambda: [Duration("5m"), Duration("1h"), Duration("24h")]
@@ -47,7 +47,7 @@ class WindowsConfig(ConfigStruct, frozen=True):
 
 
 class RetentionConfig(ConfigStruct, frozen=True):
-    """How long history keeps its detail."""
+    """Ages at which panes are folded and deleted, and the size limit of the database."""
 
     minutes: Duration = Duration("26h")
     hours: Duration = Duration("35d")
@@ -56,7 +56,7 @@ class RetentionConfig(ConfigStruct, frozen=True):
 
 
 class Limits(ConfigStruct, frozen=True):
-    """Bounds that keep the sidecar and the Prometheus behind it small."""
+    """Limits on models, features and connections."""
 
     models: Annotated[int, Meta(ge=1, le=1000)] = 32
     features: Annotated[int, Meta(ge=1, le=512)] = 512
@@ -64,14 +64,14 @@ class Limits(ConfigStruct, frozen=True):
 
 
 class BaselineConfig(ConfigStruct, frozen=True):
-    """What windows are compared with."""
+    """Source of a baseline."""
 
     events: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     file: str | None = None
 
 
 class DriftConfig(ConfigStruct, frozen=True):
-    """How drift is judged."""
+    """Settings of the measurement of drift."""
 
     bins: Annotated[int, Meta(ge=2, le=60)] = 10
     method: Method = Method.QUANTILE
@@ -81,7 +81,7 @@ class DriftConfig(ConfigStruct, frozen=True):
 
 
 class FeatureConfig(ConfigStruct, frozen=True):
-    """How one feature is read and binned."""
+    """Kind and bins of one feature."""
 
     kind: Kind | None = None
     bins: Annotated[int, Meta(ge=2, le=60)] | None = None
@@ -100,7 +100,7 @@ class FeatureConfig(ConfigStruct, frozen=True):
 
 
 class Thresholds(ConfigStruct, frozen=True):
-    """Limits that rules compare the figures with; each is exported as a metric, 0 is none."""
+    """Limits that rules compare metrics with; each is exported as a metric, 0 disables it."""
 
     drift_psi: Limit | None = None
     latency_p95_seconds: Limit | None = None
@@ -113,7 +113,7 @@ class Thresholds(ConfigStruct, frozen=True):
 
 
 class DefaultThresholds(Thresholds, frozen=True):
-    """The limits of models that set none of their own."""
+    """Limits of models without limits of their own."""
 
     drift_psi: Limit | None = 0.2
     latency_jump_ratio: Limit | None = 2
@@ -124,7 +124,7 @@ class DefaultThresholds(Thresholds, frozen=True):
 
 
 class ModelConfig(ConfigStruct, frozen=True):
-    """What differs for one model."""
+    """Settings of one model, which override the general ones."""
 
     project: Identifier
     model: Identifier
@@ -135,7 +135,7 @@ class ModelConfig(ConfigStruct, frozen=True):
 
 
 class Config(ConfigStruct, frozen=True):
-    """The whole file."""
+    """Configuration file of the sidecar."""
 
     listen: str = "127.0.0.1:9520"
     socket: SocketConfig = SocketConfig()

@@ -1,4 +1,4 @@
-"""How far a window lies from its baseline, and what chance alone would reach."""
+"""Drift of windows from their baselines, and the values that chance alone would reach."""
 
 from mlguard_sidecar.drift.chi_square import chi_square_quantile
 from mlguard_sidecar.drift.divergence import (

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 
 def _survival(x: float, dof: int) -> float:
-    """P(X > x) for a whole number of degrees of freedom.
+    """Return P(X > x) for an integer number of degrees of freedom.
 
     Abramowitz and Stegun, Handbook of Mathematical Functions, 26.4.4 and 26.4.5: a finite sum
     that begins at one or at two degrees of freedom.
@@ -23,10 +23,10 @@ def _survival(x: float, dof: int) -> float:
 
 @lru_cache(maxsize=4096)
 def chi_square_quantile(alpha: float, dof: int) -> float:
-    """The value that a chi-square variable exceeds with probability `alpha`.
+    """Return the value that a chi-square variable exceeds with probability `alpha`.
 
     Args:
-        alpha: between 0 and 1, both left out.
+        alpha: between 0 and 1, both excluded.
         dof: degrees of freedom, at least 1.
 
     Raises:

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def smoothed_ratios(counts: Counts, smoothing: float) -> NDArray[np.float64]:
-    """Return the shares of the bins after `smoothing` is added to each bin's count."""
+    """Return the shares of the bins, with `smoothing` added to the count of each."""
     return _shares(counts + smoothing, np.zeros(1, dtype=np.intp))
 
 
 def psi(baseline: Counts, current: Counts, smoothing: float = 0.5) -> float:
-    """Population stability index: the sum of (p - q) ln(p / q) over the bins.
+    """Return the population stability index: the sum of (p - q) ln(p / q) over the bins.
 
     Args:
-        baseline: counts of each bin, at least one of them above zero.
+        baseline: count of each bin, at least one above 0.
         current: counts of the same bins.
-        smoothing: added to each count; with 0, a bin empty on one side alone gives infinity.
+        smoothing: added to each count; with 0, a bin that is empty on one side gives infinity.
 
     Yurdakul and Naranjo, "Statistical properties of the population stability index", Journal of
     Risk Model Validation 14(4), 2020.
@@ -36,12 +36,12 @@ def psi(baseline: Counts, current: Counts, smoothing: float = 0.5) -> float:
 def psi_by_column(
     baseline: Counts, current: Counts, starts: NDArray[np.intp], smoothing: float
 ) -> NDArray[np.float64]:
-    """Return the `psi` of several columns, whose bins stand side by side.
+    """Return the `psi` of several columns, whose bins are concatenated.
 
     Args:
-        baseline: counts of all columns' bins.
+        baseline: counts of the bins of all columns.
         current: counts of the same bins.
-        starts: where each column's bins begin.
+        starts: index of the first bin of each column.
         smoothing: added to each count.
     """
     q, p = _shares(baseline + smoothing, starts), _shares(current + smoothing, starts)
@@ -58,14 +58,14 @@ def psi_critical(alpha: float, bins: int, baseline: int, current: int) -> float:
     Args:
         alpha: probability of a false alarm.
         bins: at least 2.
-        baseline: samples in the baseline.
-        current: samples in the window.
+        baseline: number of samples in the baseline.
+        current: number of samples in the window.
     """
     return chi_square_quantile(alpha, bins - 1) * (1 / current + 1 / baseline)
 
 
 def js_distance(baseline: Counts, current: Counts) -> float:
-    """Jensen-Shannon distance to base 2, from 0 (the same) to 1 (nothing in common).
+    """Return the Jensen-Shannon distance to base 2, from 0 (equal) to 1 (disjoint).
 
     Endres and Schindelin, "A new metric for probability distributions" (2003).
     """
@@ -75,7 +75,7 @@ def js_distance(baseline: Counts, current: Counts) -> float:
 def js_distance_by_column(
     baseline: Counts, current: Counts, starts: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Return the `js_distance` of several columns, as `psi_by_column` does."""
+    """Return the `js_distance` of several columns, whose bins are concatenated."""
     q, p = _shares(baseline, starts), _shares(current, starts)
     middle = (p + q) / 2
     terms = np.zeros(len(p))

@@ -1,4 +1,4 @@
-"""How far the columns of one window lie from their baselines, with the evidence for it."""
+"""Drift of the columns of one window, with its evidence."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ MIN_SAMPLES_A_BIN = 5
 
 @dataclass(frozen=True)
 class DriftSettings:
-    """How one model's drift is judged.
+    """Settings of the measurement of one model's drift.
 
     Attributes:
-        smoothing: added to each bin's count.
+        smoothing: added to the count of each bin.
         alpha: probability of a false alarm in any of the model's features.
-        min_samples: below which drift is not judged.
-        not_judged: features whose drift is not reported.
+        min_samples: minimum number of values in a window.
+        not_judged: features whose drift is not measured.
     """
 
     smoothing: float
@@ -41,11 +41,11 @@ class DriftSettings:
 
 @dataclass(frozen=True)
 class Drift:
-    """How far a window lies from its baseline.
+    """Drift of one column in one window.
 
     Attributes:
         psi: population stability index.
-        critical: the PSI that chance alone would rarely exceed.
+        critical: PSI that chance alone would rarely exceed.
         js: Jensen-Shannon distance to base 2.
     """
 
@@ -65,15 +65,15 @@ def measure_drift(
     """Compare columns with their baselines, bin by bin.
 
     Args:
-        baselines: counts of each column's bins, at least one above zero.
-        currents: counts of the same bins in the window.
-        smoothing: added to each bin's count.
+        baselines: for each column, the counts of its bins, at least one above 0.
+        currents: for each column, the counts of the same bins in the window.
+        smoothing: added to the count of each bin.
         alpha: probability of a false alarm for each column.
-        min_samples: below which a window is not judged.
+        min_samples: minimum number of values in the window.
 
     Returns:
-        The drift of each column; None where there is too little to judge by on either side:
-        under `min_samples` in the window, or under five for each bin.
+        The drift of each column; None if there are fewer than `min_samples` values in the window,
+        or fewer than five per bin on either side.
     """
     found: list[Drift | None] = [None] * len(currents)
     judged = []

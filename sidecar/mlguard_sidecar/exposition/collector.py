@@ -1,4 +1,4 @@
-"""The statistics of models in Prometheus' terms, made again for each scrape."""
+"""Collector of the metrics of models."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from mlguard_sidecar.statistics import ColumnStatistics, ModelStatistics
 
     Row = tuple[tuple[str, ...], float]
-    """Values of the labels behind those of the model, and the value of the sample."""
+    """Values of the labels that follow those of the model, and the value of the sample."""
 
     Rows = Callable[[ModelStatistics, float], Iterable[Row]]
-    """Gives the samples of one metric, of one model at one time."""
+    """Function that yields the samples of one metric, given a model and the time."""
 
 
 def _inferences(model: ModelStatistics, _: float) -> Iterator[Row]:
@@ -164,7 +164,7 @@ _SUMMABLE: dict[MetricDefinition, Rows] = {
     d.BASELINE_MISSING: _baseline_missing,
     d.BASELINE_UNSEEN: _baseline_unseen,
 } | {definition: _threshold(key) for key, definition in d.THRESHOLDS.items()}
-"""What a fleet is judged by, and so exported by each of its sidecars."""
+"""Metrics that can be summed over replicas, or are equal on all; `fleet` exports only these."""
 
 _OF_WINDOWS: dict[MetricDefinition, Rows] = {
     d.INFERENCE_RATE: _rate,
@@ -188,20 +188,20 @@ _OF_WINDOWS: dict[MetricDefinition, Rows] = {
     d.DRIFT_SAMPLES: _drift(lambda c: c.samples),
     d.JUDGED_EVENTS: _judged_windows,
 }
-"""What one sidecar alone can say."""
+"""Metrics of windows, which cannot be summed over replicas."""
 
 _ALL = _SUMMABLE | _OF_WINDOWS
 _TIMED = frozenset({d.INFERENCE_RATE})
-"""What changes with the time alone."""
+"""Metrics that change with time, without new events."""
 
 
 class ModelCollector:
-    """Yields the metrics of all models (a Collector).
+    """Collector of the metrics of all models.
 
     Args:
-        statistics: of each model, as it is now.
+        statistics: returns the current statistics of each model.
         clock: epoch seconds.
-        fleet: whether only what can be summed over replicas is yielded.
+        fleet: returns whether only metrics that can be summed over replicas are exported.
     """
 
     def __init__(
@@ -217,7 +217,7 @@ class ModelCollector:
         self._families: dict[MetricDefinition, Metric | None] = {}
 
     def collect(self) -> Iterator[Metric]:
-        """Yield each family with the samples of all models; none without a sample."""
+        """Yield each family that has samples."""
         models = self._statistics()
         for definition in d.METRICS:
             if definition in _SUMMABLE or not self._fleet() or definition is d.LATENCY:
@@ -226,12 +226,12 @@ class ModelCollector:
                     yield family
 
     def collect_named(self, names: Collection[str]) -> Iterator[Metric]:
-        """Yield the families that rules read: those of windows too, whatever is exported.
+        """Yield the families that rules read, including those that `fleet` does not export.
 
-        While no model has changed, a family is the same object each time.
+        While no model changes, a family is the same object in each call.
 
         Args:
-            names: of samples.
+            names: names of samples.
         """
         models = self._statistics()
         if len(models) != len(self._models) or any(

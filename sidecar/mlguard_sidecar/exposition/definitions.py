@@ -1,4 +1,4 @@
-"""The names of all metrics of models, in one place."""
+"""Definitions of all metrics of models."""
 
 from __future__ import annotations
 
@@ -14,116 +14,123 @@ def _model(name: str, kind: _Type, text: str, *labels: str) -> MetricDefinition:
     return MetricDefinition(f"mlguard_{name}", kind, text, (*_MODEL, *labels))
 
 
-INFERENCES = _model("inferences_total", "counter", "Inferences counted.")
+INFERENCES = _model(
+    "inferences_total", "counter", "Inferences counted, each once; survives restarts."
+)
 INFERENCE_RATE = _model(
     "inferences_per_second",
     "gauge",
-    "Inferences per second over the window.",
+    "Mean rate of inferences over the window, per second.",
     "window",
 )
 LATENCY = _model(
     "inference_latency_seconds",
     "histogram",
-    "Latency of the inferences that had one.",
+    "Latency of inferences in seconds; inferences without a latency are not observed.",
 )
 LATENCY_P50 = _model(
     "latency_p50_seconds",
     "gauge",
-    "Median latency over the window, within 1 %.",
+    "Median latency over the window, in seconds, to a relative error of 1 %.",
     "window",
 )
 LATENCY_P95 = _model(
     "latency_p95_seconds",
     "gauge",
-    "95th percentile of latency over the window, within 1 %.",
+    "95th percentile of latency over the window, in seconds, to a relative error of 1 %.",
     "window",
 )
 LATENCY_P99 = _model(
     "latency_p99_seconds",
     "gauge",
-    "99th percentile of latency over the window, within 1 %.",
+    "99th percentile of latency over the window, in seconds, to a relative error of 1 %.",
     "window",
 )
-PREDICTIONS = _model("predictions_total", "counter", "Predictions of each class.", "prediction")
+PREDICTIONS = _model(
+    "predictions_total",
+    "counter",
+    "Predictions of each class; classes beyond the first 20 are counted as __other__.",
+    "prediction",
+)
 PREDICTION_RATIO = _model(
     "prediction_ratio",
     "gauge",
-    "Share of each class among the window's predictions.",
+    "Share of each class among the predictions of the window, 0 to 1.",
     "window",
     "prediction",
 )
 SCORE_MEAN = _model(
     "prediction_score_mean",
     "gauge",
-    "Mean over the window of the score: y_proba, or a regression's y_pred.",
+    "Mean score (y_proba, or y_pred of a regression) over the window.",
     "window",
 )
 SCORE_STDDEV = _model(
     "prediction_score_stddev",
     "gauge",
-    "Standard deviation of the score over the window.",
+    "Standard deviation of the score (y_proba, or y_pred of a regression) over the window.",
     "window",
 )
 FEATURE_MEAN = _model(
     "feature_mean",
     "gauge",
-    "Mean of the feature's values over the window.",
+    "Mean of a numeric feature over the window.",
     "feature",
     "window",
 )
 FEATURE_STDDEV = _model(
     "feature_stddev",
     "gauge",
-    "Standard deviation of the feature's values over the window.",
+    "Standard deviation of a numeric feature over the window.",
     "feature",
     "window",
 )
 FEATURE_MIN = _model(
     "feature_min",
     "gauge",
-    "Smallest value of the feature in the window.",
+    "Smallest value of a numeric feature in the window.",
     "feature",
     "window",
 )
 FEATURE_MAX = _model(
     "feature_max",
     "gauge",
-    "Largest value of the feature in the window.",
+    "Largest value of a numeric feature in the window.",
     "feature",
     "window",
 )
 FEATURE_MISSING = _model(
     "feature_missing_ratio",
     "gauge",
-    "Share of events in the window without a value.",
+    "Share of the window's events that lack a value of the feature, 0 to 1.",
     "feature",
     "window",
 )
 FEATURE_INVALID = _model(
     "feature_invalid_ratio",
     "gauge",
-    "Share of events in the window with a value of the wrong kind.",
+    "Share of the window's events whose value of the feature has the wrong kind, 0 to 1.",
     "feature",
     "window",
 )
 FEATURE_OUT_OF_RANGE = _model(
     "feature_out_of_range_ratio",
     "gauge",
-    "Share of the window's values below the baseline's minimum or above its maximum.",
+    "Share of a numeric feature's values in the window outside the baseline's range, 0 to 1.",
     "feature",
     "window",
 )
 FEATURE_UNSEEN = _model(
     "feature_unseen_ratio",
     "gauge",
-    "Share of the window's values that are no category of the baseline.",
+    "Share of the window's values of a categorical feature not in the baseline, 0 to 1.",
     "feature",
     "window",
 )
 DRIFT_PSI = _model(
     "drift_psi",
     "gauge",
-    "Population stability index of the window; absent while there are too few samples.",
+    "Population stability index of window and baseline, 0 or more; absent with few samples.",
     "feature",
     "kind",
     "window",
@@ -131,7 +138,7 @@ DRIFT_PSI = _model(
 DRIFT_PSI_CRITICAL = _model(
     "drift_psi_critical",
     "gauge",
-    "The population stability index that chance alone would rarely exceed.",
+    "Population stability index that chance alone rarely exceeds; absent with few samples.",
     "feature",
     "kind",
     "window",
@@ -139,7 +146,7 @@ DRIFT_PSI_CRITICAL = _model(
 DRIFT_JS = _model(
     "drift_js_distance",
     "gauge",
-    "Jensen-Shannon distance to base 2 of the window from the baseline, 0 to 1.",
+    "Jensen-Shannon distance (base 2) of window and baseline, 0 to 1; absent with few samples.",
     "feature",
     "kind",
     "window",
@@ -147,7 +154,7 @@ DRIFT_JS = _model(
 DRIFT_SAMPLES = _model(
     "drift_samples",
     "gauge",
-    "Valid values in the window, by which drift is judged.",
+    "Valid values in the window, from which its drift is computed.",
     "feature",
     "kind",
     "window",
@@ -155,7 +162,7 @@ DRIFT_SAMPLES = _model(
 FEATURE_BIN = _model(
     "feature_bin_total",
     "counter",
-    "Values in each bin of the baseline.",
+    "Values of the feature counted in each bin of the baseline.",
     "feature",
     "bin",
     "baseline",
@@ -163,7 +170,7 @@ FEATURE_BIN = _model(
 BASELINE_BIN_RATIO = _model(
     "baseline_bin_ratio",
     "gauge",
-    "Share of each bin in the baseline, smoothed as for the population stability index.",
+    "Share of each bin in the baseline, smoothed as for mlguard_drift_psi, 0 to 1.",
     "feature",
     "bin",
     "baseline",
@@ -171,82 +178,82 @@ BASELINE_BIN_RATIO = _model(
 BASELINE_INFO = _model(
     "baseline_info",
     "gauge",
-    "The baseline in use; always 1.",
+    "ID and source of the baseline in use; always 1.",
     "baseline",
     "source",
 )
 BASELINE_CREATED = _model(
     "baseline_created_timestamp_seconds",
     "gauge",
-    "When the baseline was built.",
+    "Time at which the baseline was built, in epoch seconds.",
     "baseline",
     "source",
 )
 BASELINE_PROGRESS = _model(
     "baseline_learning_ratio",
     "gauge",
-    "How far the learning of the baseline has come, 0 to 1.",
+    "Progress of learning the baseline, 0 to 1; absent if none is being learnt.",
 )
 BASELINE_SAMPLES = _model(
     "baseline_samples",
     "gauge",
-    "Rows that the baseline is made of.",
+    "Rows from which the baseline was built.",
     "baseline",
 )
 BASELINE_MISSING = _model(
     "baseline_missing_ratio",
     "gauge",
-    "Share of the baseline's rows without a value.",
+    "Share of the baseline's rows that lack a value of the feature, 0 to 1.",
     "feature",
 )
 BASELINE_UNSEEN = _model(
     "baseline_unseen_ratio",
     "gauge",
-    "Share of the baseline's values beyond the categories that it keeps.",
+    "Share of the baseline's values in categories that it does not keep, 0 to 1.",
     "feature",
 )
 JUDGED_EVENTS = _model(
     "judged_window_events",
     "gauge",
-    "Events in the window that rules judge a figure over.",
+    "Events in the window over which rules evaluate latency, traffic or features.",
     "figure",
     "window",
 )
-PSI_THRESHOLD = _model("drift_psi_threshold", "gauge", "The configured limit of mlguard_drift_psi.")
+PSI_THRESHOLD = _model("drift_psi_threshold", "gauge", "Configured limit of mlguard_drift_psi.")
 P95_THRESHOLD = _model(
     "latency_p95_threshold_seconds",
     "gauge",
-    "The configured limit of mlguard_latency_p95_seconds.",
+    "Configured limit of mlguard_latency_p95_seconds, in seconds.",
 )
 JUMP_THRESHOLD = _model(
     "latency_jump_ratio_threshold",
     "gauge",
-    "How many times its usual value the 95th percentile of latency may reach.",
+    "Configured limit of latency's 95th percentile, as a multiple of that of the longest window.",
 )
 DROP_THRESHOLD = _model(
     "traffic_drop_ratio_threshold",
     "gauge",
-    "The share of its usual rate that traffic may fall to.",
+    "Configured minimum of traffic, as a share of the rate over the longest window, 0 to 1.",
 )
 MISSING_THRESHOLD = _model(
     "feature_missing_ratio_threshold",
     "gauge",
-    "How far mlguard_feature_missing_ratio may lie above mlguard_baseline_missing_ratio.",
+    "Configured limit of mlguard_feature_missing_ratio minus mlguard_baseline_missing_ratio.",
 )
 INVALID_THRESHOLD = _model(
     "feature_invalid_ratio_threshold",
     "gauge",
-    "The configured limit of mlguard_feature_invalid_ratio.",
+    "Configured limit of mlguard_feature_invalid_ratio, 0 to 1.",
 )
 OUT_OF_RANGE_THRESHOLD = _model(
     "feature_out_of_range_ratio_threshold",
     "gauge",
-    "The configured limit of mlguard_feature_out_of_range_ratio.",
+    "Configured limit of mlguard_feature_out_of_range_ratio, 0 to 1.",
 )
 UNSEEN_THRESHOLD = _model(
     "feature_unseen_ratio_threshold",
     "gauge",
-    "How far mlguard_feature_unseen_ratio may lie above mlguard_baseline_unseen_ratio.",
+    "Configured limit of mlguard_feature_unseen_ratio minus mlguard_baseline_unseen_ratio.",
 )
 THRESHOLDS = {
     "drift_psi": PSI_THRESHOLD,
@@ -258,7 +265,7 @@ THRESHOLDS = {
     "out_of_range_ratio": OUT_OF_RANGE_THRESHOLD,
     "unseen_ratio": UNSEEN_THRESHOLD,
 }
-"""The metric of each key of the configuration's `thresholds`."""
+"""Key of `thresholds` in the configuration -> its metric."""
 
 METRICS = (
     INFERENCES,
@@ -301,4 +308,4 @@ METRICS = (
     OUT_OF_RANGE_THRESHOLD,
     UNSEEN_THRESHOLD,
 )
-"""Every metric of models, in the order of exposition."""
+"""All metrics of models, in the order of exposition."""

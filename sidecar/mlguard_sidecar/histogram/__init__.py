@@ -1,4 +1,4 @@
-"""Histograms that merge by addition: columns, panes of them, and latency quantiles."""
+"""Histograms that merge by addition: columns, panes, and quantiles of latency."""
 
 from mlguard_sidecar.histogram.column import Column, Kind, Layout, Role
 from mlguard_sidecar.histogram.encode import decode, encode

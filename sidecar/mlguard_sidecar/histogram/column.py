@@ -1,4 +1,4 @@
-"""What one feature or prediction is counted into: its bins, and a code for each value."""
+"""Columns: the bins of one feature or prediction, and the counting of values into them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """How the values of a column are read."""
+    """Type of the values of a column."""
 
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
 
 
 class Role(StrEnum):
-    """Whether a column describes the model's input or its output."""
+    """Role of a column: input or output of the model."""
 
     FEATURE = "feature"
     PREDICTION = "prediction"
@@ -39,23 +39,23 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """The bins of one feature, of `y_pred` or of `y_proba`.
+    """Bins of one feature, of `y_pred` or of `y_proba`.
 
     A numeric column with edges e[0] < ... < e[k-1] has k + 1 bins, closed on the right: bin 0 is
     v <= e[0], bin i is e[i-1] < v <= e[i], bin k is v > e[k-1]. A categorical column has a bin for
-    each category and a last one for all that is unseen. Without a baseline there are no edges and
-    no categories, and so one bin.
+    each category, and a last one for all other values. Without a baseline there are neither edges
+    nor categories, and so there is one bin.
 
-    Behind its bins a column has two more slots, `missing` and `invalid`, so that each sampled row
-    adds one to exactly one slot.
+    After the bins there are two more slots, `missing` and `invalid`. Each counted row adds 1 to
+    exactly one slot.
 
     Attributes:
         name: the feature's name, or `y_pred` or `y_proba`.
-        kind: how values are read; a value of the other kind is invalid.
+        kind: numeric or categorical; a value of the other kind is invalid.
         role: input or output of the model.
         edges: ascending edges of a numeric column.
-        categories: categories in the baseline's order, most frequent first.
-        codes: whether numbers are valid categories, as class numbers and identifiers are.
+        categories: categories of the baseline, most frequent first.
+        codes: whether numbers are valid categories, such as class numbers and identifiers.
     """
 
     name: str
@@ -67,22 +67,22 @@ class Column:
 
     @cached_property
     def bins(self) -> int:
-        """How many bins valid values fall into."""
+        """Number of bins for valid values."""
         return len(self.edges if self.kind is Kind.NUMERIC else self.categories) + 1
 
     @property
     def missing(self) -> int:
-        """The slot of missing values."""
+        """Index of the slot of missing values."""
         return self.bins
 
     @property
     def invalid(self) -> int:
-        """The slot of values of the wrong kind."""
+        """Index of the slot of values of the wrong kind."""
         return self.bins + 1
 
     @property
     def slots(self) -> int:
-        """Bins, missing and invalid together."""
+        """Number of slots: the bins, `missing` and `invalid`."""
         return self.bins + 2
 
     @cached_property
@@ -96,15 +96,15 @@ class Column:
     def fold(
         self, values: Values, parts: Partition
     ) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
-        """Count values, part by part, in one pass.
+        """Count the values of each part, in one pass.
 
         Args:
-            values: as JSON knows them: number, bool, string or None; in the order of the parts.
-            parts: which of them belong together.
+            values: a number, bool, string or None each; in the order of the parts.
+            parts: the parts of the values.
 
         Returns:
-            Counts of the slots, an array of (parts, slots), and moments, one of (parts, 5);
-            no moments for a categorical column.
+            Counts of the slots, of shape (parts, slots), and moments, of shape (parts, 5); None
+            instead of moments for a categorical column.
         """
         if self.kind is Kind.CATEGORICAL:
             return parts.count(mapped(values, self._slot), self.slots), None
@@ -137,10 +137,10 @@ class Column:
 
 
 def kind_of(value: object, role: Role) -> Kind:
-    """The kind that a column has when this is its first value.
+    """Return the kind of a column whose first value this is.
 
-    A number is numeric; but a prediction that is a whole number is a class, and only one with a
-    point is the value of a regression.
+    A number is numeric. But a prediction that is an integer is a class; only a float is the value
+    of a regression.
     """
     numbers = float if role is Role.PREDICTION else (int, float)
     numeric = isinstance(value, numbers) and not isinstance(value, bool)
@@ -148,9 +148,9 @@ def kind_of(value: object, role: Role) -> Kind:
 
 
 def bin_counts(numbers: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How many numbers fall into each of the bins between ascending edges, closed on the right.
+    """Return how many numbers fall into each bin between ascending edges, closed on the right.
 
-    The edges are looked up among the sorted numbers, not the numbers among the edges: numpy sorts
+    The edges are searched among the sorted numbers, not the numbers among the edges: numpy sorts
     many times faster than it searches.
     """
     at_or_below = np.searchsorted(np.sort(numbers), edges, side="right")
@@ -159,9 +159,14 @@ def bin_counts(numbers: NDArray[np.float64], edges: NDArray[np.float64]) -> NDAr
 
 @dataclass(frozen=True)
 class Layout:
-    """Columns side by side in one vector of counts and one matrix of moments.
+    """Columns that are concatenated in one vector of counts and one matrix of moments.
 
-    It only ever grows at its end, so a vector written under a shorter layout stays readable.
+    A layout grows only at its end, so that a vector of a shorter layout stays readable.
+
+    Attributes:
+        columns: the columns.
+        starts: index of the first slot of each column.
+        width: total number of slots.
     """
 
     columns: tuple[Column, ...] = ()
@@ -175,14 +180,14 @@ class Layout:
 
     @cached_property
     def index(self) -> dict[tuple[Role, str], int]:
-        """Where each column stands, by role and name."""
+        """Role and name of each column -> its index."""
         return {(c.role, c.name): i for i, c in enumerate(self.columns)}
 
     def with_columns(self, columns: Iterable[Column]) -> Layout:
-        """This layout with more columns at its end."""
+        """Return this layout with further columns at its end."""
         return Layout((*self.columns, *columns))
 
     def slots(self, column: int) -> slice:
-        """Where the slots of a column lie in the vector of counts."""
+        """Return the slice of a column's slots in the vector of counts."""
         start = self.starts[column]
         return slice(start, start + self.columns[column].slots)

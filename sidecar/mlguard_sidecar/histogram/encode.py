@@ -1,4 +1,4 @@
-"""Panes as bytes: small counts in narrow integers, deflated."""
+"""Encoding of panes as bytes: counts in the narrowest integers, deflated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from mlguard_sidecar.histogram.pane import Pane
 
 VERSION = b"\x01"
-"""The first byte of every stored pane: the version of its form."""
+"""First byte of every stored pane: the version of the encoding."""
 
 _TYPES: dict[bytes, np.dtype[Any]] = {
     b"1": np.dtype("<u1"),
@@ -21,7 +21,7 @@ _TYPES: dict[bytes, np.dtype[Any]] = {
 
 
 def encode(pane: Pane) -> bytes:
-    """The bytes of a pane; `decode` is the inverse."""
+    """Return the bytes of a pane; `decode` is the inverse."""
     largest = int(pane.counts.max(initial=0))
     mark = (
         b"1" if largest < 2**8 else b"2" if largest < 2**16 else b"4" if largest < 2**32 else b"8"
@@ -32,10 +32,10 @@ def encode(pane: Pane) -> bytes:
 
 
 def decode(data: bytes) -> Pane:
-    """The pane that `encode` wrote.
+    """Return the pane that `encode` encoded.
 
     Raises:
-        ValueError: the bytes are not a pane.
+        ValueError: the bytes are not an encoded pane.
     """
     if data[:1] != VERSION:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Counts and moments of one stretch of time, and the arithmetic by which they merge."""
+"""Panes: counts and moments of an interval of time, and the arithmetic of merging them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COUNT, MEAN, M2, MIN, MAX = range(5)
 MAX_COUNT = np.iinfo(np.int64).max
-"""A count that is full: it stays, rather than going over the edge."""
+"""Maximum count; counts saturate instead of overflowing."""
 
 _MAX_FLOAT = float(np.finfo(np.float64).max)
 _NO_MOMENTS = (0.0, 0.0, 0.0, np.inf, -np.inf)
@@ -24,11 +24,11 @@ _NO_MOMENTS = (0.0, 0.0, 0.0, np.inf, -np.inf)
 
 @dataclass(frozen=True)
 class Pane:
-    """Histograms of one stretch of time.
+    """Histograms of an interval of time.
 
     Attributes:
-        counts: int64, one for each slot of a layout; int32 where a pane was just counted.
-        moments: float64, a row for each column: count, mean, sum of squared deviations from the
+        counts: int64 of shape (slots,); int32 in panes that were just counted.
+        moments: float64 of shape (columns, 5): count, mean, sum of squared deviations from the
             mean (M2), minimum, maximum.
     """
 
@@ -37,27 +37,27 @@ class Pane:
 
     @staticmethod
     def zeros(width: int, columns: int) -> Pane:
-        """Return a pane of nothing: the neutral element of merging."""
+        """Return an empty pane, the neutral element of merging."""
         return Pane(np.zeros(width, dtype=np.int64), no_moments(columns))
 
     def copy(self) -> Pane:
-        """Return the same in memory of its own."""
+        """Return a copy with memory of its own."""
         return Pane(self.counts.copy(), self.moments.copy())
 
     def merged(self, other: Pane) -> Pane:
-        """Return both panes as if their events had been counted into one."""
+        """Return the pane of the events of both."""
         return merge_panes((self, other))
 
 
 def no_moments(*shape: int) -> NDArray[np.float64]:
-    """Return the moments of no values: an array of this shape, and a last axis of five."""
+    """Return the moments of no values, an array of shape (*shape, 5)."""
     return np.tile(_NO_MOMENTS, (*shape, 1))
 
 
 def merge_panes(panes: Sequence[Pane]) -> Pane:
-    """Return panes as if all their events had been counted into one.
+    """Return the pane of the events of all panes.
 
-    A pane of a shorter layout is read as one of the longer with nothing in its last columns.
+    A pane of a shorter layout is treated as if its last columns were empty.
     """
     width = max((len(pane.counts) for pane in panes), default=0)
     counts = np.zeros(width, dtype=np.int64)
@@ -69,10 +69,13 @@ def merge_panes(panes: Sequence[Pane]) -> Pane:
 
 
 def merge_moments(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return the moments of all values together; parts may lack the last columns.
+    """Return the moments of the values of all parts; parts may lack the last columns.
 
-    The pairwise formula of Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm
-    for computing sample variances" (1979), for two parts, and its sum over all for more.
+    Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+    variances" (1979); for more than two parts, the sum of their formula.
+
+    Args:
+        parts: arrays of shape (columns, 5).
     """
     columns = max((len(part) for part in parts), default=0)
     if len(parts) == 1:
@@ -92,15 +95,15 @@ def _merge_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:
     total = counts.sum(axis=0)
     merged[..., MIN] = low = stack[..., MIN].min(axis=0)
     merged[..., MAX] = high = stack[..., MAX].max(axis=0)
-    # from the mean of a part that has values, so that sums of equal means are exact
+    # relative to the mean of a part that has values, so that sums of equal means are exact
     origin = np.take_along_axis(means, counts.argmax(axis=0)[None], axis=0)[0]
     with np.errstate(over="ignore", invalid="ignore"):
         shares = counts / np.maximum(total, 1.0)
         mean = origin + (shares * np.where(counts > 0, means - origin, 0.0)).sum(axis=0)
-        if not np.isfinite(mean).all():  # a difference of two means is beyond any float
+        if not np.isfinite(mean).all():  # a difference of two means has overflowed
             sums = (shares * np.where(counts > 0, means, 0.0)).sum(axis=0)
             mean = np.where(np.isfinite(mean), mean, sums)
-        # the clip mends rounding: a mean lies between the extremes
+        # the clip corrects rounding: a mean lies between the extremes
         mean = np.where(total > 0, np.clip(mean, low, high), 0.0)
         deviations = np.where(counts > 0, means - mean, 0.0)
         m2 = stack[..., M2].sum(axis=0) + (counts * deviations * deviations).sum(axis=0)
@@ -110,13 +113,13 @@ def _merge_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def moments_of(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return count, mean, M2, minimum and maximum of finite numbers."""
+    """Return count, mean, M2, minimum and maximum of finite numbers, of shape (5,)."""
     n = len(numbers)
     if n == 0:
         return np.array(_NO_MOMENTS)
     with np.errstate(over="ignore", invalid="ignore"):
         low, high = numbers.min(), numbers.max()
-        # the clip mends rounding: a mean lies between the extremes, and the mean of equals is it
+        # the clip corrects rounding: a mean lies between the extremes
         mean = min(max(numbers.mean(), low), high)
         deviations = numbers - mean
         m2 = min(float(np.dot(deviations, deviations)), _MAX_FLOAT)
@@ -126,12 +129,12 @@ def moments_of(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
 def moments_by_part(
     numbers: NDArray[np.float64], present: NDArray[np.bool_] | None, parts: Partition
 ) -> NDArray[np.float64]:
-    """Return the moments of the numbers of each part, an array of (parts, 5).
+    """Return the moments of the numbers of each part, of shape (parts, 5).
 
     Args:
-        numbers: in the order of the parts.
-        present: which of them are finite; None where all are.
-        parts: where they lie.
+        numbers: numbers in the order of the parts.
+        present: which of them are finite; None if all are.
+        parts: the parts of the numbers.
     """
     if len(parts) == 1:
         return moments_of(numbers if present is None else numbers[present])[None]

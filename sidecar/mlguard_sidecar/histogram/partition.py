@@ -1,4 +1,4 @@
-"""Rows that lie in the order of some parts, as of the panes that they belong to."""
+"""Partitions of rows that are ordered by part, such as by pane."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Partition:
-    """Where each part begins among the rows; no part is empty.
+    """Partition of rows into contiguous, non-empty parts.
 
     Attributes:
-        starts: the first row of each part, ascending from 0.
-        rows: how many rows there are.
+        starts: index of the first row of each part, ascending from 0.
+        rows: number of rows.
     """
 
     starts: NDArray[np.intp]
@@ -26,7 +26,7 @@ class Partition:
 
     @staticmethod
     def whole(rows: int) -> Partition:
-        """Return the partition into one part."""
+        """Return the partition with a single part."""
         return Partition(np.zeros(1, dtype=np.intp), rows)
 
     def __len__(self) -> int:
@@ -34,20 +34,20 @@ class Partition:
 
     @cached_property
     def lengths(self) -> NDArray[np.intp]:
-        """Rows in each part."""
+        """Number of rows in each part."""
         return np.diff(self.starts, append=self.rows)
 
     @cached_property
     def of_row(self) -> NDArray[np.intp]:
-        """The part of each row."""
+        """Index of the part of each row."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
     def count(self, slots: NDArray[np.intp], width: int) -> NDArray[np.int64]:
-        """Count how often each of `width` slots stands in each part, an array of (parts, width).
+        """Return how often each slot occurs in each part, of shape (parts, width).
 
         Args:
-            slots: one for each row.
-            width: how many slots there are.
+            slots: slot of each row, from 0 to `width` - 1.
+            width: number of slots.
         """
         if len(self) == 1:
             return np.bincount(slots, minlength=width)[None]

@@ -1,4 +1,4 @@
-"""The pane that every model has, with or without features: traffic, latency, classes, scores."""
+"""Traffic panes, which every model has: number of events, latency, classes and scores."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from mlguard_sidecar.histogram.partition import Partition
 
 CLASS_LIMIT = 20
-"""Classes that are counted by name; the rest are counted as `__other__`."""
+"""Number of classes counted by name; further ones are counted as `__other__`."""
 
 NO_CLASS = -1
-"""Instead of the number of a class, where an event has none."""
+"""Class number of an event without a class."""
 
 LATENCY_BUCKETS_SECONDS = (
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
-"""Upper bounds of the exported latency histogram, in seconds."""
+"""Upper bounds of the buckets of the exported latency histogram, in seconds."""
 
 _RELATIVE_ERROR = 0.01
 MAX_LATENCY_MS = 1e8
-"""Over a day: what is longer is no latency."""
+"""Maximum latency, more than a day."""
 
 _MIN_LATENCY_MS = 1e-3
 
 
 def _latency_edges() -> NDArray[np.float64]:
-    """Logarithmic edges in milliseconds, with the exported buckets' bounds among them.
+    """Return logarithmic edges in milliseconds, and the bounds of the exported buckets.
 
-    Bins whose bounds have the ratio (1 + a) / (1 - a) hold any value to a relative error of a:
-    Masson, Rim and Lee, "DDSketch" (2019), section 2.
+    Bins whose bounds have the ratio (1 + a) / (1 - a) represent a value with a relative error of
+    at most a: Masson, Rim and Lee, "DDSketch" (2019), section 2.
     """
     ratio = (1 + _RELATIVE_ERROR) / (1 - _RELATIVE_ERROR)
     steps = math.ceil(math.log(MAX_LATENCY_MS / _MIN_LATENCY_MS, ratio))
@@ -58,7 +58,7 @@ _LATENCY_BINS = len(_EDGES) + 1
 _LATENCY = slice(2, 2 + _LATENCY_BINS)
 _CLASSES = slice(_LATENCY.stop, _LATENCY.stop + CLASS_LIMIT + 1)
 _LATENCY_MOMENTS, _SCORE_MOMENTS = 0, 1
-# what stands for the values of a bin: off by at most the relative error at either bound
+# representative value of each bin, within the relative error of both of its bounds
 _MIDDLES = np.concatenate(
     [[_EDGES[0]], 2 * _EDGES[:-1] * _EDGES[1:] / (_EDGES[:-1] + _EDGES[1:]), [_EDGES[-1]]]
 )
@@ -70,14 +70,14 @@ def fold_traffic(
     scores: NDArray[np.float64],
     parts: Partition,
 ) -> list[Traffic]:
-    """Count events, part by part.
+    """Return the traffic of each part.
 
     Args:
-        latency_ms: of each event, not finite where there is none; in the order of the parts.
-        classes: the number of each event's predicted class, CLASS_LIMIT for any other, NO_CLASS
-            where there is none.
-        scores: of each event, not finite where there is none.
-        parts: which events belong together.
+        latency_ms: latency of each event, not finite if it has none; in the order of the parts.
+        classes: number of each event's predicted class; CLASS_LIMIT for a class beyond the limit,
+            NO_CLASS for no class.
+        scores: score of each event, not finite if it has none.
+        parts: the parts of the events.
     """
     counts = np.zeros((len(parts), _CLASSES.stop), dtype=np.int64)
     moments = np.empty((len(parts), 2, 5))
@@ -85,7 +85,7 @@ def fold_traffic(
     has_latency = np.isfinite(latency_ms)
     present = None if has_latency.all() else has_latency
     moments[:, _LATENCY_MOMENTS] = moments_by_part(latency_ms, present, parts)
-    # whole nanoseconds, so that the sum is exact, merges by addition and never goes back
+    # integer nanoseconds, so that the sum is exact, merges by addition and never decreases
     nanoseconds = np.rint(np.where(has_latency, latency_ms, 0.0) * 1e6)
     sums = np.add.reduceat(nanoseconds, parts.starts)
     counts[:, _NANOSECONDS] = [min(int(total), MAX_COUNT) for total in sums.tolist()]
@@ -107,44 +107,47 @@ def fold_traffic(
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a traffic pane says, in the units of the metrics."""
+    """Traffic pane, read in the units of the metrics."""
 
     pane: Pane
 
     @staticmethod
     def zeros() -> Traffic:
-        """Traffic of nothing."""
+        """Return empty traffic."""
         return Traffic(Pane.zeros(_CLASSES.stop, 2))
 
     def merged(self, other: Traffic) -> Traffic:
-        """Both as one."""
+        """Return the traffic of the events of both."""
         return Traffic(self.pane.merged(other.pane))
 
     @property
     def rows(self) -> int:
-        """Events."""
+        """Number of events."""
         return int(self.pane.counts[_ROWS])
 
     @property
     def latency_sum_seconds(self) -> float:
-        """Sum of all latencies."""
+        """Sum of all latencies, in seconds."""
         return int(self.pane.counts[_NANOSECONDS]) / 1e9
 
     @property
     def classes(self) -> list[int]:
-        """Events of each class, then those of any other."""
+        """Number of events of each class, then of the classes beyond the limit."""
         counts: list[int] = self.pane.counts[_CLASSES].tolist()
         return counts
 
     def latency_buckets(self) -> list[int]:
-        """Cumulative counts for LATENCY_BUCKETS_SECONDS, then for +Inf."""
+        """Return the cumulative counts up to each of LATENCY_BUCKETS_SECONDS, then up to +Inf."""
         cumulative = np.cumsum(self.pane.counts[_LATENCY])
         return [*cumulative[_BUCKETS].tolist(), int(cumulative[-1])]
 
     def latency_quantiles_seconds(self, *levels: float) -> list[float] | None:
-        """Quantiles as numpy's default defines them, to a relative error of 1 %.
+        """Return quantiles of latency in seconds, to a relative error of 1 %; None if empty.
 
-        None where there is no latency.
+        They are interpolated linearly between ranks, as numpy does by default.
+
+        Args:
+            levels: between 0 and 1.
         """
         counts = self.pane.counts[_LATENCY]
         n, _, _, low, high = self.pane.moments[_LATENCY_MOMENTS]
@@ -161,6 +164,6 @@ class Traffic:
         return [float(v) / 1000 for v in values]
 
     def score(self) -> tuple[float, float] | None:
-        """Mean and standard deviation (of the population) of the scores, None without any."""
+        """Return mean and population standard deviation of the scores; None without scores."""
         n, mean, m2 = self.pane.moments[_SCORE_MOMENTS][[COUNT, MEAN, M2]]
         return (float(mean), math.sqrt(m2 / n)) if n else None

@@ -1,4 +1,4 @@
-"""Raw values, column by column: their numbers, and the texts under which they are known."""
+"""Raw values of columns: as numbers, as categories, and encoded by their distinct values."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     Values = Sequence[object] | NDArray[np.float64]
 
 OTHER = "__other__"
-"""The name under which categories, classes and models beyond a limit are pooled."""
+"""Name of the category, class or model that pools those beyond a limit."""
 
 MAX_CATEGORY_LENGTH = 128
-"""Characters of a category that count; longer texts are one category where these agree."""
+"""Maximum length of a category, in characters; longer texts are cut off."""
 
 _NUMBERS = {int, float, bool}
 _TEXTS = {str, type(None)}
@@ -30,11 +30,11 @@ _TEXTS = {str, type(None)}
 
 @dataclass(frozen=True)
 class EncodedColumn(Sequence[object]):
-    """A column of few different values: each of these once, and for each row which it is.
+    """Column of few distinct values: each value once, and its index for each row.
 
     Attributes:
-        different: the values that there are.
-        codes: for each row the index of its value.
+        different: the distinct values.
+        codes: for each row, the index of its value.
     """
 
     different: list[object]
@@ -57,14 +57,14 @@ class EncodedColumn(Sequence[object]):
 
 
 def encoded(values: Sequence[object], *, numbers: bool = False) -> Sequence[object]:
-    """Return a column encoded, where it holds few different texts; else as it is.
+    """Return a column encoded if it has few distinct strings, else unchanged.
+
+    Directly after decoding, while the strings are in the processor's cache, this halves the cost of
+    counting them. Each row has a string of its own, which is then freed.
 
     Args:
-        values: of the column.
-        numbers: whether a column of whole numbers alone is encoded too.
-
-    Done at once after decoding, while the texts are in the processor's cache, this halves what
-    counting them costs: each row has a text of its own, which is then freed.
+        values: values of the column.
+        numbers: whether to encode a column of integers too.
     """
     first = type(values[0]) if values else None
     if first is not str and not (numbers and first is int):
@@ -73,13 +73,13 @@ def encoded(values: Sequence[object], *, numbers: bool = False) -> Sequence[obje
     codes = np.fromiter(map(code_of.__getitem__, values), dtype=np.intp, count=len(values))
     if len(code_of) > len(values) // 4:
         return values
-    # 1, 1.0 and True are equal, so that among numbers each value tells its type
+    # 1, 1.0 and True are equal, so that among numbers every value has to be checked
     kinds = set(map(type, code_of if first is str else values))
     return EncodedColumn(list(code_of), codes) if kinds <= {first, type(None)} else values
 
 
 class _Codes(dict[object, int]):
-    """Numbers values in the order in which they are asked for."""
+    """Mapping that numbers values in the order of their first lookup."""
 
     def __missing__(self, value: object) -> int:
         code = self[value] = len(self)
@@ -87,14 +87,14 @@ class _Codes(dict[object, int]):
 
 
 def taken(values: Sequence[object], index: NDArray[np.intp]) -> Sequence[object]:
-    """Return some of the values of a column, by number."""
+    """Return the values of a column at some indices."""
     if isinstance(values, EncodedColumn):
         return EncodedColumn(values.different, values.codes[index])
     return [values[i] for i in index.tolist()]
 
 
 def joined(parts: Sequence[Sequence[object]]) -> Sequence[object]:
-    """Return columns one after the other, encoded where all of them are."""
+    """Return the concatenation of columns, encoded if all of them are."""
     if not all(isinstance(part, EncodedColumn) for part in parts):
         return list(chain.from_iterable(parts))
     code_of: dict[object, int] = {}
@@ -107,7 +107,7 @@ def joined(parts: Sequence[Sequence[object]]) -> Sequence[object]:
 
 
 def mapped(values: Values, number_of: Callable[[object], int]) -> NDArray[np.intp]:
-    """Return the number of each value, asked for once for each that differs."""
+    """Return the result of a function for each value; it is called once per distinct value."""
     if isinstance(values, EncodedColumn):
         return np.array([number_of(value) for value in values.different])[values.codes]
     different = distinct(values)
@@ -118,8 +118,8 @@ def mapped(values: Values, number_of: Callable[[object], int]) -> NDArray[np.int
 
 
 def distinct(values: Values) -> Collection[object]:
-    """Return a set of the values; all of them where 1, 1.0 and True, which are equal, may mix."""
-    if isinstance(values, EncodedColumn):  # of which some rows may have been left out
+    """Return the distinct values; all values if equal ones of different types may occur."""
+    if isinstance(values, EncodedColumn):  # some of its rows may have been left out
         used = np.bincount(values.codes, minlength=len(values.different)).tolist()
         return [value for value, n in zip(values.different, used, strict=True) if n]
     different = set(values)
@@ -130,7 +130,7 @@ def distinct(values: Values) -> Collection[object]:
 
 
 def category(value: object) -> str:
-    """Return the text of a class or category: `true`, `3` for 3 and 3.0, a text itself."""
+    """Return the name of a class or category: `true` for True, `3` for 3 and 3.0."""
     if isinstance(value, str):
         return value[:MAX_CATEGORY_LENGTH]
     if isinstance(value, bool):
@@ -141,19 +141,22 @@ def category(value: object) -> str:
 
 
 def finite_numbers(values: Values) -> NDArray[np.float64]:
-    """Return the numbers among some values."""
+    """Return the finite numbers among some values."""
     numbers, _ = as_numbers(values)
     return numbers[np.isfinite(numbers)]
 
 
 def as_numbers(values: Values) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return the numbers, not finite where there is none, and where something else stands."""
-    if isinstance(values, np.ndarray):  # scores are kept as an array
+    """Return values as floats, not finite if missing or invalid, and a mask of the invalid ones.
+
+    The mask is empty if there are none.
+    """
+    if isinstance(values, np.ndarray):  # scores are an array already
         return values, np.zeros(0, dtype=np.bool_)
     if isinstance(values, EncodedColumn):
         numbers, wrong = as_numbers(values.different)
         return numbers[values.codes], wrong[values.codes] if len(wrong) else wrong
-    try:  # the quick way for what is numbers throughout: it takes nothing else
+    try:  # fast, and succeeds only if all values are numbers
         numbers = np.frombuffer(array("d", values))  # type: ignore[type-var]
         return numbers, np.zeros(0, dtype=np.bool_)
     except (TypeError, OverflowError):
@@ -163,7 +166,7 @@ def as_numbers(values: Values) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
 
 
 def _as_float(value: object) -> float:
-    """Return a number as a float, infinite where it is too large for one; NaN for all else."""
+    """Return a number as a float, infinity if it is too large, NaN for anything else."""
     try:
         return float(value) if type(value) in _NUMBERS else math.nan  # type: ignore[arg-type]
     except OverflowError:

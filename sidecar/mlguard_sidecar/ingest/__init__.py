@@ -1,4 +1,4 @@
-"""The one ingestion pipeline, and the protocols that call it."""
+"""The ingestion pipeline, and the protocols that use it."""
 
 from mlguard_sidecar.ingest.connection import Connection
 from mlguard_sidecar.ingest.connections import Connections

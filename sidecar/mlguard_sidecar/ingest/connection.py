@@ -1,4 +1,4 @@
-"""One connection on the event socket: lines in, acknowledgements out."""
+"""Connection on the event socket: lines in, acknowledgements out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BAD_LINES_A_TURN = 500
 
 
 class Connection(asyncio.Protocol):
-    """Reads lines, submits events, and answers clients that said hello."""
+    """Protocol of one connection: reads lines, submits events, and answers clients."""
 
     def __init__(self, pipeline: Pipeline, connections: Connections, telemetry: Telemetry) -> None:
         self._pipeline = pipeline
@@ -48,7 +48,7 @@ class Connection(asyncio.Protocol):
         self._pending_ack = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, unless there are too many."""
+        """Accept the connection, unless there are too many."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream server's
         self._transport = transport
         transport.set_write_buffer_limits(high=65_536)
@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Take the lines that are whole; keep the rest."""
+        """Read all complete lines, and keep the rest."""
         first = data.find(b"\n") + 1
         if first and (self._overlong or self._size + first > MAX_LINE_BYTES):
             if not self._overlong:
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
                 self.discard_partial_line()
 
     def eof_received(self) -> bool:
-        """Take what is left without a line feed; stay while the client waits for its answer."""
+        """Read a last line without a line feed; stay open while an acknowledgement is due."""
         self._read_bad_block(None)
         rest = b"".join(self._parts)
         self._forget_parts()
@@ -93,36 +93,36 @@ class Connection(asyncio.Protocol):
         )
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Forget the connection, having taken what it left."""
+        """Read what is left, and forget the connection."""
         if not self._ended:
             self.eof_received()
         self._connections.forget(self, self._client)
 
     def pause_writing(self) -> None:
-        """Owe what cannot be told now."""
+        """Defer acknowledgements, as the client does not read."""
         self._writable = False
 
     def resume_writing(self) -> None:
-        """Tell what is owed."""
+        """Send the deferred acknowledgement."""
         self._writable = True
         if self._pending_ack:
             self.acknowledge(self._pending_ack)
 
-    # what the others ask
+    # called by Connections
 
     @property
     def unfinished(self) -> int:
-        """Bytes of the line that waits for its end."""
+        """Bytes of the incomplete line."""
         return self._size
 
     def discard_partial_line(self) -> None:
-        """Reject the line that waits for its end, and pass over what is to come of it."""
+        """Reject the incomplete line, and skip the rest of it."""
         self._reject_overlong()
         self._forget_parts()
         self._overlong = True
 
     def acknowledge(self, seq: int) -> None:
-        """Say that everything up to a batch is committed; later, where the client reads slowly."""
+        """Acknowledge all batches up to a number; later if the client does not read."""
         if self._writable:
             self._pending_ack = 0
             self._write({"ack": seq})
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
             self._pending_ack = max(self._pending_ack, seq)
 
     def update_reading(self) -> None:
-        """Read on, or not: while draining or paused, and while a block is yet to be read."""
+        """Read, unless all connections pause or drain, or a block is still to be processed."""
         if self._transport.is_closing():
             return
         if self._connections.draining or self._connections.paused or self._bad_block:
@@ -141,16 +141,16 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def stop_reading(self) -> None:
-        """Take nothing new, but what was read already."""
+        """Stop reading, and process what was read."""
         self.update_reading()
         self._read_bad_block(None)
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close the connection at once."""
         self._transport.abort()
 
     def close(self) -> None:
-        """Close, once what was written is sent; at once where the client does not read."""
+        """Close the connection once all replies are sent; at once if the client does not read."""
         if self._writable:
             self._transport.close()
         else:
@@ -167,7 +167,7 @@ class Connection(asyncio.Protocol):
             self._read_bad_block(_BAD_LINES_A_TURN)
 
     def _read_bad_block(self, most: int | None) -> None:
-        """Read a block with a bad line in it line by line; so many, then the others have a turn."""
+        """Read a block with a bad line, line by line; at most so many lines in one turn."""
         if not self._bad_block:
             return
         *rows, self._bad_block = self._bad_block.split(b"\n", -1 if most is None else most)
@@ -178,7 +178,7 @@ class Connection(asyncio.Protocol):
                 try:
                     lines.append(decode_line(raw))
                 except RejectedError as error:
-                    self._take(lines, size)  # before it there may have been a hello
+                    self._take(lines, size)  # they may contain a hello
                     lines, size = [], 0
                     self._reject(error)
                 else:
@@ -193,7 +193,7 @@ class Connection(asyncio.Protocol):
         self._parts, self._size = [], 0
 
     def _read_last(self, raw: bytes) -> None:
-        """A last line without a line feed counts if it is whole."""
+        """Submit a last line without a line feed if it is complete, else reject it."""
         try:
             line = decode_line(raw)
         except RejectedError:
@@ -204,7 +204,7 @@ class Connection(asyncio.Protocol):
             self._take([line], len(raw))
 
     def _take(self, lines: list[Line], size: int) -> None:
-        # one pass in C for what most connections send: nothing but events
+        # a single pass in C for the usual case: nothing but events
         events = [ln for ln in lines if ln.project_id is not None and ln.columns is None]
         if len(events) < len(lines):
             size = size // len(lines)
@@ -216,7 +216,7 @@ class Connection(asyncio.Protocol):
             self._connections.pause()
 
     def _take_special(self, line: Line, size: int) -> bool:
-        """Take what is no event; whether it was that."""
+        """Process a line that is no event; return whether it was one of these."""
         if line.columns is not None:
             self._take_batch(line, size)
         elif line.project_id is not None:
@@ -248,7 +248,7 @@ class Connection(asyncio.Protocol):
         elif self._client not in (None, client):
             wrong = "this connection said hello with another client"
         if not self._writable:
-            self.abort()  # it asks again and again, and reads no answer
+            self.abort()  # it says hello repeatedly, and does not read the replies
         elif wrong is not None:
             self._write(_error("bad_hello", wrong))
         else:
@@ -264,7 +264,7 @@ class Connection(asyncio.Protocol):
         self._report([error])
 
     def _report(self, rejected: Sequence[RejectedError], seq: int | None = None) -> None:
-        """Tell a client that said hello what is not counted."""
+        """Send rejections to a client that said hello."""
         if self._client is None:
             return
         for error in rejected:

@@ -1,4 +1,4 @@
-"""All connections on the event socket, and what they share."""
+"""All connections on the event socket, and their shared limits."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ if TYPE_CHECKING:
     from mlguard_sidecar.telemetry import Telemetry
 
 _MAX_UNFINISHED = 16 << 20
-"""Bytes of lines that wait for their ends, on all connections."""
+"""Maximum bytes of incomplete lines, over all connections."""
 
 
 class Peer(Protocol):
-    """A connection, as the others know it."""
+    """Connection, as `Connections` uses it."""
 
     @property
     def unfinished(self) -> int:
-        """Bytes of the line that waits for its end."""
+        """Bytes of the incomplete line."""
 
     def acknowledge(self, seq: int) -> None:
-        """Say that everything up to a batch is committed."""
+        """Acknowledge all batches up to a number."""
 
     def discard_partial_line(self) -> None:
-        """Reject the line that waits for its end."""
+        """Reject the incomplete line."""
 
     def update_reading(self) -> None:
-        """Read on, or not, as all connections do."""
+        """Read, unless all connections are paused or draining."""
 
     def stop_reading(self) -> None:
-        """Take nothing new."""
+        """Stop reading."""
 
     def close(self) -> None:
-        """Close, once what was written is sent."""
+        """Close the connection once all replies are sent."""
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close the connection at once."""
 
 
 class Connections:
     """All open connections.
 
     Args:
-        telemetry: counts them.
-        limit: how many there may be.
+        telemetry: counts connections.
+        limit: returns the maximum number of connections.
 
     Attributes:
-        draining: whether nothing new is taken.
-        paused: whether nothing more is taken before the next commit.
+        draining: whether reading has stopped for good.
+        paused: whether reading is paused until the next commit.
     """
 
     def __init__(self, telemetry: Telemetry, limit: Callable[[], int]) -> None:
@@ -61,11 +61,15 @@ class Connections:
         self._limit = limit
         self._open: set[Peer] = set()
         self._by_client: defaultdict[str, set[Peer]] = defaultdict(set)
-        self._silent: dict[Peer, None] = {}  # never sent a whole line; the oldest first
+        self._silent: dict[Peer, None] = {}  # have sent no complete line; the oldest first
         self._unfinished = 0
 
     def admit(self, peer: Peer) -> bool:
-        """Make room for a connection, by closing one that never said anything if need be."""
+        """Add a connection; at the limit, close the oldest one that has sent nothing.
+
+        Returns:
+            Whether there is room for it.
+        """
         if len(self._open) >= self._limit():
             self._telemetry.count(t.CONNECTIONS_REFUSED)
             oldest = next(iter(self._silent), None)
@@ -79,7 +83,7 @@ class Connections:
         return True
 
     def forget(self, peer: Peer, client: str | None = None) -> None:
-        """Count a connection no more."""
+        """Remove a connection."""
         self._open.discard(peer)
         self._silent.pop(peer, None)
         self._telemetry.connections = len(self._open)
@@ -90,21 +94,21 @@ class Connections:
                 del self._by_client[client]
 
     def identify(self, peer: Peer, client: str) -> None:
-        """Note whose connection it is."""
+        """Record the client of a connection."""
         self._by_client[client].add(peer)
 
     def heard_from(self, peer: Peer) -> None:
-        """Note that a connection sent a whole line."""
+        """Record that a connection has sent a complete line."""
         self._silent.pop(peer, None)
 
     def grew(self, size: int) -> None:
-        """Count bytes of lines without an end; beyond the limit the longest is given up."""
+        """Add bytes of incomplete lines; beyond the limit, the longest line is rejected."""
         self._unfinished += size
         if self._unfinished > _MAX_UNFINISHED:
             max(self._open, key=lambda peer: peer.unfinished).discard_partial_line()
 
     def shrank(self, size: int) -> None:
-        """Count bytes no more whose end has come, or that were given up."""
+        """Subtract bytes of lines that are complete or rejected."""
         self._unfinished -= size
 
     def clients(self) -> list[str]:
@@ -112,7 +116,11 @@ class Connections:
         return list(self._by_client)
 
     def acknowledge(self, sequences: Mapping[str, int]) -> None:
-        """Pass on to clients what is committed, and take more where that was paused."""
+        """Send acknowledgements, and resume reading if it was paused.
+
+        Args:
+            sequences: client -> number of its last committed batch.
+        """
         if self.paused and not self.draining:
             self.paused = False
             for peer in list(self._open):
@@ -122,18 +130,18 @@ class Connections:
                 peer.acknowledge(last_seq)
 
     def pause(self) -> None:
-        """Take nothing more before the next commit, on any connection."""
+        """Pause reading on all connections until the next commit."""
         self.paused = True
         for peer in list(self._open):
             peer.update_reading()
 
     def stop_reading(self) -> None:
-        """Take nothing new, on any connection."""
+        """Stop reading on all connections."""
         self.draining = True
         for peer in list(self._open):
             peer.stop_reading()
 
     def close(self) -> None:
-        """Close every connection once what was written to it is sent."""
+        """Close each connection once its replies are sent."""
         for peer in list(self._open):
             peer.close()

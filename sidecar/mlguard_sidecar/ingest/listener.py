@@ -1,4 +1,4 @@
-"""Unix sockets: made, taken over from the dead, never from the living, and made again."""
+"""Unix sockets: created, replaced if stale, and created again if deleted."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 CHECK_SECONDS = 2.0
-"""How often it is looked whether the socket file is still there."""
+"""Seconds between two checks of the socket file."""
 
-_ACCEPTED_A_TURN = 100  # before any of them is read or closed
-_WAITING = 1024  # in the kernel
+_ACCEPTED_A_TURN = 100  # accepted before any of them is read or closed
+_WAITING = 1024  # length of the kernel's queue
 
 
 log = logging.getLogger(__name__)
 
 
 class SocketListener:
-    """Listens on a Unix socket whose file others can delete, as cleaners of temporary files do.
+    """Listener on a Unix socket, whose file other processes may delete.
 
     Args:
-        path: of the file.
-        mode: its permission bits.
-        listen: begins to accept on a bound socket, and returns what ends that.
-        on_recreated: called when the file was gone, and is there again.
+        path: the socket file.
+        mode: permission bits of the file.
+        listen: starts to accept on a bound socket, and returns a function that stops it.
+        on_recreated: called after a deleted file was created again.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class SocketListener:
         self._stop: Callable[[], Awaitable[None]] | None = None
 
     async def start(self) -> None:
-        """Make the file and listen.
+        """Create the file and listen.
 
         Raises:
-            BindError: it is in use, or cannot be made.
+            BindError: the path is in use, or cannot be used.
         """
         bound = bind_socket(self._path, self._mode)
         self._inode = self._path.stat().st_ino if self._path.exists() else None
         self._stop = await self._listen(bound)
 
     async def run(self) -> None:
-        """Listen again where the file has gone, until cancelled."""
+        """Create the file again whenever it was deleted, until cancelled."""
         failing = False
         while True:
             await asyncio.sleep(CHECK_SECONDS)
@@ -76,7 +76,7 @@ class SocketListener:
                 failing = True
                 continue
             failing = False
-            log.warning("%s was deleted, and is made again", self._path)
+            log.warning("%s was deleted, and is created again", self._path)
             self._on_recreated()
             if stop is not None:
                 await stop()
@@ -88,27 +88,27 @@ class SocketListener:
             return False
 
     async def stop(self) -> None:
-        """Accept no more connections."""
+        """Stop accepting connections."""
         if self._stop is not None:
             await self._stop()
 
     def remove(self) -> None:
-        """Remove the file, unless it is another's by now."""
+        """Remove the file, unless it belongs to another process by now."""
         if self._inode is not None and self._is_there():
             self._path.unlink(missing_ok=True)
 
 
 def bind_socket(path: Path, mode: int) -> socket.socket:
-    """A Unix stream socket bound to a path.
+    """Return a Unix stream socket bound to a path.
 
-    A file that a killed process left there is removed once nobody answers on it.
+    A file that a killed process left there is replaced if no process answers on it.
 
     Args:
-        path: its folder is made if need be.
-        mode: permission bits of the socket file.
+        path: the socket file; its folder is created if necessary.
+        mode: permission bits of the file.
 
     Raises:
-        BindError: it is in use, or cannot be made.
+        BindError: the path is in use, or cannot be used.
     """
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -147,11 +147,11 @@ def _answers(path: Path) -> bool:
 async def accept_connections(
     bound: socket.socket, protocol: Callable[[], asyncio.Protocol]
 ) -> Callable[[], Awaitable[None]]:
-    """Accept connections; returns what ends that, and leaves those that there are."""
+    """Accept connections; return a function that stops it and keeps the open ones."""
     server = await asyncio.get_running_loop().create_unix_server(
         protocol, sock=bound, backlog=_ACCEPTED_A_TURN
     )
-    bound.listen(_WAITING)  # asyncio takes one number for both
+    bound.listen(_WAITING)  # asyncio uses one number for both
 
     async def stop() -> None:
         server.close()

@@ -1,4 +1,4 @@
-"""The one way in: decoded events or a batch, checked, counted once, and committed."""
+"""The ingestion pipeline: decoded events or batches are validated, counted once and committed."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Pipeline:
-    """Takes what the protocols have decoded.
+    """Pipeline for events that a protocol has decoded.
 
     Args:
-        registry: counts it.
-        committer: commits it.
-        keep_seconds: how old an event may be.
+        registry: counts the events.
+        committer: commits them.
+        keep_seconds: maximum age of an event.
         clock: epoch seconds.
     """
 
@@ -45,12 +45,12 @@ class Pipeline:
         self._clock = clock
 
     def submit_events(self, events: Sequence[Line], source: str, size: int = 0) -> Receipt:
-        """Take events of any models.
+        """Submit events of any models.
 
         Args:
-            events: decoded, none with columns.
-            source: where they came from, as in the label `source`.
-            size: bytes that they came in.
+            events: decoded lines without columns.
+            source: protocol of the events, a value of the label `source`.
+            size: size of the events on the wire, in bytes.
         """
         now = self._clock()
         positions = Positions(events)
@@ -70,16 +70,16 @@ class Pipeline:
     def submit_batch(
         self, batch: Line, source: str, client: str | None = None, size: int = 0
     ) -> Receipt:
-        """Take a batch, once.
+        """Submit a batch; a batch that was submitted before is not counted again.
 
         Args:
-            batch: decoded, with columns.
-            source: where it came from.
-            client: who numbers it; None where the batch has no number.
-            size: bytes that it came in.
+            batch: a decoded line with columns.
+            source: protocol of the batch, a value of the label `source`.
+            client: ID of the client that numbers its batches; None if it has not said hello.
+            size: size of the batch on the wire, in bytes.
         """
         is_new = self._registry.is_new
-        assert batch.columns is not None  # noqa: S101 - the caller looked
+        assert batch.columns is not None  # noqa: S101 - checked by the caller
         if client is not None and batch.seq is not None and not is_new(client, batch.seq):
             self._registry.count(1, "duplicate_batches", source)
             return self._receipt(0, [], source, duplicate=True)
@@ -92,21 +92,21 @@ class Pipeline:
         return self._receipt(len(good), rejected, source, self._add(good, source, size))
 
     def reject(self, error: RejectedError, source: str) -> None:
-        """Count what could not even be decoded."""
+        """Count a line that could not be decoded."""
         self._receipt(0, [error], source)
 
     def report_dropped(self, n: int, source: str) -> None:
-        """Count what a client says that it had to drop."""
+        """Count events that a client reports as dropped."""
         self._registry.count(n, "client_dropped_events", source)
         self._committer.notify()
 
     @property
     def is_congested(self) -> bool:
-        """Whether more should be taken only after the next commit."""
+        """Whether to read more only after the next commit."""
         return self._registry.is_congested
 
     def last_committed(self, client: str) -> int:
-        """Return the number of a client's last batch that is committed, 0 before the first."""
+        """Return the number of a client's last committed batch, 0 before the first."""
         return self._registry.last_committed.get(client, 0)
 
     def _add(self, rows: Rows, source: str, size: int) -> set[ModelKey]:

@@ -1,4 +1,4 @@
-"""What a caller of the pipeline gets back."""
+"""Receipts: results of submissions to the pipeline."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class CommitFaultError(Exception):
-    """Accepted events were rejected after all, by a fault of ML Guard that the log describes."""
+    """Accepted events were rejected because of an internal error, which is in the log."""
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """One event that is not counted.
+    """One rejected event.
 
     Attributes:
-        index: where it stands among those that came together, from 0.
-        reason: under which it is counted as rejected.
+        index: index of the event in its submission, from 0.
+        reason: reason under which it is counted.
         message: what was found and what is expected.
     """
 
@@ -33,15 +33,15 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of events that came together.
+    """Result of one submission.
 
     Attributes:
-        accepted: how many are counted once they are committed.
-        rejected: those that are not, by reason.
-        models: that the accepted ones count for.
-        delta: number of the delta that holds them.
-        committer: commits it.
-        duplicate: whether they were a batch that had been taken before.
+        accepted: number of events that will be committed.
+        rejected: rejected events, grouped by reason.
+        models: models of the accepted events.
+        delta: number of the delta that contains them.
+        committer: commits the delta.
+        duplicate: whether it was a batch that had been submitted before.
     """
 
     accepted: int
@@ -52,10 +52,10 @@ class Receipt:
     duplicate: bool = False
 
     async def committed(self) -> None:
-        """Wait until the accepted events are in the database; a commit starts at once.
+        """Start a commit, and wait until the accepted events are stored.
 
         Raises:
-            CommitFaultError: some of them were rejected after all.
+            CommitFaultError: some of them were rejected because of an internal error.
         """
         faulty = self.models & await self.committer.wait_for(self.delta)
         if faulty:
@@ -64,11 +64,11 @@ class Receipt:
 
     @property
     def rejected_rows(self) -> int:
-        """Return how many events are not counted."""
+        """Number of rejected events."""
         return sum(error.rows for error in self.rejected)
 
     def rejections(self) -> Iterator[Rejection]:
-        """Yield every event that is not counted."""
+        """Yield each rejected event."""
         for error in self.rejected:
             for index in error.indices:
                 yield Rejection(index, error.reason, str(error))

@@ -1,4 +1,4 @@
-"""From accepted rows to figures: what is pending, what is committed, and the way between."""
+"""Models: pending rows, deltas between commits, and committed views."""
 
 from mlguard_sidecar.models.accumulator import AccumulationSettings, ModelAccumulator
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta, PaneKey

@@ -1,4 +1,4 @@
-"""The pending side of one model: rows are folded into panes, and the baseline is built."""
+"""Accumulation of one model's pending rows: folding into panes, and building its baseline."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AccumulationSettings:
-    """How the events of one model are counted.
+    """Settings of the accumulation of one model.
 
     Attributes:
-        widths: of panes.
-        events: rows that a baseline is built from; 0 where none is.
-        binning: how its columns are binned, unless named in `binnings`.
-        binnings: feature -> how it is binned.
-        baseline: a given one, used instead of one that is built here.
-        feature_limit: features that are counted.
+        widths: widths of panes.
+        events: number of rows from which a baseline is learnt; 0 for none.
+        binning: binning of the columns that `binnings` does not name.
+        binnings: feature -> its binning.
+        baseline: configured baseline, used instead of a learnt one.
+        feature_limit: maximum number of features.
     """
 
     widths: Widths
@@ -45,12 +45,12 @@ class AccumulationSettings:
 
 @dataclass
 class ModelAccumulator:
-    """Folds the rows of one model into a delta, and builds its baseline from the first of them.
+    """Folds the rows of one model into a delta, and builds its baseline from the first ones.
 
     Attributes:
-        settings: how they are counted.
-        schema: as it is after all that was folded.
-        training_rows: kept until the baseline is built from them.
+        settings: settings of the model.
+        schema: schema after all folded rows.
+        training_rows: rows that are kept until the baseline is built.
     """
 
     settings: AccumulationSettings
@@ -58,7 +58,7 @@ class ModelAccumulator:
     training_rows: list[Rows] = field(default_factory=list)
 
     def adopt_given(self, delta: ModelDelta, now: float) -> bool:
-        """Change to the baseline that the settings give, if they give one that is not in use."""
+        """Adopt a configured baseline that is not in use yet; return whether there was one."""
         given = self.settings.baseline
         if given is None or self.schema.binning == given.id:
             return False
@@ -66,7 +66,7 @@ class ModelAccumulator:
         return True
 
     def admitted(self, rows: Rows, counters: Counters) -> Rows:
-        """Register the features that are new, as far as there is room, and leave out all others."""
+        """Register new features up to the limit, and return the rows without all further ones."""
         self._register_features(rows, counters)
         if rows.features is None:
             return rows
@@ -77,7 +77,14 @@ class ModelAccumulator:
         return replace(rows, features=kept)
 
     def fold(self, parts: list[Rows], delta: ModelDelta, counters: Counters, now: float) -> None:
-        """Fold admitted rows into the delta; those with features count first."""
+        """Fold admitted rows into a delta; rows with features come first.
+
+        Args:
+            parts: rows of this model.
+            delta: the delta; changed.
+            counters: counts overflow; changed.
+            now: epoch seconds.
+        """
         for bare in (False, True):
             group = [part for part in parts if (part.features is None) is bare]
             if group:
@@ -117,7 +124,7 @@ class ModelAccumulator:
             delta.add_features(self.schema.binning, count_features(rows, panes, self.schema))
 
     def _build_baseline(self, delta: ModelDelta, now: float) -> None:
-        """Build the baseline from what was kept for it."""
+        """Build the baseline from the training rows, and adopt it."""
         features: dict[str, list[object]] = {}
         for column in self.schema.extras:
             values: list[object] = []
@@ -140,7 +147,7 @@ class ModelAccumulator:
         self._adopt(baseline, delta, now)
 
     def _adopt(self, baseline: Baseline, delta: ModelDelta, now: float) -> None:
-        """Use a baseline, and count what was kept for learning again, in its bins."""
+        """Adopt a baseline, and count the training rows again in its bins."""
         self.schema = replace(self.schema, baseline=baseline)
         delta.schema = self.schema
         delta.features.pop(UNBINNED, None)
@@ -176,7 +183,7 @@ class ModelAccumulator:
         columns: list[Column] = []
         room = self.settings.feature_limit - sum(role is Role.FEATURE for role, _ in known)
         for name in new:
-            assert rows.features is not None  # noqa: S101 - it has names
+            assert rows.features is not None  # noqa: S101 - there are names
             values = rows.features[name]
             first = next((v for v in values if v is not None), None)
             if first is None:
@@ -192,7 +199,7 @@ class ModelAccumulator:
 
 
 def _shortened(rows: Rows) -> Rows:
-    """The rows with texts no longer than what tells categories apart."""
+    """Return the rows with strings cut to the maximum length of a category."""
 
     def cut(values: Sequence[object]) -> list[object]:
         return [v[:MAX_CATEGORY_LENGTH] if isinstance(v, str) else v for v in values]
@@ -204,7 +211,7 @@ def _shortened(rows: Rows) -> Rows:
 
 
 def _has_nothing_to_compare(rows: Rows) -> bool:
-    """Whether there is nothing in the rows that a later window could be compared with."""
+    """Return whether the rows have no features, predictions and scores."""
     return (
         rows.features is None
         and bool(np.isnan(rows.scores).all())

@@ -1,4 +1,4 @@
-"""What has been taken in since the last commit."""
+"""Deltas: everything received since the last commit."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _VALUE_BYTES = 32
 
 @dataclass(frozen=True)
 class Counters:
-    """Counts of the sidecar itself, which survive restarts: name and label values -> count.
+    """Counters of the sidecar that survive restarts: name and label values -> count.
 
-    The names are those of the metrics, without `mlguard_sidecar_` and `_total`.
+    The names are those of the metrics without `mlguard_sidecar_` and `_total`.
     """
 
     counts: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     def add(self, n: int, *name: str) -> None:
-        """Count n more."""
+        """Add n to a counter, given its name and label values."""
         self.counts[name] += n
 
     def of(self, name: str) -> Iterator[tuple[tuple[str, ...], int]]:
-        """Label values and count of every series of a name."""
+        """Return label values and count of each series of a name."""
         return ((key[1:], n) for key, n in list(self.counts.items()) if key[0] == name)
 
 
 class PaneKey(NamedTuple):
-    """When a pane begins, in epoch seconds, and how wide it is."""
+    """Resolution of a pane, and its start in epoch seconds."""
 
     resolution: int
     start: int
@@ -45,15 +45,15 @@ class PaneKey(NamedTuple):
 
 @dataclass
 class ModelDelta:
-    """What one model has gained.
+    """Changes of one model.
 
     Attributes:
-        schema: as it is after these events.
+        schema: schema after these events.
         traffic: traffic panes.
-        features: feature panes, by binning.
-        training_rows: rows to keep until the baseline is built.
-        baseline_built: whether it was, so that what was kept for it can go.
-        events: how many events, by source.
+        features: binning -> feature panes.
+        training_rows: new rows to keep until the baseline is built.
+        baseline_built: whether it was built, so that stored training rows can be deleted.
+        events: source -> number of events.
     """
 
     schema: Schema
@@ -64,11 +64,11 @@ class ModelDelta:
     events: Counter[str] = field(default_factory=Counter)
 
     def first_seen(self, now: float) -> float:
-        """The earliest of its events, as far as its panes tell, or now."""
+        """Return the start of the earliest traffic pane, or `now` if that is earlier."""
         return min([now, *(float(key.start) for key in self.traffic)])
 
     def copy(self) -> ModelDelta:
-        """One that can change without changing this."""
+        """Return an independent copy."""
         features = {binning: dict(panes) for binning, panes in self.features.items()}
         return ModelDelta(
             self.schema,
@@ -80,7 +80,7 @@ class ModelDelta:
         )
 
     def size(self) -> int:
-        """Return about how many bytes its panes take."""
+        """Return the approximate size of panes and training rows in memory, in bytes."""
         kept = sum(len(rows) * (3 + len(rows.features or ())) for rows in self.training_rows)
         sets = [{key: t.pane for key, t in self.traffic.items()}, *self.features.values()]
         return kept * _VALUE_BYTES + sum(
@@ -90,13 +90,13 @@ class ModelDelta:
         )
 
     def add_traffic(self, panes: dict[PaneKey, Traffic]) -> None:
-        """Merge traffic in."""
+        """Merge traffic panes into the delta."""
         for key, traffic in panes.items():
             known = self.traffic.get(key)
             self.traffic[key] = known.merged(traffic) if known else traffic
 
     def add_features(self, binning: str, panes: dict[PaneKey, Pane]) -> None:
-        """Merge feature panes in."""
+        """Merge feature panes of a binning into the delta."""
         into = self.features.setdefault(binning, {})
         for key, pane in panes.items():
             known = into.get(key)
@@ -105,15 +105,15 @@ class ModelDelta:
 
 @dataclass(frozen=True)
 class Delta:
-    """What has been taken in since the last commit; it commits as a whole or not at all.
+    """Changes since the last commit; they are committed in one transaction.
 
     Attributes:
-        number: counts deltas, from 1.
+        number: number of the delta, from 1.
         now: when it was closed, epoch seconds.
-        models: what each model has gained.
-        sequences: client -> the last batch of it that is in here.
-        counters: the sidecar's own counts.
-        faulty: models whose events were rejected by a fault of ML Guard.
+        models: changes of each model.
+        sequences: client -> number of its last batch in this delta.
+        counters: increments of the sidecar's counters.
+        faulty: models whose events were rejected because of an internal error.
     """
 
     number: int = 1
@@ -127,7 +127,7 @@ class Delta:
         return bool(self.models or self.sequences or self.counters.counts)
 
     def events_by_source(self) -> Counter[str]:
-        """Events in here, counted or rejected."""
+        """Return source -> number of events in this delta, counted or rejected."""
         events: Counter[str] = Counter()
         for name in ("events_committed", "events_rejected"):
             for (source, *_), n in self.counters.of(name):
@@ -135,14 +135,14 @@ class Delta:
         return events
 
     def reject_model(self, key: ModelKey, reason: str) -> None:
-        """Count none of a model's events: where they cannot be stored."""
+        """Count the events of a model as rejected, as they cannot be stored."""
         self.faulty.add(key)
         for source, n in self.models.pop(key).events.items():
             self.counters.add(-n, "events_committed", source)
             self.counters.add(n, "events_rejected", source, reason)
 
     def rejected(self, reason: str) -> Delta:
-        """The same events, none of them counted: what is left where they cannot be committed."""
+        """Return this delta with all of its events rejected, as they cannot be committed."""
         counters = Counters()
         for name, n in self.counters.counts.items():
             if name[0] == "events_committed":

@@ -1,4 +1,4 @@
-"""From rows to panes."""
+"""Folding of rows into panes."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Widths:
-    """Which pane an event belongs to.
+    """Widths of panes, by the age of events; all in seconds.
 
     Attributes:
-        pane: width of the finest panes, in seconds.
-        minutes: age in seconds from which events are put into whole hours.
-        hours: age in seconds from which events are put into whole days.
+        pane: width of the finest panes.
+        minutes: age from which events are counted in panes of an hour.
+        hours: age from which events are counted in panes of a day.
     """
 
     pane: int
@@ -48,11 +48,11 @@ class Widths:
 
 @dataclass(frozen=True)
 class PaneParts:
-    """The panes that rows belong to.
+    """Partition of rows by pane.
 
     Attributes:
-        keys: the panes, in the order of their rows.
-        parts: where the rows of each lie.
+        keys: key of each pane, in the order of the parts.
+        parts: the rows of each pane.
     """
 
     keys: list[PaneKey]
@@ -60,11 +60,11 @@ class PaneParts:
 
 
 def by_pane(rows: Rows, widths: Widths, now: float) -> tuple[Rows, PaneParts]:
-    """Put rows in the order of their panes.
+    """Return rows in the order of their panes, and their partition.
 
     Args:
-        rows: at least one.
-        widths: of panes.
+        rows: at least one row.
+        widths: widths of panes.
         now: epoch seconds.
     """
     starts = np.floor(rows.times / widths.pane).astype(np.int64) * widths.pane
@@ -74,7 +74,7 @@ def by_pane(rows: Rows, widths: Widths, now: float) -> tuple[Rows, PaneParts]:
         (DAY, DAY_SECONDS, widths.hours),
     ):
         old = rows.times < now - age
-        if old.any():  # such panes are folded anyway: a fine one each would only cost memory
+        if old.any():  # compaction folds such panes anyway: fine ones would only cost memory
             starts[old] = starts[old] // width * width
             resolutions[old] = resolution
     if (starts == starts[0]).all() and (resolutions == resolutions[0]).all():
@@ -88,13 +88,13 @@ def by_pane(rows: Rows, widths: Widths, now: float) -> tuple[Rows, PaneParts]:
         PaneKey(r, s)
         for r, s in zip(resolutions[first].tolist(), starts[first].tolist(), strict=True)
     ]
-    if (order[1:] > order[:-1]).all():  # they came in this order
+    if (order[1:] > order[:-1]).all():  # the rows were in this order already
         return rows, PaneParts(keys, Partition(first, len(rows)))
     return rows.taken(order), PaneParts(keys, Partition(first, len(rows)))
 
 
 def count_traffic(rows: Rows, panes: PaneParts, schema: Schema) -> dict[PaneKey, Traffic]:
-    """Count traffic, latency, classes and scores."""
+    """Return the traffic pane of each part: number of events, latency, classes and scores."""
     scores = rows.scores
     if schema.prediction is Prediction.VALUE and np.isnan(scores).all():
         scores, _ = as_numbers(rows.y_pred)
@@ -103,9 +103,9 @@ def count_traffic(rows: Rows, panes: PaneParts, schema: Schema) -> dict[PaneKey,
 
 
 def count_features(rows: Rows, panes: PaneParts, schema: Schema) -> dict[PaneKey, Pane]:
-    """Count every column of the schema's layout."""
+    """Return the feature pane of each part, with all columns of the schema's layout."""
     layout, parts = schema.layout, panes.parts
-    # of many panes each has few rows, and there is one set of counts for each
+    # many panes have few rows each: half the memory suffices
     kind = np.int64 if len(parts) == 1 else np.int32
     counts = np.zeros((len(parts), layout.width), dtype=kind)
     moments = no_moments(len(parts), len(layout.columns))
@@ -120,7 +120,7 @@ def count_features(rows: Rows, panes: PaneParts, schema: Schema) -> dict[PaneKey
 
 
 def _values(rows: Rows, column: Column) -> Sequence[object] | NDArray[np.float64] | None:
-    """Return the values of a column, None where the rows were not sampled for it."""
+    """Return the values of a column; None for a feature if the rows have no features."""
     if column.role is Role.PREDICTION:
         return rows.y_pred if column.name == "y_pred" else rows.scores
     if rows.features is None:

@@ -1,4 +1,4 @@
-"""All models: rows in on the pending side, deltas out, committed deltas into the views."""
+"""Registry of all models: it accumulates rows, hands over deltas, and updates the views."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from mlguard_sidecar.models.accumulator import AccumulationSettings
 
 MAX_WAITING_VALUES = 1 << 16
-"""How many values may wait, as Python objects, before they are folded."""
+"""Number of values that may wait, as Python objects, before they are folded."""
 
 MAX_WAITING_BYTES = 4 << 20
-"""How many bytes of lines these may have come in."""
+"""Size of waiting rows on the wire, in bytes, from which they are folded."""
 
 MAX_PENDING_BYTES = 8 << 20
-"""How much memory the panes of a delta may take before it should be committed."""
+"""Size of the panes of a delta, in bytes, from which it should be committed at once."""
 
 _OTHER_MODEL = ModelKey(OTHER, OTHER, OTHER)
 
@@ -36,21 +36,21 @@ log = logging.getLogger(__name__)
 
 
 class ModelRegistry:
-    """Counts the events of all models. Not thread-safe: it lives on the event loop.
+    """Counts the events of all models. Not thread-safe: only the event loop may use it.
 
-    Rows wait, are folded into the pending delta, and count only when that is committed: `views`,
-    `last_committed` and `counters` always say what the database says.
+    Rows wait until they are folded into the pending delta. They count once the delta is committed:
+    `views`, `last_committed` and `counters` always agree with the database.
 
     Args:
-        settings_of: how a model's events are counted.
-        model_limit: how many models are counted by name.
+        settings_of: returns the accumulation settings of a model.
+        model_limit: returns the maximum number of models counted by name.
         clock: epoch seconds.
 
     Attributes:
-        views: the committed figures of each model.
-        last_committed: client -> the last batch that is committed.
-        counters: the sidecar's own committed counts.
-        pending_rows: rows that were taken since the last delta was closed.
+        views: committed state of each model.
+        last_committed: client -> number of its last committed batch.
+        counters: committed counters of the sidecar.
+        pending_rows: number of rows added since the last delta was closed.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ModelRegistry:
         last_committed: Mapping[str, int],
         counters: Counters,
     ) -> None:
-        """Begin where the last process ended."""
+        """Restore the state of the last process."""
         self.views = dict(views)
         self.last_committed = dict(last_committed)
         self._received = dict(last_committed)
@@ -93,32 +93,32 @@ class ModelRegistry:
         self.apply_settings()
 
     def apply_settings(self) -> None:
-        """Use the settings of a changed configuration."""
+        """Apply the settings of a changed configuration."""
         for key, accumulator in self._accumulators.items():
             accumulator.settings = self._settings_of(key)
             gained = self._pending.models.get(key) or ModelDelta(accumulator.schema)
             if accumulator.adopt_given(gained, self._clock()):
                 self._pending.models[key] = gained
 
-    # the pending side
+    # pending
 
     @property
     def delta_number(self) -> int:
-        """The number of the delta that is pending."""
+        """Number of the pending delta."""
         return self._pending.number
 
     @property
     def is_full(self) -> bool:
-        """Whether the pending delta takes much memory."""
+        """Whether the pending delta should be committed at once."""
         return self._pending_bytes > MAX_PENDING_BYTES
 
     @property
     def is_congested(self) -> bool:
-        """Whether it takes so much that nothing more should be taken before a commit."""
+        """Whether the pending delta is so large that nothing should be added before its commit."""
         return self._pending_bytes > 2 * MAX_PENDING_BYTES
 
     def pending_events(self) -> Counter[str]:
-        """Return events by source that are taken, and not yet in a closed delta."""
+        """Return source -> number of events that are not yet in a closed delta."""
         events = self._pending.events_by_source()
         for parts in self._waiting.values():
             for rows, source in parts:
@@ -126,27 +126,27 @@ class ModelRegistry:
         return events
 
     def is_new(self, client: str, seq: int) -> bool:
-        """Return whether a batch was not taken before, and note that it is now."""
+        """Return whether a batch is new, and record its number."""
         if seq <= self._received.get(client, 0):
             return False
         self._received[client] = self._pending.sequences[client] = seq
         return True
 
     def count(self, n: int, *name: str) -> None:
-        """Count n more under a name and label values, to be committed with the next delta."""
+        """Add n to a counter, given its name and label values, in the pending delta."""
         self._pending.counters.add(n, *name)
 
     def add(self, rows: Rows, source: str, size: int) -> ModelKey:
-        """Take rows that can be counted; the model that they count for.
+        """Add valid rows; the key of the model that they count for.
 
         Args:
-            rows: at least one, of one model.
-            source: where they came from.
-            size: bytes that they came in.
+            rows: at least one row, of one model.
+            source: protocol of the rows, a value of the label `source`.
+            size: size of the rows on the wire, in bytes.
         """
         self.pending_rows += len(rows)
         accumulator = self._accumulator_of(rows.key)
-        if accumulator is None:  # beyond the limit: its traffic counts, under one name
+        if accumulator is None:  # beyond the limit: its traffic is counted as __other__
             self.count(len(rows), "series_overflow", "model")
             rows = _without_content(rows)
             accumulator = self._accumulators.get(_OTHER_MODEL) or self._begin(_OTHER_MODEL)
@@ -159,7 +159,7 @@ class ModelRegistry:
         return rows.key
 
     def _fold(self) -> None:
-        """Turn what waits into panes."""
+        """Fold all waiting rows into the pending delta."""
         now = self._clock()
         while self._waiting:
             key = next(iter(self._waiting))
@@ -173,7 +173,7 @@ class ModelRegistry:
         schema, training_rows = accumulator.schema, list(accumulator.training_rows)
         try:
             accumulator.fold([rows for rows, _ in parts], gained, counters, now)
-        except Exception:  # a fault of ours must cost these rows alone, and be seen
+        except Exception:  # a bug must affect these rows only, and must be visible
             log.exception("events of %s cannot be counted", "/".join(key))
             accumulator.schema, accumulator.training_rows = schema, training_rows
             self._pending.faulty.add(key)
@@ -187,7 +187,7 @@ class ModelRegistry:
             counters.add(len(rows), "events_committed", source)
 
     def _accumulator_of(self, key: ModelKey) -> ModelAccumulator | None:
-        """Return what counts a model; None where there are too many already."""
+        """Return the accumulator of a model; None if there are too many models."""
         accumulator = self._accumulators.get(key)
         if accumulator is None:
             named = len(self._accumulators) - (_OTHER_MODEL in self._accumulators)
@@ -202,17 +202,17 @@ class ModelRegistry:
         return accumulator
 
     def close_delta(self) -> Delta:
-        """Fold all that waits and hand over the pending delta; a new one begins."""
+        """Fold all waiting rows and return the pending delta; a new one begins."""
         self._fold()
         closed = self._pending
         self._pending = Delta(closed.number + 1)
         self.pending_rows = self._pending_bytes = 0
         return replace(closed, now=self._clock())
 
-    # the committed side
+    # committed
 
     def apply(self, delta: Delta) -> None:
-        """Add a delta that is committed to the views."""
+        """Apply a committed delta to the views."""
         for key, gained in delta.models.items():
             view = self.views.setdefault(key, ModelView(key, gained.first_seen(delta.now)))
             view.apply(gained)
@@ -220,7 +220,7 @@ class ModelRegistry:
         self.counters.counts.update(delta.counters.counts)
 
     def forget_clients(self, clients: Sequence[str]) -> None:
-        """Forget clients that the database forgot, but for those with a batch to commit."""
+        """Forget clients that the database deleted, unless a batch of theirs is pending."""
         for client in clients:
             committed = self.last_committed.pop(client, 0)
             if self._received.get(client, 0) <= committed:
@@ -228,6 +228,6 @@ class ModelRegistry:
 
 
 def _without_content(rows: Rows) -> Rows:
-    """Return only the traffic: predictions of different models are not comparable."""
+    """Return the traffic of rows only, as values of different models are not comparable."""
     nothing = np.full(len(rows), np.nan)
     return Rows(_OTHER_MODEL, rows.times, rows.latency_ms, [None] * len(rows), nothing, None)

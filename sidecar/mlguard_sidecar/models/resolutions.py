@@ -1,9 +1,9 @@
-"""The widths that panes are kept in."""
+"""Resolutions of stored panes."""
 
 from __future__ import annotations
 
 MINUTE, HOUR, DAY, TOTAL, HOUR_CACHE = range(5)
-"""The finest, of the configured width; whole hours; whole days; running totals; whole hours of
-finest panes, kept beside these so that a window is quick to read."""
+"""MINUTE: the finest panes, of the configured width. HOUR, DAY: folded panes. TOTAL: running
+totals. HOUR_CACHE: the sum of an hour's finest panes, stored besides these as a cache."""
 
 HOUR_SECONDS, DAY_SECONDS = 3600, 86_400

@@ -1,4 +1,4 @@
-"""What a model's columns are: frozen, and replaced by a larger one when something new appears."""
+"""Schemas: the columns and classes of models. They are immutable."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mlguard_sidecar.baseline import Baseline
 
 UNBINNED = ""
-"""The binning of feature panes from the time before there is a baseline."""
+"""Binning of feature panes before there is a baseline."""
 
 
 class Prediction(StrEnum):
-    """What `y_pred` is: one of some classes, or the value of a regression."""
+    """Type of `y_pred`: a class, or the value of a regression."""
 
     CLASS = "class"
     VALUE = "value"
@@ -29,14 +29,14 @@ class Prediction(StrEnum):
 
 @dataclass(frozen=True)
 class Schema:
-    """What a model's columns are.
+    """Columns and classes of a model.
 
     Attributes:
-        baseline: what windows are compared with; None while it is being learnt.
-        extras: features outside the baseline, in the order of their appearance.
-        classes: the predicted classes, in the order of their appearance.
-        prediction: what `y_pred` is, None before the first.
-        learned: events taken towards the baseline.
+        baseline: baseline of the model; None if there is none yet.
+        extras: features outside the baseline, in the order of their first appearance.
+        classes: predicted classes, in the order of their first appearance.
+        prediction: type of `y_pred`; None before the first.
+        learned: number of events from which the baseline is learnt so far.
     """
 
     baseline: Baseline | None = None
@@ -47,12 +47,15 @@ class Schema:
 
     @property
     def binning(self) -> str:
-        """Return which feature panes belong together: those counted in one baseline's bins."""
+        """Binning of feature panes: the ID of the baseline, or UNBINNED.
+
+        Only panes of one binning can be merged.
+        """
         return self.baseline.id if self.baseline else UNBINNED
 
     @cached_property
     def layout(self) -> Layout:
-        """The columns of a feature pane: the baseline's, then those outside it."""
+        """Layout of a feature pane: the columns of the baseline, then those outside it."""
         if self.baseline is None:
             return Layout(self.extras)
         known = self.baseline.layout
@@ -60,15 +63,15 @@ class Schema:
 
     @cached_property
     def class_index(self) -> dict[str, int]:
-        """The number of each class."""
+        """Class -> its number."""
         return {text: i for i, text in enumerate(self.classes)}
 
     def with_extras(self, columns: Iterable[Column]) -> Schema:
-        """This schema with more features outside the baseline."""
+        """Return this schema with further features outside the baseline."""
         return replace(self, extras=(*self.extras, *columns))
 
     def with_classes(self, texts: Iterable[str]) -> Schema:
-        """This schema with more classes, as far as there is room."""
+        """Return this schema with further classes, up to CLASS_LIMIT."""
         return replace(self, classes=(*self.classes, *texts)[:CLASS_LIMIT])
 
 
@@ -87,7 +90,7 @@ class _Stored(msgspec.Struct):
 
 
 def dump_schema(schema: Schema) -> bytes:
-    """A schema as JSON, its baseline by name."""
+    """Return a schema as JSON, with the ID of its baseline."""
     extras = [_Extra(c.name, c.kind, c.codes) for c in schema.extras]
     return msgspec.json.encode(
         _Stored(
@@ -101,7 +104,7 @@ def dump_schema(schema: Schema) -> bytes:
 
 
 def load_schema(data: bytes, baselines: dict[str, Baseline]) -> Schema:
-    """The schema that `dump_schema` wrote, given the model's baselines by name."""
+    """Return the schema that `dump_schema` wrote, given the model's baselines by ID."""
     stored = msgspec.json.decode(data, type=_Stored)
     return Schema(
         baselines[stored.baseline] if stored.baseline else None,

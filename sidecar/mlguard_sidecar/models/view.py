@@ -1,4 +1,4 @@
-"""The committed side of one model: its totals and its windows."""
+"""Views: committed totals and windows of models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Span:
-    """A length of time with the label that it was given, such as `5m`."""
+    """Length of a window, with its label, such as `5m`."""
 
     label: str
     seconds: int
@@ -25,13 +25,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Window:
-    """The last so many seconds, in whole panes, the running one included.
+    """Rolling window: a number of panes that ends with the current one.
 
     Attributes:
-        span: its length.
-        start: epoch seconds, included.
-        end: epoch seconds, left out: the end of the running pane.
-        pane: everything in between.
+        span: length and label.
+        start: epoch seconds, inclusive.
+        end: epoch seconds, exclusive: the end of the current pane.
+        pane: the merged panes of the window.
     """
 
     span: Span
@@ -41,30 +41,35 @@ class Window:
 
     @staticmethod
     def at(span: Span, now: float, pane_seconds: int) -> Window:
-        """The window that ends with the pane that is running now, with nothing in it."""
+        """Return an empty window that ends with the pane of the time `now`."""
         end = (int(now // pane_seconds) + 1) * pane_seconds
         return Window(span, end - span.seconds, end, Pane.zeros(0, 0))
 
     def with_panes(self, panes: Iterable[tuple[int, Pane]]) -> Window:
-        """Return this window with those of the panes, given by their start, that lie in it."""
+        """Return this window with those of the panes merged in whose start lies in it.
+
+        Args:
+            panes: start in epoch seconds, and pane.
+        """
         inside = [pane for start, pane in panes if self.start <= start < self.end]
         return replace(self, pane=merge_panes([self.pane, *inside])) if inside else self
 
 
 @dataclass
 class ModelView:
-    """The committed figures of one model.
+    """Committed state of one model.
 
     Attributes:
-        key: the model.
-        first_seen: when the earliest of its events was, epoch seconds.
-        schema: its columns.
-        traffic: running totals.
-        features: running totals in the bins of the present baseline.
+        key: key of the model.
+        first_seen: time of its earliest event, epoch seconds.
+        schema: columns and classes.
+        traffic: running totals of traffic.
+        features: running totals in the bins of the current baseline.
         traffic_windows: label -> window of traffic.
         feature_windows: label -> window of features.
-        version: counts the changes of any of these.
-        is_stale: whether windows and totals must be read again, as the bins have changed.
+        version: incremented with every change.
+        is_stale: whether windows and totals must be read from the database, as the model is new or
+            its baseline has changed.
     """
 
     key: ModelKey
@@ -78,7 +83,7 @@ class ModelView:
     is_stale: bool = True
 
     def apply(self, gained: ModelDelta) -> None:
-        """Add what was committed."""
+        """Apply committed changes."""
         changed = gained.schema.binning != self.schema.binning
         self.schema = gained.schema
         if changed:

@@ -1,4 +1,4 @@
-"""What the windows of a model show, computed once for all who read it."""
+"""Statistics of models, computed once for metrics, rules and API."""
 
 from mlguard_sidecar.statistics.columns import ColumnStatistics
 from mlguard_sidecar.statistics.model import JudgedWindow, ModelStatistics, StatisticsCache

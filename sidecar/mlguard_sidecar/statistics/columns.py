@@ -1,4 +1,4 @@
-"""What one window says of a feature, of `y_pred` or of `y_proba`."""
+"""Statistics of one column in one window."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ColumnStatistics:
-    """One column in one window.
+    """Statistics of a feature, of `y_pred` or of `y_proba` in one window.
 
     Attributes:
-        window: the label of the window.
+        window: label of the window.
         column: name, role, kind and bins.
-        rows: events that were sampled for the column.
-        count: valid values.
-        missing: events without a value.
-        invalid: values of the other kind.
-        mean: of the numbers, as the next three; None without any.
-        stddev: standard deviation of the population.
-        minimum: the smallest value.
-        maximum: the largest value.
-        out_of_range: values outside the baseline's range; None for categories.
-        unseen: values that are no category of the baseline; None for numbers.
-        bins: values in each of the bins that drift is judged by; None without a baseline.
-        baseline: what it is compared with; None while there is none.
-        drift: how far it lies from that; None while it may not be judged.
+        rows: number of events; of a feature, of those with features.
+        count: number of valid values.
+        missing: number of events without a value.
+        invalid: number of values of the wrong kind.
+        mean: mean of a numeric column; None without values, as the next three.
+        stddev: population standard deviation.
+        minimum: smallest value.
+        maximum: largest value.
+        out_of_range: number of values outside the baseline's range; None if categorical.
+        unseen: number of values in no category of the baseline; None if numeric.
+        bins: counts of the PSI bins; None without a baseline.
+        baseline: baseline of the column; None if there is none.
+        drift: drift from the baseline; None with too little data, or if it is not measured.
     """
 
     window: str
@@ -58,21 +58,21 @@ class ColumnStatistics:
 
     @property
     def samples(self) -> int:
-        """Return how many values drift is judged by."""
+        """Number of values from which drift is computed."""
         return self.count
 
     @property
     def has_drifted(self) -> bool:
-        """Return whether PSI lies above what chance alone would rarely exceed."""
+        """Whether PSI exceeds the critical value."""
         return self.drift is not None and self.drift.psi > self.drift.critical
 
 
 def column_statistics(
     schema: Schema, window: Window, settings: DriftSettings
 ) -> list[ColumnStatistics]:
-    """Return the statistics of every column of a model in one window.
+    """Return the statistics of all columns of a model in one window.
 
-    A column that is newer than all panes of the window is left out.
+    Columns that are newer than all panes of the window are left out.
     """
     baselines = schema.baseline.columns if schema.baseline else ()
     layout, label, pane = schema.layout, window.span.label, window.pane

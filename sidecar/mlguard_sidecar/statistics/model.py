@@ -1,4 +1,4 @@
-"""What all windows of a model show, computed once after they change."""
+"""Statistics of one model in all windows, computed once after each change."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from mlguard_sidecar.wire import ModelKey
 
 MIN_LATENCIES = 300
-"""Latencies from which a 95th percentile is no chance: 15 lie beyond it."""
+"""Latencies from which the 95th percentile is reliable: 15 lie above it."""
 
 MIN_TRAFFIC = 20
-"""Expected events from which a tenth of them is no chance."""
+"""Expected events from which a drop to a tenth is not due to chance."""
 
 MIN_FEATURE_EVENTS = 1000
-"""Events from which a share of 1 % is ten of them."""
+"""Events from which a share of 1 % is reliable: it is ten events."""
 
 
 class JudgedWindow(NamedTuple):
-    """The window that rules judge a figure over.
+    """Window over which rules evaluate one kind of metric.
 
     Attributes:
-        figure: latency, traffic, features, or usual (what latency is compared with).
-        window: its label.
-        events: how many events that is.
+        figure: `latency`, `traffic`, `features`, or `usual` (with which latency is compared).
+        window: label of the window.
+        events: number of events in it.
     """
 
     figure: str
@@ -47,15 +47,17 @@ class JudgedWindow(NamedTuple):
 
 @dataclass(frozen=True)
 class ModelStatistics:
-    """One model at one moment. What is asked for is computed once, and shared by all readers.
+    """Statistics of one model at one time, computed on first access.
 
     Attributes:
-        key: the model.
-        settings: what is configured for it.
-        schema: its columns.
-        total: traffic since the model began.
-        feature_totals: counts of the columns' slots since the present baseline began.
-        windows: traffic and features by window, the shortest first.
+        key: key of the model.
+        settings: settings of the model.
+        schema: columns and classes.
+        first_seen: time of its earliest event, epoch seconds.
+        total: running totals of traffic.
+        feature_totals: running totals of the slots, in the bins of the current baseline.
+        traffic: statistics of each traffic window, the shortest first.
+        feature_windows: feature windows, the shortest first.
     """
 
     key: ModelKey
@@ -69,7 +71,7 @@ class ModelStatistics:
 
     @staticmethod
     def of(view: ModelView, settings: ModelSettings) -> ModelStatistics:
-        """Return the statistics of a model as it is now."""
+        """Return the statistics of a view."""
         return ModelStatistics(
             view.key,
             settings,
@@ -83,12 +85,12 @@ class ModelStatistics:
 
     @cached_property
     def predictions(self) -> list[tuple[str, int]]:
-        """Return how often each class was predicted."""
+        """Each class, and how often it was predicted."""
         return class_counts(self.schema, self.total, pooled=bool(self.total.classes[-1]))
 
     @cached_property
     def columns(self) -> list[ColumnStatistics]:
-        """Return every column in every window."""
+        """Statistics of each column in each window."""
         drift = self.settings.drift
         return [
             column
@@ -98,17 +100,17 @@ class ModelStatistics:
 
     @cached_property
     def features(self) -> list[ColumnStatistics]:
-        """Return every feature in every window."""
+        """Statistics of each feature in each window."""
         return [column for column in self.columns if column.column.role is Role.FEATURE]
 
     @cached_property
     def drifted(self) -> list[str]:
-        """Return the names of the columns that lie beyond chance in any window."""
+        """Sorted names of the columns whose PSI exceeds the critical value in any window."""
         return sorted({c.column.name for c in self.columns if c.has_drifted})
 
     @cached_property
     def baseline_bins(self) -> list[tuple[ColumnBaseline, list[int]]]:
-        """Return the features of the baseline, with all that was ever counted in their bins."""
+        """Features of the baseline, and the running totals of their PSI bins."""
         baseline = self.schema.baseline
         found = []
         for i, part in enumerate(baseline.columns if baseline else ()):
@@ -123,7 +125,7 @@ class ModelStatistics:
 
     @cached_property
     def learning_ratio(self) -> float | None:
-        """Return how far the building of a baseline has come; None where none is being built."""
+        """Progress of learning the baseline, 0 to 1; None if none is being learnt."""
         events = self.settings.accumulation.events
         if self.schema.baseline is not None or not events:
             return None
@@ -131,7 +133,7 @@ class ModelStatistics:
 
     @cached_property
     def judged_windows(self) -> list[JudgedWindow]:
-        """Return which window rules judge each figure over: the shortest that holds enough."""
+        """Windows for rules: of each kind, the shortest with enough events, else the longest."""
         latencies = [(t.window, t.latencies) for t in self.traffic]
         candidates: tuple[tuple[str, Sequence[tuple[str, float]], int], ...] = (
             ("latency", latencies, MIN_LATENCIES),
@@ -141,20 +143,19 @@ class ModelStatistics:
         )
         found = []
         for figure, counts, enough in candidates:
-            # the shortest that holds enough, else the longest
             chosen = [pair for pair in counts if pair[1] >= enough][:1] or counts[-1:]
             found += [JudgedWindow(figure, label, n) for label, n in chosen]
         return found
 
     def _expected_traffic(self) -> list[tuple[str, float]]:
-        """Return events in each window, were those of the longest spread evenly over it."""
+        """Return the events of each window, if those of the longest were spread evenly."""
         if not self.traffic:
             return []
         longest = self.traffic[-1]
         return [(t.window, longest.inferences * t.seconds / longest.seconds) for t in self.traffic]
 
     def _feature_events(self) -> list[tuple[str, float]]:
-        """Return events with features in each window: those of the column with the most."""
+        """Return the events with features of each window: those of the column with the most."""
         if all(column.role is not Role.FEATURE for column in self.schema.layout.columns):
             return []
         most = dict.fromkeys((w.span.label for w in self.feature_windows), 0)
@@ -164,13 +165,13 @@ class ModelStatistics:
 
 
 class StatisticsCache:
-    """Keeps each model's statistics until its figures or its settings change."""
+    """Cache of each model's statistics, valid until its view or its settings change."""
 
     def __init__(self) -> None:
         self._known: dict[ModelKey, tuple[int, ModelStatistics]] = {}
 
     def of(self, view: ModelView, settings: ModelSettings) -> ModelStatistics:
-        """Return the statistics of a model as it is now; the same object while that is so."""
+        """Return the statistics of a view; the same object until something changes."""
         version, known = self._known.get(view.key, (-1, None))
         if known is None or version != view.version or known.settings is not settings:
             known = ModelStatistics.of(view, settings)

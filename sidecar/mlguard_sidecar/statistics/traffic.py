@@ -1,4 +1,4 @@
-"""What one window says of a model's traffic, latency and predictions."""
+"""Statistics of traffic, latency and predictions in one window."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrafficStatistics:
-    """Traffic, latency, classes and scores of one window.
+    """Statistics of traffic, latency, classes and scores in one window.
 
     Attributes:
-        window: its label, such as `5m`.
-        seconds: its length.
-        begin: since when it holds events, epoch seconds: its start, or the model's first event.
-        traffic: its counts.
-        schema: the model's columns.
+        window: label of the window, such as `5m`.
+        seconds: length of the window.
+        begin: start of the window, or the model's first event if that is later; epoch seconds.
+        start: start of the window, epoch seconds.
+        traffic: counts of the window.
+        schema: columns and classes of the model.
         pooled: whether any class of the model was ever counted as `__other__`.
     """
 
@@ -35,7 +36,7 @@ class TrafficStatistics:
 
     @staticmethod
     def of(view: ModelView, window: Window) -> TrafficStatistics:
-        """Return the statistics of a window of a model."""
+        """Return the statistics of a window of a view."""
         return TrafficStatistics(
             window.span.label,
             window.span.seconds,
@@ -48,41 +49,41 @@ class TrafficStatistics:
 
     @cached_property
     def inferences(self) -> int:
-        """Return how many there were."""
+        """Number of inferences."""
         return self.traffic.rows
 
     @cached_property
     def latencies(self) -> int:
-        """Return how many inferences had a latency."""
+        """Number of inferences with a latency."""
         return self.traffic.latency_buckets()[-1]
 
     @cached_property
     def latency_quantiles(self) -> tuple[float, float, float] | None:
-        """Return p50, p95 and p99 in seconds, None without any latency."""
+        """Latency at p50, p95 and p99, in seconds; None without latencies."""
         found = self.traffic.latency_quantiles_seconds(0.5, 0.95, 0.99)
         return (found[0], found[1], found[2]) if found else None
 
     @cached_property
     def class_ratios(self) -> list[tuple[str, float]]:
-        """Return each class with its share of the predictions; none without predictions."""
+        """Each class, and its share of the predictions; empty without predictions."""
         counts = class_counts(self.schema, self.traffic, pooled=self.pooled)
         total = sum(n for _, n in counts)
         return [(name, n / total) for name, n in counts] if total else []
 
     @cached_property
     def score(self) -> tuple[float, float] | None:
-        """Return mean and standard deviation (of the population) of the scores, None without."""
+        """Mean and population standard deviation of the scores; None without scores."""
         return self.traffic.score()
 
     def rate(self, now: float) -> float:
-        """Return inferences per second; a young model fills only a part of a window."""
-        # a first event that lies ahead of the clock says nothing
+        """Return inferences per second since `begin`, given the current time."""
+        # ignore a first event that is ahead of the clock
         begin = self.begin if self.begin < now else self.start
         return self.inferences / max(now - begin, 1.0)
 
 
 def class_counts(schema: Schema, traffic: Traffic, *, pooled: bool) -> list[tuple[str, int]]:
-    """Return counts by class; of `__other__` only where there ever was any."""
+    """Return each class and its count; `__other__` only if `pooled`."""
     counts = traffic.classes
     named = list(zip(schema.classes, counts, strict=False))
     return [*named, (OTHER, counts[-1])] if pooled else named

@@ -1,4 +1,4 @@
-"""What is kept in SQLite, and the one transaction that changes it."""
+"""Storage in SQLite: commits, reads, windows and compaction."""
 
 from mlguard_sidecar.store.compaction import Retention, compact, store_bytes
 from mlguard_sidecar.store.read import TRAFFIC, Snapshot, load, read_total

@@ -1,4 +1,4 @@
-"""Compaction: minutes become hours, hours become days, old days go."""
+"""Compaction: minutes are folded to hours, hours to days, and old days are deleted."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _CLIENT_SECONDS = 7 * DAY_SECONDS
 
 @dataclass(frozen=True)
 class Retention:
-    """How long panes keep their width.
+    """Ages of compaction, in seconds.
 
     Attributes:
-        minutes: seconds after which the finest panes are folded to hours.
-        hours: seconds after which hours are folded to days.
-        days: seconds after which days are dropped.
+        minutes: age at which the finest panes are folded to hours.
+        hours: age at which hours are folded to days.
+        days: age at which days are deleted.
         max_bytes: size of the database above which panes are folded earlier.
     """
 
@@ -43,11 +43,11 @@ class Retention:
 
 
 class Compacted(NamedTuple):
-    """What a compaction did.
+    """Result of a compaction.
 
     Attributes:
-        forgotten: clients that have been silent for a week.
-        folded: whether any pane was folded or dropped.
+        forgotten: clients that were deleted after a week without a connection.
+        folded: whether any pane was folded or deleted.
     """
 
     forgotten: list[str]
@@ -57,7 +57,7 @@ class Compacted(NamedTuple):
 def compact(
     db: Database, now: float, retention: Retention, connected: Collection[str] = ()
 ) -> Compacted:
-    """Fold and drop what has grown old; fold earlier, down to an hour, while the file is too large.
+    """Fold and delete old panes; fold earlier, down to an hour, while the file is too large.
 
     Each hour and each day is folded in a transaction of its own, so that a crash in between
     changes no sum.
@@ -65,9 +65,8 @@ def compact(
     Args:
         db: the database.
         now: epoch seconds.
-        retention: what has grown old.
-        connected: clients that are not silent.
-
+        retention: ages of compaction.
+        connected: clients that are connected.
     """
     before = db.conn.total_changes
     minutes, hours, days = retention.minutes, retention.hours, retention.days
@@ -93,7 +92,7 @@ def compact(
 
 
 def store_bytes(db: Database) -> int:
-    """Bytes of the database that are in use."""
+    """Return the size of the used part of the database, in bytes."""
     (pages,), (free,), (size,) = (
         db.execute(f"PRAGMA {name}").fetchone()
         for name in ("page_count", "freelist_count", "page_size")
@@ -109,7 +108,15 @@ def _fold_all(db: Database, now: float, minutes: float, hours: float, days: floa
 
 
 def _fold(db: Database, fine: int, coarse: int, width: int, before: float) -> None:
-    """Merge panes of one level into those of the next, for whole stretches before a time."""
+    """Fold panes of one resolution into the next coarser one, up to a time.
+
+    Args:
+        db: the database.
+        fine: resolution of the panes to fold.
+        coarse: resolution of the result.
+        width: width of the result, in seconds.
+        before: epoch seconds, rounded down to a multiple of `width`.
+    """
     end = int(before // width) * width
     groups = db.execute(
         "SELECT DISTINCT model, binning, start / ? * ? FROM pane"

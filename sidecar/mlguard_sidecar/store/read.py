@@ -1,4 +1,4 @@
-"""What is read back: everything at the start, panes of a window later."""
+"""Reading of stored state and panes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 TRAFFIC = "traffic"
-"""The binning of traffic panes, which never changes."""
+"""Binning of traffic panes, which never changes."""
 
 LABEL_SEPARATOR = "\x1f"
 
@@ -48,7 +48,7 @@ class UnreadablePaneError(ValueError):
 
 
 class TrainingRows(msgspec.Struct, array_like=True):
-    """Rows in the form in which they wait for the baseline; NaN is kept as None."""
+    """Stored form of training rows; NaN is stored as None."""
 
     times: list[float]
     y_pred: list[int | float | bool | str | None]
@@ -57,7 +57,7 @@ class TrainingRows(msgspec.Struct, array_like=True):
 
     @staticmethod
     def of(rows: Rows) -> TrainingRows:
-        """Return only what a baseline and its panes need: no latency."""
+        """Return the stored form of rows: what a baseline and its panes need, without latency."""
         features = None
         if rows.features is not None:
             features = {name: _plain(column) for name, column in rows.features.items()}
@@ -66,7 +66,7 @@ class TrainingRows(msgspec.Struct, array_like=True):
         )
 
     def rows(self, key: ModelKey) -> Rows:
-        """Return the rows again."""
+        """Return the rows."""
         return Rows(
             key,
             np.array(self.times),
@@ -83,13 +83,13 @@ def _plain(column: Sequence[object]) -> list[Value]:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What the last process left.
+    """Stored state of the last process.
 
     Attributes:
-        views: committed figures, without their windows.
-        training_rows: kept for the baseline.
-        sequences: client -> its last committed batch.
-        counters: the sidecar's own counts.
+        views: views of all models, without their windows.
+        training_rows: rows that are kept until the baseline is built.
+        sequences: client -> number of its last committed batch.
+        counters: counters of the sidecar.
     """
 
     views: dict[ModelKey, ModelView]
@@ -99,11 +99,11 @@ class Snapshot:
 
 
 def load(db: Database) -> Snapshot:
-    """Read what the last process left.
+    """Return the stored state.
 
     Raises:
-        sqlite3.Error: the database refused.
-        ValueError: something in it cannot be read.
+        sqlite3.Error: the database cannot be read.
+        ValueError: a stored value is invalid.
     """
     views, training_rows = {}, {}
     for number, project, model, endpoint, first_seen, stored in db.execute(
@@ -143,14 +143,14 @@ def load(db: Database) -> Snapshot:
 
 
 def read_total(db: Database, key: ModelKey, binning: str) -> Pane:
-    """Return everything that was ever counted in a binning."""
+    """Return the running totals of a binning."""
     return read_pane(db, key, binning, TOTAL, 0) or Pane.zeros(0, 0)
 
 
 def read_pane(
     db: Database, key: ModelKey, binning: str, resolution: int, start: int
 ) -> Pane | None:
-    """Return one pane, None where there is none."""
+    """Return a stored pane, None if there is none."""
     row = db.execute(
         f"{_SELECT} AND resolution = ? AND start = ?", (*key, binning, resolution, start)
     ).fetchone()
@@ -160,14 +160,14 @@ def read_pane(
 def read_panes(
     db: Database, key: ModelKey, binning: str, start: int, end: int
 ) -> Iterator[tuple[int, Pane]]:
-    """Yield the panes of any width that begin between two times, each with its begin.
+    """Yield the panes of any width that start between two times, each with its start.
 
     Args:
         db: the database.
-        key: the model.
-        binning: TRAFFIC, or a baseline.
-        start: epoch seconds, included.
-        end: epoch seconds, left out.
+        key: key of the model.
+        binning: TRAFFIC, or the ID of a baseline.
+        start: epoch seconds, inclusive.
+        end: epoch seconds, exclusive.
     """
     for row in db.execute(
         f"{_SELECT} AND resolution <= ? AND start >= ? AND start < ?",

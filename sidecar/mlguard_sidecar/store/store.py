@@ -1,4 +1,4 @@
-"""The database and the thread that uses it, as the rest of the sidecar sees them."""
+"""Asynchronous interface of the database."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 
 
 class Store:
-    """Commits, reads and compacts, in a thread of its own.
+    """The sidecar's database, used in a thread of its own.
 
     Attributes:
-        thread: that thread, and the database.
-        lock: held by who changes the database until the views say the same, so that these always
-            say what the database says.
-        panes_dropped: how many stored panes could not be read.
+        thread: the thread and the database.
+        lock: held while the database is changed, and until the views are updated, so that views and
+            database always agree.
+        panes_dropped: number of stored panes that could not be read, and were deleted.
     """
 
     def __init__(self, db: Database) -> None:
@@ -47,10 +47,10 @@ class Store:
         self._hourly = HourlyCache(db)
 
     async def commit(self, delta: Delta) -> None:
-        """Add a delta: all of it, or, where this raises, nothing.
+        """Store a delta; if this raises, nothing is stored.
 
         Raises:
-            sqlite3.Error: the database refused.
+            sqlite3.Error: the transaction failed.
         """
 
         def job() -> None:
@@ -65,20 +65,20 @@ class Store:
     async def read_windows(
         self, key: ModelKey, binning: str, windows: Sequence[Window]
     ) -> list[Window]:
-        """Return windows with everything that lies in them.
+        """Return windows with their content.
 
         Raises:
-            sqlite3.Error: the database refused.
+            sqlite3.Error: the database cannot be read.
         """
         return await self._read(lambda: self._hourly.read(key, binning, windows))
 
     async def move_windows(
         self, key: ModelKey, binning: str, windows: Sequence[Window], moved: Sequence[Window]
     ) -> list[Window]:
-        """Return windows where they are now, given what they held before.
+        """Return moved windows with their content, given the windows before.
 
         Raises:
-            sqlite3.Error: the database refused.
+            sqlite3.Error: the database cannot be read.
         """
         dropped = self.panes_dropped
         found = await self._read(lambda: self._hourly.move(key, binning, windows, moved))
@@ -87,20 +87,20 @@ class Store:
         return found
 
     async def read_total(self, key: ModelKey, binning: str) -> Pane:
-        """Return all that was ever counted in a binning.
+        """Return the running totals of a binning.
 
         Raises:
-            sqlite3.Error: the database refused.
+            sqlite3.Error: the database cannot be read.
         """
         return await self._read(lambda: read_total(self._db, key, binning))
 
     async def compact(
         self, now: float, retention: Retention, connected: Collection[str]
     ) -> Compacted:
-        """Fold and drop old panes.
+        """Fold and delete old panes.
 
         Raises:
-            sqlite3.Error: the database refused.
+            sqlite3.Error: the database cannot be read.
         """
 
         def job() -> Compacted:
@@ -134,7 +134,7 @@ class Store:
         self._writer.forget()
 
     async def size(self) -> int | None:
-        """Return the bytes in use, None where the database does not say."""
+        """Return the size of the used part of the database in bytes, None if it cannot be read."""
 
         def job() -> int | None:
             try:
@@ -145,5 +145,5 @@ class Store:
         return await self.thread.run(job)
 
     def close(self) -> None:
-        """Close the database once its thread is done."""
+        """Finish all jobs and close the database."""
         self.thread.close()

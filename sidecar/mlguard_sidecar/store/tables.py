@@ -1,4 +1,4 @@
-"""The database file, its tables, and what is done with one that is damaged."""
+"""The database file: its tables, their migrations, and the replacement of a damaged file."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ CREATE TABLE tally (
 
 @migrations()
 def initial(db: Database) -> None:
-    """Make the tables."""
+    """Create the tables."""
     for statement in _TABLES.split(";"):
         db.execute(statement)
 
 
-# pane.binning: `traffic`, or the baseline whose bins are counted, empty while there is none.
-# training_rows: kept until the baseline is built from them.
+# pane.binning: `traffic`, the ID of the baseline whose bins are counted, or empty without one.
+# training_rows: rows that are kept until the baseline is built.
 _RENAMES = """
 ALTER TABLE pane RENAME COLUMN series TO binning;
 ALTER TABLE pane RENAME COLUMN level TO resolution;
@@ -82,34 +82,34 @@ UPDATE pane SET body = CAST(x'01' || body AS BLOB)
 
 
 @migrations()
-def use_the_field_s_names(db: Database) -> None:
-    """Rename tables and columns, and put the version of their form before stored panes."""
+def rename_tables_and_columns(db: Database) -> None:
+    """Rename tables and columns, and add the version of the encoding to stored panes."""
     for statement in _RENAMES.split(";"):
         db.execute(statement)
 
 
 def open_store(folder: Path, begin: Callable[[Database], T]) -> tuple[T, bool]:
-    """Open the database in a folder, which is made if need be, and read what is in it.
+    """Open the database in a folder, which is created if necessary, and read its content.
 
-    A damaged one is moved aside, under a name with the time, and an empty one takes its place: a
-    sidecar that cannot start would only be started again, for ever, beside a healthy model.
+    A damaged database is renamed to `mlguard.db.damaged-TIME` and replaced by an empty one.
+    Otherwise the sidecar of a healthy model would be restarted for ever.
 
     Args:
-        folder: of the file.
-        begin: reads what the last process left.
+        folder: folder of the database.
+        begin: reads the stored state.
 
     Returns:
         What `begin` returned, and whether a damaged database was moved aside.
 
     Raises:
-        StoreError: another process has it, or it cannot be read or written.
+        StoreError: another process uses it, or it cannot be read or written.
     """
     path = folder / "mlguard.db"
     try:
         return _begun(path, begin), False
     except DamagedError as error:
         aside = _move_aside(path)
-        log.error("%s; it is moved to %s, and an empty one is begun", error, aside)  # noqa: TRY400
+        log.error("%s; it is moved to %s, and replaced by an empty one", error, aside)  # noqa: TRY400
         return _begun(path, begin), True
 
 

@@ -1,4 +1,4 @@
-"""Windows: read from panes, and moved on by what enters and what leaves them."""
+"""Windows: read from stored panes, and moved by the panes that enter and leave them."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ if TYPE_CHECKING:
 
 
 class HourlyCache:
-    """The panes of windows, by whole hours where these have passed.
+    """Cache of panes, merged by hour, from which windows are read.
 
-    An hour that has passed is merged from its panes once and kept: in the database, so that a
-    restart is quick, and its moments in memory, so that a window can move on. Used by the
-    database's thread alone.
+    The panes of a past hour are merged once. The result is stored in the database, so that a
+    restart is fast. Its moments stay in memory, so that a window can move. Only the thread of the
+    database may use this class.
 
-    A pane lies in a window if it begins in it, whatever its width.
+    A pane belongs to a window if its start lies in the window, whatever its width.
     """
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._hours: dict[tuple[ModelKey, str], dict[int, Moments]] = {}
-        # of the hours at the ends of windows: where each pane begins, and its moments
+        # of the hours at the ends of windows: start and moments of each pane
         self._edges: dict[tuple[ModelKey, str], dict[int, list[tuple[int, Moments]]]] = {}
 
     def read(self, key: ModelKey, binning: str, windows: Iterable[Window]) -> list[Window]:
-        """Return windows with everything that lies in them.
+        """Return windows with their content.
 
         Args:
-            key: the model.
-            binning: TRAFFIC, or a baseline.
-            windows: without content; they end with the running pane.
+            key: key of the model.
+            binning: TRAFFIC, or the ID of a baseline.
+            windows: empty windows that end with the current pane.
         """
         return [
             replace(window, pane=self._merged(key, binning, window.start, window.end))
@@ -63,16 +63,16 @@ class HourlyCache:
     def move(
         self, key: ModelKey, binning: str, windows: Sequence[Window], moved: Sequence[Window]
     ) -> list[Window]:
-        """Return windows where they are now, given what they held before.
+        """Return moved windows with their content.
 
-        The counts of panes that have come in are added and those of panes that have left are
-        subtracted, which is exact. Moments cannot be subtracted: they are merged again.
+        Counts of panes that entered are added, counts of panes that left are subtracted, which is
+        exact. Moments cannot be subtracted: they are merged again.
 
         Args:
-            key: the model.
-            binning: TRAFFIC, or a baseline.
-            windows: as they were, with content.
-            moved: where they are now, without content.
+            key: key of the model.
+            binning: TRAFFIC, or the ID of a baseline.
+            windows: windows before the move, with content.
+            moved: the same windows after the move, empty.
         """
         used: set[int] = set()
         found = []
@@ -99,7 +99,7 @@ class HourlyCache:
         return found
 
     def changed(self, key: ModelKey, binning: str, starts: Iterable[int]) -> None:
-        """Forget the hours that panes were added to."""
+        """Invalidate the hours to which panes were added."""
         hours = self._hours.get((key, binning), {})
         edges = self._edges.get((key, binning), {})
         for hour in {start // HOUR_SECONDS * HOUR_SECONDS for start in starts}:
@@ -107,7 +107,7 @@ class HourlyCache:
             edges.pop(hour, None)
 
     def forget(self) -> None:
-        """Forget everything: panes were folded or dropped."""
+        """Invalidate everything, as panes were folded or deleted."""
         self._hours.clear()
         self._edges.clear()
 
@@ -119,7 +119,7 @@ class HourlyCache:
         return merge_panes(parts)
 
     def _hour(self, key: ModelKey, binning: str, hour: int, end: int) -> Pane:
-        """Return the pane of a whole hour before `end`."""
+        """Return the merged panes of one hour; cache them if the hour has passed before `end`."""
         merged = read_pane(self._db, key, binning, HOUR_CACHE, hour)
         if merged is None:
             panes = read_panes(self._db, key, binning, hour, hour + HOUR_SECONDS)
@@ -168,7 +168,7 @@ class HourlyCache:
 
 
 def _whole_hours(start: int, end: int) -> tuple[int, int]:
-    """Return where whole hours between two times begin and end; both `end` within one hour."""
+    """Return start and end of the full hours between two times; `end` twice if there are none."""
     first = -(-start // HOUR_SECONDS) * HOUR_SECONDS
     last = end // HOUR_SECONDS * HOUR_SECONDS
     return (first, last) if first <= last else (end, end)

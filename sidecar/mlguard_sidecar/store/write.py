@@ -1,4 +1,4 @@
-"""The commit: everything taken since the last one, in one transaction."""
+"""Commits: everything received since the last one, in one transaction."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _Place = tuple[int, str, int, int]
 
 
 class Writer:
-    """Adds deltas to the database; used by its thread alone.
+    """Writes deltas to the database; only the thread of the database may use it.
 
-    It keeps the panes that it wrote last, as the next commit mostly adds to the same ones.
+    It caches the panes that it wrote last, as the next commit mostly changes the same ones.
     """
 
     def __init__(self, db: Database) -> None:
@@ -42,12 +42,12 @@ class Writer:
         self._panes: dict[tuple[int, str, int], dict[int, Pane]] = {}
 
     def commit(self, delta: Delta) -> None:
-        """Add a delta to the database: all of it, or, where this raises, nothing.
+        """Store a delta; if this raises, nothing is stored.
 
-        The events of a model for which this fails for a reason of its own become rejected ones.
+        If an error concerns one model only, its events are counted as rejected.
 
         Raises:
-            sqlite3.Error: the database refused.
+            sqlite3.Error: the transaction failed.
         """
         try:
             with self._db.atomic():
@@ -57,7 +57,7 @@ class Writer:
             raise
 
     def forget(self) -> None:
-        """Forget what was kept: the database has changed otherwise."""
+        """Clear the cache, as the database was changed by others."""
         self._models.clear()
         self._panes.clear()
 
@@ -69,7 +69,7 @@ class Writer:
                     self._commit_model(self._model_id(key, gained, delta.now), gained)
             except (sqlite3.Error, OSError, MemoryError):
                 raise
-            except Exception:  # an unreadable pane, say, must cost that model alone
+            except Exception:  # an invalid pane, for example, must affect that model only
                 log.exception("events of %s cannot be stored", "/".join(key))
                 delta.reject_model(key, Reason.INTERNAL)
                 self.forget()
@@ -133,7 +133,7 @@ class Writer:
         self._add((model, binning, TOTAL, 0), merge_panes(list(panes.values())))
 
     def _add(self, place: _Place, pane: Pane) -> None:
-        """Merge a pane into what is stored."""
+        """Merge a pane into the stored one."""
         start = place[3]
         kept = self._panes.setdefault((place[0], place[1], place[2]), {})
         known = kept.pop(start, None)
@@ -155,7 +155,7 @@ class Writer:
 def put_pane(
     db: Database, model: int, binning: str, resolution: int, start: int, pane: Pane
 ) -> None:
-    """Store a pane instead of the one that is there."""
+    """Store a pane, replacing an existing one."""
     db.execute(
         "INSERT OR REPLACE INTO pane VALUES (?, ?, ?, ?, ?)",
         (model, binning, resolution, start, encode(pane)),

@@ -1,4 +1,4 @@
-"""The wire format: bytes of the socket in, checked columns of events out."""
+"""The wire format: decoding and validation of events."""
 
 from mlguard_sidecar.wire.errors import Reason, RejectedError
 from mlguard_sidecar.wire.messages import (

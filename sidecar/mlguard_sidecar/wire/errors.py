@@ -1,4 +1,4 @@
-"""Why a line or an event is rejected."""
+"""Reasons for which lines and events are rejected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """The values of the label `reason` of `mlguard_sidecar_events_rejected_total`."""
+    """Reason of a rejection, a value of the label `reason`."""
 
     BAD_JSON = "bad_json"
     BAD_UTF8 = "bad_utf8"
@@ -32,12 +32,12 @@ class Reason(StrEnum):
 
 
 class RejectedError(ValueError):
-    """Some events are not counted.
+    """Rejection of some events.
 
     Attributes:
-        reason: under which they are counted as rejected.
-        indices: where they stand among the events that came together, from 0. Where it cannot be
-            known how many events were in a line, it is one.
+        reason: reason under which they are counted.
+        indices: indices of the events in their submission, from 0. A line that cannot be decoded
+            counts as one event.
     """
 
     def __init__(self, reason: Reason, message: str, indices: Sequence[int] = (0,)) -> None:
@@ -47,5 +47,5 @@ class RejectedError(ValueError):
 
     @property
     def rows(self) -> int:
-        """How many events are rejected."""
+        """Number of rejected events."""
         return len(self.indices)

@@ -1,4 +1,4 @@
-"""One line of the socket, decoded."""
+"""Decoding of lines of the event socket."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Proba = float | dict[str, float] | None
 
 
 class Hello(msgspec.Struct, gc=False):
-    """A client's first line, by which it asks for acknowledgements."""
+    """First line of a client that wants acknowledgements."""
 
     client: str
     version: int
 
 
 class Batch(msgspec.Struct, gc=False):
-    """Columns of one length; those left out are missing in every row."""
+    """Columns of one length; a column that is left out is missing in every row."""
 
     timestamp: list[float | str | None] | None = None
     latency_ms: list[float | None] | None = None
@@ -35,13 +35,13 @@ class Batch(msgspec.Struct, gc=False):
 
 
 class Stats(msgspec.Struct, gc=False):
-    """What a client had to drop since it last said so."""
+    """Number of events that a client has dropped since its last report."""
 
     dropped: Annotated[int, Meta(ge=0, le=2**31)] = 0
 
 
 class Line(msgspec.Struct, gc=False):
-    """Any line: an event, a batch, a hello or stats."""
+    """Line of any type: an event, a batch, a hello or stats."""
 
     project_id: str | None = None
     model_id: str | None = None
@@ -62,7 +62,10 @@ _NOT_FINITE = re.compile(rb"NaN|Infinity|[eE]\+?\d{3}")
 
 
 def decode_block(block: bytes) -> list[Line] | None:
-    """Decode many lines at once; None where one of them is bad, to be found by `decode_line`."""
+    """Decode many lines at once; return None if any of them is bad.
+
+    `decode_line` then finds it.
+    """
     try:
         return _decoder.decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -72,10 +75,10 @@ def decode_block(block: bytes) -> list[Line] | None:
 def decode_line(line: bytes) -> Line:
     """Decode one line.
 
-    Numbers that are not finite, which JSON lacks and Python writes, are read as missing.
+    NaN and infinities, which Python writes although JSON lacks them, are read as missing.
 
     Raises:
-        RejectedError: it is not an object of the wire format.
+        RejectedError: the line is not an object of the wire format.
     """
     try:
         return _decoder.decode(line)
@@ -129,5 +132,5 @@ def _finite(tree: Any) -> Any:
 
 
 def _encodable(text: str) -> str:
-    """Python's reader lets lone surrogates through, which no later writer could write."""
+    """Replace lone surrogates, which Python reads from JSON, but cannot encode."""
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Events as columns."""
+"""Rows: events of one model as columns."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from mlguard_sidecar.wire.messages import Batch, Line
 
     Column = Sequence[object]
-    """Raw values, each a number, a bool, a text or None."""
+    """Raw values, each a number, bool, string or None."""
 
 _MAX_TIMESTAMP_LENGTH = 40
 
 
 class ModelKey(NamedTuple):
-    """What a model is known by."""
+    """Identity of a model."""
 
     project: str
     model: str
@@ -41,15 +41,15 @@ class ModelKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """Events of one model, column by column, all of one length.
+    """Events of one model, as columns of one length.
 
     Attributes:
-        key: the model.
-        times: epoch seconds, NaN where a time stamp could not be read.
-        latency_ms: NaN where there is none.
-        y_pred: None where there is none.
-        scores: the probability, or the largest of them, NaN where there is none.
-        features: None where the events have no features at all.
+        key: key of the model.
+        times: epoch seconds; NaN for an invalid timestamp.
+        latency_ms: NaN if missing.
+        y_pred: None if missing.
+        scores: the probability, or the largest one; NaN if missing.
+        features: name -> values; None if the events have no features at all.
     """
 
     key: ModelKey
@@ -63,11 +63,11 @@ class Rows:
         return len(self.times)
 
     def optional_scores(self) -> list[float | None]:
-        """The scores, None where there is none."""
+        """Return the scores, None for those that are missing."""
         return [None if v != v else v for v in self.scores.tolist()]  # noqa: PLR0124 - NaN
 
     def taken(self, index: NDArray[np.intp]) -> Rows:
-        """Some of the rows, by number."""
+        """Return the rows at some indices."""
         return Rows(
             self.key,
             self.times[index],
@@ -81,7 +81,7 @@ class Rows:
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """Rows of one model, all with features or all without, one after the other."""
+    """Return the concatenation of rows of one model, all with features or all without."""
     first = parts[0]
     if len(parts) == 1:
         return first
@@ -110,10 +110,15 @@ _key_of = attrgetter("project_id", "model_id", "endpoint")
 def rows_of_events(
     events: Sequence[Line], positions: Positions, now: float
 ) -> tuple[list[tuple[Rows, Sequence[Line]]], list[RejectedError]]:
-    """Turn events into columns, model by model.
+    """Convert events to columns, grouped by model.
+
+    Args:
+        events: decoded lines without columns.
+        positions: their indices, for rejections.
+        now: epoch seconds, the time of events without a timestamp.
 
     Returns:
-        Rows, each with the events that they are of, and what cannot be counted.
+        Rows, each with its events, and rejections.
     """
     groups: defaultdict[tuple[str | None, str | None, str, bool], list[Line]] = defaultdict(list)
     for key, event in zip(map(_key_of, events), events, strict=True):
@@ -145,7 +150,7 @@ def rows_of_events(
 
 
 class Positions:
-    """Where events stand among those that came together; looked up only where one is rejected."""
+    """Indices of events among all events of a request, looked up only if one is rejected."""
 
     def __init__(self, events: Sequence[Line]) -> None:
         self._events = events
@@ -155,15 +160,20 @@ class Positions:
         return {id(event): i for i, event in enumerate(self._events)}
 
     def of(self, part: Sequence[Line]) -> list[int]:
-        """Return where the events of a part stand."""
+        """Return the indices of some of the events."""
         return [self._by_identity[id(event)] for event in part]
 
 
 def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
-    """The rows of a batch.
+    """Return the rows of a batch.
+
+    Args:
+        line: the decoded line.
+        batch: its columns.
+        now: epoch seconds, the time of rows without a timestamp.
 
     Raises:
-        RejectedError: the whole batch cannot be counted.
+        RejectedError: no row of the batch can be counted.
     """
     columns = [batch.timestamp, batch.latency_ms, batch.y_pred, batch.y_proba]
     lengths = {len(c) for c in columns if c is not None}
@@ -196,16 +206,16 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
 
 
 def is_name(text: str, limit: int = MAX_NAME_LENGTH) -> bool:
-    """Whether a text can name a model, a feature or a client: 1 to `limit` printable characters."""
+    """Return whether a text is a valid name: 1 to `limit` printable characters."""
     return 0 < len(text) <= limit and text.isprintable()
 
 
 @lru_cache(maxsize=1024)
 def model_key(project: str | None, model: str | None, endpoint: str) -> ModelKey:
-    """The key of a model.
+    """Return the key of a model.
 
     Raises:
-        RejectedError: an identifier is missing or cannot be a label.
+        RejectedError: a name is missing or invalid.
     """
     for name, value in (("project_id", project), ("model_id", model), ("endpoint", endpoint)):
         if value is None:
@@ -223,10 +233,10 @@ def _too_many_features(found: int, indices: Sequence[int]) -> RejectedError:
 
 
 def _of_few_names(events: list[Line]) -> Iterator[list[Line]]:
-    """Split events so that each part has no more different features than one event may have.
+    """Split events into parts with at most as many different features as an event may have.
 
-    A column is as long as all events of its part: without this, names that are new with every
-    event would make a square of empty columns.
+    A column is as long as all events of its part. Without the split, memory would grow with the
+    square of the number of events if each had new names.
     """
     part: list[Line] = []
     names: set[str] = set()
@@ -245,7 +255,7 @@ def _of_few_names(events: list[Line]) -> Iterator[list[Line]]:
 def _with_columns(
     events: list[Line],
 ) -> Iterator[tuple[list[Line], dict[str, Column]]]:
-    """Events with their features as columns, in parts of few different features."""
+    """Yield events and their features as columns, in parts of few different features."""
     dicts = [e.features or {} for e in events]
     names = dicts[0].keys() if dicts else ()
     if sum(map(len, dicts)) == len(names) * len(dicts):
@@ -265,7 +275,7 @@ def _with_columns(
 def _times(stamps: Sequence[float | str | None], now: float) -> NDArray[np.float64]:
     try:
         return np.frombuffer(array("d", stamps))  # type: ignore[type-var]
-    except TypeError:  # not numbers throughout
+    except TypeError:  # not all are numbers
         pass
     if set(map(type, stamps)) <= {str}:
         epoch_of = {text: _epoch_seconds(text) for text in set(cast("Sequence[str]", stamps))}
@@ -282,7 +292,7 @@ def _epoch_seconds(text: str) -> float:
 
 @lru_cache(maxsize=8192)
 def _parsed(text: str) -> float:
-    """Epoch seconds of an RFC 3339 time, UTC where it names no offset; NaN where it is none."""
+    """Return epoch seconds of an RFC 3339 time, in UTC without an offset; NaN if invalid."""
     if len(text) < 19 or text[10] not in "Tt ":
         return math.nan
     try:
@@ -293,7 +303,7 @@ def _parsed(text: str) -> float:
 
 
 def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
-    try:  # the quick way where there is a number for each
+    try:  # fast, and succeeds only if all values are numbers
         return np.frombuffer(array("d", values))  # type: ignore[type-var]
     except TypeError:
         return np.array(values, dtype=np.float64)  # None becomes NaN
@@ -302,6 +312,6 @@ def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
 def _scores(values: Sequence[float | dict[str, float] | None]) -> NDArray[np.float64]:
     try:
         return _floats(cast("Sequence[float | None]", values))
-    except TypeError:  # probabilities by class
+    except TypeError:  # probabilities of classes
         flat = [(max(v.values()) if v else None) if isinstance(v, dict) else v for v in values]
         return _floats(flat)

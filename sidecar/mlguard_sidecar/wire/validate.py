@@ -1,4 +1,4 @@
-"""Which rows can be counted."""
+"""Validation of rows."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from mlguard_sidecar.wire.rows import Rows
 
 FUTURE_SECONDS = 300.0
-"""How far a sender's clock may be ahead."""
+"""Maximum time of an event ahead of the sidecar's clock, in seconds."""
 
 
 def validate(rows: Rows, now: float, oldest: float) -> tuple[Rows, list[RejectedError]]:
-    """Split rows into those that can be counted, and the reasons why the others cannot.
+    """Return the valid rows, and the rejections of all others.
 
     Args:
-        rows: as they came.
+        rows: any rows.
         now: epoch seconds.
-        oldest: the earliest time that is still kept, epoch seconds.
+        oldest: earliest valid time, epoch seconds.
     """
     times, latency, scores = rows.times, rows.latency_ms, rows.scores
     if not len(rows):
         return rows, []
-    # NaN is no time, but may be a latency or score that is missing
+    # NaN is an invalid time, but a missing latency or score
     if (
         times.min() >= oldest
         and times.max() <= now + FUTURE_SECONDS
