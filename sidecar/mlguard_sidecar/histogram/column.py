@@ -153,8 +153,11 @@ def bin_counts(numbers: NDArray[np.float64], edges: NDArray[np.float64]) -> NDAr
     The edges are searched among the sorted numbers, not the numbers among the edges: numpy sorts
     many times faster than it searches.
     """
-    at_or_below = np.searchsorted(np.sort(numbers), edges, side="right")
-    return np.diff(at_or_below, prepend=0, append=len(numbers))
+    counts = np.empty(len(edges) + 1, dtype=np.int64)
+    counts[:-1] = np.searchsorted(np.sort(numbers), edges, side="right")
+    counts[-1] = len(numbers)
+    counts[1:] -= counts[:-1].copy()  # at or below an edge, without what is below the one before
+    return counts
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,9 @@ class Pane:
 
 def no_moments(*shape: int) -> NDArray[np.float64]:
     """Return the moments of no values, an array of shape (*shape, 5)."""
-    return np.tile(_NO_MOMENTS, (*shape, 1))
+    moments = np.empty((*shape, 5))
+    moments[...] = _NO_MOMENTS
+    return moments
 
 
 def merge_panes(panes: Sequence[Pane]) -> Pane:
@@ -96,7 +98,7 @@ def _merge_stack(stack: NDArray[np.float64]) -> NDArray[np.float64]:
     merged[..., MIN] = low = stack[..., MIN].min(axis=0)
     merged[..., MAX] = high = stack[..., MAX].max(axis=0)
     # relative to the mean of a part that has values, so that sums of equal means are exact
-    origin = np.take_along_axis(means, counts.argmax(axis=0)[None], axis=0)[0]
+    origin = means[counts.argmax(axis=0), np.arange(means.shape[1])]
     with np.errstate(over="ignore", invalid="ignore"):
         shares = counts / np.maximum(total, 1.0)
         mean = origin + (shares * np.where(counts > 0, means - origin, 0.0)).sum(axis=0)
@@ -118,9 +120,9 @@ def moments_of(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     if n == 0:
         return np.array(_NO_MOMENTS)
     with np.errstate(over="ignore", invalid="ignore"):
-        low, high = numbers.min(), numbers.max()
+        low, high = np.minimum.reduce(numbers), np.maximum.reduce(numbers)
         # the clip corrects rounding: a mean lies between the extremes
-        mean = min(max(numbers.mean(), low), high)
+        mean = min(max(np.add.reduce(numbers) / n, low), high)
         deviations = numbers - mean
         m2 = min(float(np.dot(deviations, deviations)), _MAX_FLOAT)
         return np.array((n, mean, m2, low, high), dtype=np.float64)

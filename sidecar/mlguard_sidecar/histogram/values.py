@@ -26,6 +26,7 @@ MAX_CATEGORY_LENGTH = 128
 
 _NUMBERS = {int, float, bool}
 _TEXTS = {str, type(None)}
+_MIN_ENCODED = 32
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ def encoded(values: Sequence[object], *, numbers: bool = False) -> Sequence[obje
         values: values of the column.
         numbers: whether to encode a column of integers too.
     """
-    first = type(values[0]) if values else None
+    if len(values) < _MIN_ENCODED:
+        return values
+    first = type(values[0])
     if first is not str and not (numbers and first is int):
         return values
     code_of = _Codes()
