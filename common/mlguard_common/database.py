@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -156,7 +157,8 @@ def open_database(path: Path, *migrations: Migrations, shared: bool = False) -> 
 
 def _refuse_newer(db: Database, migrations: Migrations, path: Path) -> None:
     """Raise StoreError where all known migrations are applied, and others too."""
-    known = {step.name for step in migrations.pending(Database(memory=True))}
+    with contextlib.closing(sqlite3.connect(":memory:")) as empty:
+        known = {step.name for step in migrations.pending(Database(empty))}
     applied = {step.name for step in migrations.applied(db)}
     if known < applied:
         raise StoreError(

@@ -158,10 +158,7 @@ class Daemon:
 
     def _statistics(self) -> list[ModelStatistics]:
         """Return the current statistics of each model."""
-        settings = self._settings.now
-        return [
-            self._cache.of(view, settings.of(key)) for key, view in self._registry.views.items()
-        ]
+        return self._cache.of_all(self._registry.views.values(), self._settings.now.of)
 
     def _collect_for_rules(self, names: frozenset[str]) -> Iterator[Metric]:
         """Yield at least the metrics of these names, which rules read."""

@@ -73,8 +73,7 @@ class Offline:
         return self.registry.counters.counts
 
     def statistics(self):
-        settings = self.settings.now
-        return [self._cache.of(v, settings.of(k)) for k, v in self.registry.views.items()]
+        return self._cache.of_all(self.registry.views.values(), self.settings.now.of)
 
     def use(self, config: Config) -> None:
         """What a reload does."""

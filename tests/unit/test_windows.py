@@ -252,3 +252,26 @@ def test_windows_are_read_from_a_database_that_takes_nothing(tmp_path):
     assert bench.telemetry.store_errors == 0
     bench.db.execute("PRAGMA query_only = OFF")
     bench.close()
+
+
+def test_a_new_model_s_totals_and_windows_appear_together(tmp_path, monkeypatch):
+    bench = Offline(tmp_path, CONFIG)
+    seen = []
+    whole = Store.read_windows
+
+    async def watched(self, *arguments):
+        seen.append(bench.page())
+        return await whole(self, *arguments)
+
+    monkeypatch.setattr(Store, "read_windows", watched)
+    bench.send(features={"x": [float(i) for i in range(30)]})
+    bench.commit()
+    assert seen
+    assert not any(seen), "nothing is shown before the windows are read"
+    bench.send(features={"x": [float(i) for i in range(30)]})  # and the baseline is built
+    before = len(seen)
+    bench.commit()
+    assert len(seen) > before
+    assert all("mlguard_baseline_learning_ratio" in page for page in seen[before:])
+    assert bench.figures()["inferences_total",] == 60
+    bench.close()

@@ -11,7 +11,7 @@ from mlguard_sidecar.statistics.columns import ColumnStatistics, column_statisti
 from mlguard_sidecar.statistics.traffic import TrafficStatistics, class_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -165,18 +165,31 @@ class ModelStatistics:
 
 
 class StatisticsCache:
-    """Cache of each model's statistics, valid until its view or its settings change."""
+    """Keeps each model's statistics until its figures or its settings change."""
 
     def __init__(self) -> None:
         self._known: dict[ModelKey, tuple[int, ModelStatistics]] = {}
 
-    def of(self, view: ModelView, settings: ModelSettings) -> ModelStatistics:
-        """Return the statistics of a view; the same object until something changes."""
-        version, known = self._known.get(view.key, (-1, None))
-        if known is None or version != view.version or known.settings is not settings:
-            known = ModelStatistics.of(view, settings)
-            self._known[view.key] = (view.version, known)
-        return known
+    def of_all(
+        self, views: Iterable[ModelView], settings_of: Callable[[ModelKey], ModelSettings]
+    ) -> list[ModelStatistics]:
+        """Return the statistics of each model, the same object while nothing has changed.
+
+        While the windows of a model are still to be read, as it is new or its baseline has
+        changed, its former statistics are returned, or none: totals and windows appear together.
+        """
+        found = []
+        for view in views:
+            version, known = self._known.get(view.key, (-1, None))
+            settings = settings_of(view.key)
+            if not view.is_stale and (
+                known is None or version != view.version or known.settings is not settings
+            ):
+                known = ModelStatistics.of(view, settings)
+                self._known[view.key] = (view.version, known)
+            if known is not None:
+                found.append(known)
+        return found
 
 
 def _by_length(windows: Mapping[str, Window]) -> list[Window]:
