@@ -268,6 +268,7 @@ def test_a_new_model_s_totals_and_windows_appear_together(tmp_path, monkeypatch)
     bench.commit()
     assert seen
     assert not any(seen), "nothing is shown before the windows are read"
+    assert "mlguard_baseline_learning_ratio" in bench.page()
     bench.send(features={"x": [float(i) for i in range(30)]})  # and the baseline is built
     before = len(seen)
     bench.commit()
