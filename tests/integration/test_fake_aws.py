@@ -267,7 +267,7 @@ def test_a_slow_answer_ends_with_its_client(fake):
     fake.fail(1, slow)
     with pytest.raises(ReadTimeoutError):
         ask(client(read_timeout=0.1), 1, 2)
-    assert slow.begun.is_set()
+    assert slow.begun.wait(10)
     assert slow.left.wait(10)
 
 
