@@ -53,7 +53,6 @@ class ModelStatistics:
         key: key of the model.
         settings: settings of the model.
         schema: columns and classes.
-        first_seen: time of its earliest event, epoch seconds.
         total: running totals of traffic.
         feature_totals: running totals of the slots, in the bins of the current baseline.
         traffic: statistics of each traffic window, the shortest first.
@@ -63,7 +62,6 @@ class ModelStatistics:
     key: ModelKey
     settings: ModelSettings
     schema: Schema
-    first_seen: float
     total: Traffic
     feature_totals: NDArray[np.integer]
     traffic: tuple[TrafficStatistics, ...]
@@ -76,7 +74,6 @@ class ModelStatistics:
             view.key,
             settings,
             view.schema,
-            view.first_seen,
             view.traffic,
             view.features.counts,
             tuple(TrafficStatistics.of(view, w) for w in _by_length(view.traffic_windows)),
