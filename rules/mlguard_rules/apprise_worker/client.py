@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mlguard_rules.notify import Notification
 
 TIMEOUT_SECONDS = 20.0
+_EXIT_SECONDS = 5.0
 _REJECTING_STATUS = (400, 413, 422)
 """HTTP states that refuse the notification itself."""
 
@@ -96,8 +98,12 @@ async def _run(job: bytes) -> bytes:
     except TimeoutError as error:
         raise SendError(f"it did not answer within {TIMEOUT_SECONDS:.0f} s") from error
     finally:
-        process.stdin.close()
+        process.stdin.close()  # at which it ends by itself
+        # to kill a process that has just ended is a race with asyncio, which waits for it too
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_EXIT_SECONDS):
+                await process.wait()
         if process.returncode is None:
             process.kill()
-        await process.wait()
+            await process.wait()
     return output
