@@ -94,7 +94,6 @@ class WindowRefresher:
 
         Args:
             view: view of the model.
-            with_totals: whether to read its totals too, as the baseline has changed.
         """
         settings, binning = self._settings.now, view.schema.binning
         known = ({}, {}) if view.is_stale else (view.traffic_windows, view.feature_windows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlguard_common.errors import MLGuardError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from mlguard_sidecar.wire import ModelKey, Reason, RejectedError
 
 
-class CommitFaultError(Exception):
+class CommitFaultError(MLGuardError):
     """Accepted events were rejected because of an internal error, which is in the log."""
 
 

@@ -104,13 +104,14 @@ class Store:
         """
 
         def job() -> Compacted:
-            before = self._db.conn.total_changes
             try:
-                return compact(self._db, now, retention, connected)
-            finally:
-                if self._db.conn.total_changes > before:
-                    self._hourly.forget()
-                    self._writer.forget()
+                done = compact(self._db, now, retention, connected)
+            except sqlite3.Error:  # some panes may be folded
+                self._forget()
+                raise
+            if done.folded:
+                self._forget()
+            return done
 
         dropped = self.panes_dropped
         done = await self._read(job)
@@ -130,6 +131,9 @@ class Store:
         self._db.execute(
             "DELETE FROM pane WHERE (model, binning, resolution, start) = (?, ?, ?, ?)", place
         )
+        self._forget()
+
+    def _forget(self) -> None:
         self._hourly.forget()
         self._writer.forget()
 
