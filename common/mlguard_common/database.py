@@ -74,6 +74,10 @@ class DatabaseThread:
         """Run a job in the thread, after all earlier ones, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, job)
 
+    def run_and_wait(self, job: Callable[[], T]) -> T:
+        """Run a job in the thread, and block until it is done."""
+        return self._executor.submit(job).result()
+
     async def transact(self, job: Callable[[Database], T]) -> T:
         """Run a job on the database in one transaction, and return its result.
 

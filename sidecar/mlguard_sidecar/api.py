@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
+from mlguard_sidecar.models import LearnAgainError
+from mlguard_sidecar.wire import ModelKey
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -16,13 +19,15 @@ if TYPE_CHECKING:
 
 def model_routes(
     statistics: Callable[[], Sequence[ModelStatistics]],
+    learn_again: Callable[[ModelKey], int],
     telemetry: Telemetry,
     clock: Callable[[], float],
 ) -> list[web.RouteDef]:
-    """Return the routes that show the statistics of models.
+    """Return the routes that show the statistics of models, and change their baselines.
 
     Args:
         statistics: returns the current statistics of each model.
+        learn_again: begins to learn the baseline of a model again; returns from how many events.
         telemetry: the counts of events.
         clock: epoch seconds.
     """
@@ -40,7 +45,20 @@ def model_routes(
         }
         return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
-    return [web.get("/api/v1/models", models)]
+    async def relearn(request: web.Request) -> web.Response:
+        names = request.match_info
+        key = ModelKey(names["project"], names["model"], names["endpoint"])
+        try:
+            events = learn_again(key)
+        except LearnAgainError as error:
+            body = msgspec.json.encode({"error": str(error)})
+            return web.Response(body=body, status=409, content_type="application/json")
+        return web.json_response({"events": events})
+
+    return [
+        web.get("/api/v1/models", models),
+        web.post("/api/v1/models/{project}/{model}/{endpoint}/baseline/relearn", relearn),
+    ]
 
 
 def _model(model: ModelStatistics, now: float) -> dict[str, Any]:
@@ -53,6 +71,7 @@ def _model(model: ModelStatistics, now: float) -> dict[str, Any]:
         "baseline": baseline.id if baseline else None,
         "learning_ratio": model.learning_ratio,
         "drifted": model.drifted,
+        "not_watched": model.not_watched,
         "windows": [_traffic(window, now) for window in model.traffic],
         "columns": [_column(column) for column in model.columns],
     }
@@ -91,6 +110,7 @@ def _column(column: ColumnStatistics) -> dict[str, Any]:
         "max": column.maximum,
         "out_of_range": column.out_of_range,
         "unseen": column.unseen,
+        "outside": [[value, n] for value, n in column.outside.items()],
         "samples": column.samples,
         "psi": drift.psi if drift else None,
         "psi_critical": drift.critical if drift else None,

@@ -63,13 +63,19 @@ class Compactor:
         """Compact once."""
         async with self._store.lock:
             try:
-                done = await self._store.compact(self._clock(), self._retention, self._connected())
+                done = await self._store.compact(
+                    self._clock(),
+                    self._retention,
+                    self._connected(),
+                    self._registry.models_with_pending_events(),
+                )
             except (sqlite3.Error, OSError) as error:
                 self._telemetry.count(t.STORE_ERRORS)
                 log.error("old panes cannot be folded: %s", error)  # noqa: TRY400
                 folded = True  # some of them perhaps
             else:
                 self._registry.forget_clients(done.forgotten)
+                self._registry.forget_models(done.models)
                 folded = done.folded
         if folded:
             await self._refresher.read_all()

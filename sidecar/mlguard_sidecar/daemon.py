@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from mlguard_sidecar.config import Config
     from mlguard_sidecar.statistics import ModelStatistics
+    from mlguard_sidecar.wire import ModelKey
 
 METRICS = (*MODEL_METRICS, *t.METRICS, *ALERTING_METRICS, *lifecycle_metrics("sidecar"))
 """Every metric of the sidecar."""
@@ -95,15 +96,16 @@ class Daemon:
             "sidecar", mlguard.__version__, config, read_config, self._apply, _IMMUTABLE
         )
         self._settings = CurrentSettings(config)
-        self._registry = ModelRegistry(
-            settings_of=self._settings.accumulation_of,
-            model_limit=self._settings.model_limit,
-            clock=clock,
-        )
         alerting_settings = _alerting_settings(config)
 
         (self._store, snapshot), recreated = open_store(
             Path(config.data_dir or paths.data_dir()), lambda db: (Store(db), load(db))
+        )
+        self._registry = ModelRegistry(
+            settings_of=self._settings.accumulation_of,
+            model_limit=self._settings.model_limit,
+            recall=self._store.recall,
+            clock=clock,
         )
         self._alerting = Alerting(
             alerting_settings,
@@ -112,9 +114,7 @@ class Daemon:
             self._collect_for_rules,
             clock,
         )
-        self._registry.restore(
-            snapshot.views, snapshot.training_rows, snapshot.sequences, snapshot.counters
-        )
+        self._registry.restore(snapshot.models, snapshot.sequences, snapshot.counters)
         self._telemetry = Telemetry(self._registry.counters)
         self._telemetry.panes_dropped = lambda: self._store.panes_dropped
         if recreated:
@@ -150,7 +150,7 @@ class Daemon:
         self._http = HttpServer(
             [
                 *routes(self),
-                *model_routes(self._statistics, self._telemetry, clock),
+                *model_routes(self._statistics, self._learn_again, self._telemetry, clock),
                 *AlertApi(self._alerting, clock).routes(),
             ],
             lambda: self._lifecycle.access,
@@ -159,6 +159,11 @@ class Daemon:
     def _statistics(self) -> list[ModelStatistics]:
         """Return the current statistics of each model."""
         return self._cache.of_all(self._registry.views.values(), self._settings.now.of)
+
+    def _learn_again(self, key: ModelKey) -> int:
+        events = self._registry.learn_again(key)
+        self._committer.notify()
+        return events
 
     def _collect_for_rules(self, names: frozenset[str]) -> Iterator[Metric]:
         """Yield at least the metrics of these names, which rules read."""

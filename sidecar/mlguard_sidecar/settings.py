@@ -10,7 +10,14 @@ from mlguard_common.config import ConfigError
 from mlguard_sidecar.baseline import Baseline, Binning, load
 from mlguard_sidecar.config import Config, FeatureConfig, ModelConfig, Thresholds
 from mlguard_sidecar.drift import DriftSettings
-from mlguard_sidecar.models import AccumulationSettings, Span, Widths
+from mlguard_sidecar.histogram import Kind
+from mlguard_sidecar.models import (
+    AccumulationSettings,
+    LearningSettings,
+    Prediction,
+    Span,
+    Widths,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,8 +88,11 @@ class Settings:
                 config.retention.hours.seconds,
             ),
             events=(config.baseline.events or 0) if events is None else events,
-            binning=default,
-            binnings={name: _binning(part, default) for name, part in own.features.items()},
+            learning=LearningSettings(
+                default,
+                {name: _binning(part, default) for name, part in own.features.items()},
+                None if own.prediction == "auto" else Prediction(own.prediction),
+            ),
             baseline=self._baselines[file] if file else None,
             feature_limit=config.limits.features,
         )
@@ -150,7 +160,7 @@ def _binning(part: FeatureConfig, default: Binning) -> Binning:
         bins=part.bins or default.bins,
         method=part.method or default.method,
         edges=tuple(part.edges or ()),
-        kind=part.kind,
+        kind=Kind(part.kind) if part.kind else None,
     )
 
 

@@ -8,7 +8,7 @@ from itertools import accumulate, product
 from typing import TYPE_CHECKING, Literal
 
 from mlguard_common.metrics import Families, MetricDefinition
-from mlguard_sidecar.wire import Reason
+from mlguard_sidecar.wire import REJECTION_REASONS, VALUE_REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +43,13 @@ REJECTED = _definition(
     "source",
     "reason",
 )
+INVALID_VALUES = _definition(
+    "sidecar_invalid_values_total",
+    "counter",
+    "Values without a meaning in events that are counted otherwise, by source and reason.",
+    "source",
+    "reason",
+)
 PENDING = _definition(
     "sidecar_events_pending",
     "gauge",
@@ -66,6 +73,16 @@ OVERFLOW = _definition(
     "counter",
     "Values beyond the limits on models, features or classes, pooled as __other__ or left out.",
     "metric",
+)
+MODELS_RETIRED = _definition(
+    "sidecar_models_retired_total",
+    "counter",
+    "Models that gave their place to another one, after at least a day without events.",
+)
+MODELS_FORGOTTEN = _definition(
+    "sidecar_models_forgotten_total",
+    "counter",
+    "Models that were deleted, as their last events are older than the retention.",
 )
 COMMIT_SECONDS = _definition(
     "sidecar_commit_seconds", "histogram", "Duration of successful commits, in seconds."
@@ -107,10 +124,13 @@ METRICS = (
     RECEIVED,
     COMMITTED,
     REJECTED,
+    INVALID_VALUES,
     PENDING,
     DUPLICATES,
     CLIENT_DROPPED,
     OVERFLOW,
+    MODELS_RETIRED,
+    MODELS_FORGOTTEN,
     COMMIT_SECONDS,
     STORE_BYTES,
     STORE_ERRORS,
@@ -127,10 +147,13 @@ SOURCES = ("socket",)
 _COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _COMMITTED_COUNTERS = (
     (COMMITTED, "events_committed", tuple(product(SOURCES))),
-    (REJECTED, "events_rejected", tuple(product(SOURCES, Reason))),
+    (REJECTED, "events_rejected", tuple(product(SOURCES, REJECTION_REASONS))),
+    (INVALID_VALUES, "invalid_values", tuple(product(SOURCES, VALUE_REASONS))),
     (DUPLICATES, "duplicate_batches", tuple(product(SOURCES))),
     (CLIENT_DROPPED, "client_dropped_events", tuple(product(SOURCES))),
     (OVERFLOW, "series_overflow", (("feature",), ("model",), ("prediction",))),
+    (MODELS_RETIRED, "models_retired", ((),)),
+    (MODELS_FORGOTTEN, "models_forgotten", ((),)),
 )
 
 

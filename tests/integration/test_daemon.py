@@ -17,7 +17,7 @@ import yaml
 from support.sidecar import eventually, limit_file_size
 
 from mlguard import Guard
-from mlguard_sidecar.baseline import Binning, build, dump
+from mlguard_sidecar.baseline import Binning, ColumnSample, build, dump
 
 EVENT = {"project_id": "p", "model_id": "m", "latency_ms": 5, "features": {"x": 1.5}}
 
@@ -81,7 +81,8 @@ def test_reload_changes_thresholds_windows_and_baselines_and_keeps_the_old_on_a_
     eventually(lambda: sidecar.value("mlguard_feature_mean", window="2h") == 1.5)
 
     x = np.random.default_rng(1).normal(size=200).tolist()
-    made = build({"x": x}, {}, samples=200, source="train.csv", created=1, default=Binning())
+    sample = ColumnSample.of(x)
+    made = build({"x": sample}, {}, samples=200, source="train.csv", created=1, default=Binning())
     file = tmp_path / "baseline.json"
     file.write_bytes(dump(made))
     sidecar.config["models"] = [{"project": "p", "model": "m", "baseline": {"file": str(file)}}]

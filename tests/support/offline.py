@@ -44,11 +44,10 @@ class Offline:
         self.registry = ModelRegistry(
             settings_of=self.settings.accumulation_of,
             model_limit=self.settings.model_limit,
+            recall=self.store.recall,
             clock=clock,
         )
-        self.registry.restore(
-            snapshot.views, snapshot.training_rows, snapshot.sequences, snapshot.counters
-        )
+        self.registry.restore(snapshot.models, snapshot.sequences, snapshot.counters)
         self.loop = asyncio.new_event_loop()
         self.telemetry = Telemetry(self.registry.counters)
         self.telemetry.panes_dropped = lambda: self.store.panes_dropped

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlguard_sidecar.baseline import Baseline, Binning, Method, build, dump, load
+from mlguard_sidecar.baseline import Baseline, Binning, ColumnSample, Method, build, dump, load
 from mlguard_sidecar.histogram import Kind, Partition
 
 
 def built(binning: Binning | None = None, *, predictions=None, **features) -> Baseline:
     return build(
-        features,
-        predictions or {},
+        {name: ColumnSample.of(values) for name, values in features.items()},
+        {name: ColumnSample.of(values) for name, values in (predictions or {}).items()},
         samples=len(next(iter((features | (predictions or {})).values()))),
         source="test",
         created=1_700_000_000,
@@ -78,12 +78,12 @@ def test_categories_are_the_most_frequent_and_drift_is_judged_over_twenty_of_the
     assert column.psi_labels[-1] == "__other__"
 
 
-def test_numbers_are_categories_where_that_is_said():
+def test_numbers_are_categories_too():
     (ids,) = built(Binning(kind=Kind.CATEGORICAL), c=[1, 2, 2, None]).columns
     assert ids.column.categories == ("2", "1")
     assert ids.counts.tolist() == [2, 1, 0, 1, 0]
     (mixed,) = built(c=["a", 1, "a"]).columns
-    assert mixed.counts.tolist() == [2, 0, 0, 1]
+    assert mixed.counts.tolist() == [2, 1, 0, 0, 0]
 
 
 def test_whole_predictions_are_classes_and_others_values():

@@ -23,7 +23,7 @@ from mlguard_sidecar import telemetry
 from mlguard_sidecar.config import Config
 from mlguard_sidecar.daemon import METRICS as SIDECAR_METRICS
 from mlguard_sidecar.exposition import METRICS as MODEL_METRICS
-from mlguard_sidecar.wire import Reason
+from mlguard_sidecar.wire import REJECTION_REASONS, VALUE_REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -136,8 +136,12 @@ def test_the_sdk_s_parameters_are_documented_with_their_defaults():
 
 
 def test_the_reference_has_every_reason():
-    documented = {name.strip("` ") for row in cells(REFERENCE, "reason") for name in row.split(",")}
-    assert documented == set(Reason)
+    for heading, reasons in (
+        ("reason", REJECTION_REASONS),
+        ("reason of a value", VALUE_REASONS),
+    ):
+        rows = cells(REFERENCE, heading)
+        assert {name.strip("` ") for row in rows for name in row.split(",")} == reasons
 
 
 @pytest.mark.parametrize("text", [README, REFERENCE, EXPORTER])

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.offline import KEY, NOW, Offline
 
+from mlguard_sidecar.baseline import ColumnSample
 from mlguard_sidecar.config import BaselineConfig, Config, FeatureConfig, Limits, ModelConfig
 from mlguard_sidecar.histogram import Kind, Pane
 from mlguard_sidecar.models import Span, Window
@@ -204,8 +205,12 @@ def test_hours_and_days_fold_without_changing_a_sum(bench):
         bench.db.execute("SELECT resolution, count(*) FROM pane GROUP BY resolution").fetchall()
     )
     assert set(levels) - {4} == {0, 1, 2, 3}
-    compact(bench.db, bench.now + 500 * 86_400, Retention())
+    later = bench.now + 500 * 86_400
+    assert compact(bench.db, later, Retention(), in_use=[KEY]).models == []
     assert set(dict(bench.db.execute("SELECT resolution, 1 FROM pane").fetchall())) == {3}
+    assert compact(bench.db, later, Retention()).models == [KEY]
+    for table in ("model", "pane", "baseline"):
+        assert bench.db[table].count == 0
 
 
 def test_a_file_that_grows_too_large_is_folded_earlier(bench):
@@ -266,7 +271,7 @@ def test_names_that_cannot_be_labels_are_left_out_and_counted(bench):
     bench.send(features={"ok": [1], "bad\n": [1], "": [1], "x" * 129: [1]})
     bench.commit()
     assert {k[2] for k in bench.figures() if k[0] == "feature_mean"} == {"ok"}
-    assert bench.counts["series_overflow", "feature"] == 3
+    assert bench.counts["invalid_values", "socket", "bad_feature_name"] == 3
 
 
 def test_a_given_baseline_is_used_at_once_and_can_be_changed_and_changed_back(tmp_path):
@@ -275,7 +280,8 @@ def test_a_given_baseline_is_used_at_once_and_can_be_changed_and_changed_back(tm
     files = []
     for i, shift in enumerate((0.0, 5.0)):
         x = np.random.default_rng(i).normal(shift, size=500).tolist()
-        made = build({"x": x}, {}, samples=500, source="s", created=1, default=Binning())
+        sample = ColumnSample.of(x)
+        made = build({"x": sample}, {}, samples=500, source="s", created=1, default=Binning())
         files.append(tmp_path / f"{i}.json")
         files[-1].write_bytes(dump(made))
 
@@ -344,12 +350,12 @@ def test_an_interrupted_commit_leaves_nothing_and_the_next_try_counts_once(bench
         "CREATE TRIGGER full BEFORE INSERT ON counter BEGIN SELECT RAISE(ABORT, 'disk full'); END"
     )
     assert not bench.commit()
-    assert load(bench.db).views[KEY].traffic.rows == 1
+    assert load(bench.db).models[KEY].view.traffic.rows == 1
     assert bench.figures()["inferences_total",] == 1
     bench.send(latency_ms=[1.0] * 5)
     assert not bench.commit()
     bench.db.execute("DROP TRIGGER full")
     assert bench.commit()
     assert bench.commit()
-    assert load(bench.db).views[KEY].traffic.rows == 9
+    assert load(bench.db).models[KEY].view.traffic.rows == 9
     assert bench.figures()["inferences_total",] == 9

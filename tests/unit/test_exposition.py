@@ -209,7 +209,7 @@ def test_labels_come_back_as_they_were(page):
         for s in f.samples
         if s.name == "mlguard_feature_bin_total" and s.labels["feature"] == 'odd "name"\\'
     }
-    assert bins == {"CA", "a\nb", "__other__"}
+    assert bins == {"CA", "a\nb", "7", "__other__"}
 
 
 def test_received_is_committed_and_rejected_and_pending(page):

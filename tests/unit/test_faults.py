@@ -184,7 +184,7 @@ def test_a_commit_that_is_cancelled_goes_on_to_its_end_once(bench, monkeypatch):
 
     assert bench.loop.run_until_complete(stop_in_the_middle())
     assert bench.figures()["inferences_total",] == 10
-    assert load(bench.db).views[KEY].traffic.rows == 10
+    assert load(bench.db).models[KEY].view.traffic.rows == 10
 
 
 def test_clients_that_are_connected_are_not_forgotten_when_the_clock_jumps(bench):
@@ -240,4 +240,4 @@ def test_a_commit_that_stands_is_not_repeated_where_the_size_cannot_be_told(benc
     monkeypatch.setattr("mlguard_sidecar.store.store.store_bytes", faulty)
     bench.send(latency_ms=[1.0] * 10)
     assert bench.commit()
-    assert load(bench.db).views[KEY].traffic.rows == 10
+    assert load(bench.db).models[KEY].view.traffic.rows == 10

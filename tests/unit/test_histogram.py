@@ -24,6 +24,7 @@ from mlguard_sidecar.histogram import (
     merge_panes,
 )
 from mlguard_sidecar.histogram.pane import moments_of
+from mlguard_sidecar.histogram.values import INVALID
 
 numbers = st.lists(st.floats(-1e9, 1e9), max_size=60)
 values = st.lists(
@@ -130,13 +131,15 @@ def test_every_value_falls_into_exactly_one_slot(sample, column):
 
 
 def test_what_is_missing_and_what_is_invalid():
-    sample = [1, "1", None, math.nan, math.inf, True, 10**400]
+    sample = [1, "x", None, math.nan, math.inf, True, 10**400, INVALID]
     missing, invalid = NUMERIC.missing, NUMERIC.invalid
-    assert slots_of(NUMERIC, sample) == [2, invalid, missing, missing, missing, 2, missing]
+    expected = [2, invalid, missing, missing, missing, 2, missing, invalid]
+    assert slots_of(NUMERIC, sample) == expected
     assert pane_of(NUMERIC, sample).moments.tolist() == [[2, 1, 0, 1, 1]]
     text = Column("c", Kind.CATEGORICAL, categories=("a", "true"))
-    assert slots_of(text, ["a", "b", None, True, 3]) == [0, 2, text.missing, 1, text.invalid]
-    ids = Column("c", Kind.CATEGORICAL, categories=("3", "2.5"), codes=True)
+    assert slots_of(text, ["a", "b", None, True, 3]) == [0, 2, text.missing, 1, 2]
+    assert slots_of(text, ["", "True", "TRUE", INVALID]) == [text.missing, 1, 1, text.invalid]
+    ids = Column("c", Kind.CATEGORICAL, categories=("3", "2.5"))
     assert slots_of(ids, [3, 3.0, "3", 2.5, 4, math.nan]) == [0, 0, 0, 1, 2, ids.missing]
 
 

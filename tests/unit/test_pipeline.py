@@ -29,6 +29,10 @@ def reasons(receipt) -> list[tuple[int, str]]:
     return sorted((r.index, r.reason) for r in receipt.rejections())
 
 
+def invalid(receipt) -> list[tuple[str, int]]:
+    return sorted((reason, values) for reason, _, values in receipt.invalid)
+
+
 def test_a_receipt_says_which_events_are_rejected_and_why(bench):
     receipt = bench.send_events(
         event(latency_ms=1.0),
@@ -42,31 +46,33 @@ def test_a_receipt_says_which_events_are_rejected_and_why(bench):
         event(model="other", timestamp="yesterday"),
         event(model="other", timestamp=NOW - 500 * 86_400),
     )
-    assert receipt.accepted == 3
-    assert receipt.rejected_rows == 7
+    assert receipt.accepted == 6
+    assert receipt.rejected_rows == 4
     assert reasons(receipt) == [
-        (1, Reason.BAD_LATENCY),
         (3, Reason.BAD_ID),
         (5, Reason.IN_FUTURE),
-        (6, Reason.TOO_MANY_FEATURES),
-        (7, Reason.BAD_PROBA),
         (8, Reason.BAD_TIMESTAMP),
         (9, Reason.TOO_OLD),
     ]
-    assert Rejection(8, Reason.BAD_TIMESTAMP, "timestamp is not RFC 3339") in list(
-        receipt.rejections()
-    )
+    text = "timestamp is no RFC 3339 time and no number"
+    assert Rejection(8, Reason.BAD_TIMESTAMP, text) in list(receipt.rejections())
+    assert invalid(receipt) == [
+        (Reason.BAD_LATENCY, 1),
+        (Reason.BAD_PROBA, 1),
+        (Reason.TOO_MANY_FEATURES, 1),
+    ]
     bench.commit()
-    assert bench.counts["events_committed", "socket"] == 3
-    assert sum(n for name, n in bench.counts.items() if name[0] == "events_rejected") == 7
+    assert bench.counts["events_committed", "socket"] == 6
+    assert sum(n for name, n in bench.counts.items() if name[0] == "events_rejected") == 4
+    assert sum(n for name, n in bench.counts.items() if name[0] == "invalid_values") == 3
 
 
 def test_a_batch_s_rows_are_told_apart_and_a_repeated_one_counts_once(bench):
     columns = Batch(latency_ms=[1.0, -1.0, 2.0], y_proba=[0.5, 0.5, 7.0])
     batch = event(seq=3, columns=columns)
     receipt = bench.pipeline.submit_batch(batch, "socket", "c")
-    assert (receipt.accepted, receipt.duplicate) == (1, False)
-    assert reasons(receipt) == [(1, Reason.BAD_LATENCY), (2, Reason.BAD_PROBA)]
+    assert (receipt.accepted, receipt.duplicate) == (3, False)
+    assert invalid(receipt) == [(Reason.BAD_LATENCY, 1), (Reason.BAD_PROBA, 1)]
     again = bench.pipeline.submit_batch(batch, "socket", "c")
     assert (again.accepted, again.rejected_rows, again.duplicate) == (0, 0, True)
     uneven = event(seq=4, columns=Batch(latency_ms=[1.0], y_proba=[0.5, 0.5]))

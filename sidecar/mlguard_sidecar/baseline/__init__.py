@@ -3,16 +3,24 @@
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.build import Binning, Method, build
 from mlguard_sidecar.baseline.file import FORMAT, dump, load
+from mlguard_sidecar.baseline.kinds import NUMERIC_SHARE, decide_feature, decide_prediction
+from mlguard_sidecar.baseline.outside import values_outside
+from mlguard_sidecar.baseline.sample import ColumnSample
 from mlguard_sidecar.baseline.table import read_table
 
 __all__ = [
     "FORMAT",
+    "NUMERIC_SHARE",
     "Baseline",
     "Binning",
     "ColumnBaseline",
+    "ColumnSample",
     "Method",
     "build",
+    "decide_feature",
+    "decide_prediction",
     "dump",
     "load",
     "read_table",
+    "values_outside",
 ]

@@ -12,6 +12,8 @@ import numpy as np
 from mlguard_sidecar.histogram import CLASS_LIMIT, OTHER, Column, Kind, Layout
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 
@@ -64,6 +66,12 @@ class ColumnBaseline:
         first = int(np.searchsorted(edges, math.nextafter(low, -math.inf), side="right"))
         return first, int(np.searchsorted(edges, high)) + 1
 
+    def is_out_of_range(self, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which numbers lie outside the baseline's range; those not finite do not."""
+        first, last = self._range
+        bins = np.searchsorted(np.array(self.column.edges), numbers)
+        return np.isfinite(numbers) & ((bins < first) | (bins >= last))
+
     def out_of_range(self, counts: NDArray[np.integer]) -> int:
         """Return how many counted values lie below the baseline's minimum or above its maximum."""
         if self.moments is None:
@@ -82,6 +90,7 @@ class Baseline:
         source: `first_events`, or the name of the data file.
         samples: number of rows from which it was built.
         columns: features by name, then predictions.
+        not_watched: columns of the data that are not part of the baseline -> why.
         body: the file's canonical bytes.
     """
 
@@ -90,6 +99,7 @@ class Baseline:
     source: str
     samples: int
     columns: tuple[ColumnBaseline, ...]
+    not_watched: Mapping[str, str]
     body: bytes
 
     @cached_property

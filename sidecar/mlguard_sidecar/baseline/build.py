@@ -12,14 +12,24 @@ import numpy as np
 
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.file import baseline_of
-from mlguard_sidecar.histogram import OTHER, Column, Kind, Partition, Role
-from mlguard_sidecar.histogram.column import kind_of
-from mlguard_sidecar.histogram.values import category, finite_numbers
+from mlguard_sidecar.baseline.kinds import decide_feature, decide_prediction
+from mlguard_sidecar.histogram import (
+    OTHER,
+    Column,
+    Kind,
+    Partition,
+    Role,
+    merge_moments,
+    no_moments,
+)
+from mlguard_sidecar.histogram.values import INVALID, as_numbers, category, is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from mlguard_sidecar.baseline.sample import ColumnSample
 
 MAX_EDGES = 64
 MAX_CATEGORIES = 100
@@ -41,7 +51,7 @@ class Binning:
         bins: number of PSI bins of a numeric column.
         method: bins of equal shares of the data, or of equal widths.
         edges: edges between the PSI bins, instead of `bins` and `method`.
-        kind: numeric or categorical; None for that of the first value.
+        kind: numeric or categorical; None to decide from the values.
     """
 
     bins: int = 10
@@ -51,85 +61,115 @@ class Binning:
 
 
 def build(
-    features: Mapping[str, Sequence[object]],
-    predictions: Mapping[str, Sequence[object]],
+    features: Mapping[str, ColumnSample],
+    predictions: Mapping[str, ColumnSample],
     *,
     samples: int,
     source: str,
     created: float,
     default: Binning,
     binnings: Mapping[str, Binning] | None = None,
+    prediction: Kind | None = None,
+    missing_words: Sequence[str] = (),
+    not_watched: Mapping[str, str] | None = None,
 ) -> Baseline:
     """Build a baseline from columns of values.
 
-    A column without a valid value is left out.
+    A feature that cannot be watched is left out, and named with the reason.
 
     Args:
-        features: name -> values, each a number, bool, string or None.
+        features: name -> values.
         predictions: likewise, of `y_pred` and `y_proba`.
         samples: number of rows.
         source: origin of the rows.
         created: current time, epoch seconds.
         default: binning of all columns that `binnings` does not name.
         binnings: feature -> its binning.
+        prediction: kind of `y_pred`; None to decide from its values.
+        missing_words: texts that mean a missing value, besides those of every column.
+        not_watched: further columns that are not watched -> why.
     """
-    named = binnings or {}
-    columns = [
-        _column(name, Role.FEATURE, features[name], named.get(name, default))
-        for name in sorted(features)
-    ] + [_column(name, Role.PREDICTION, predictions[name], default) for name in sorted(predictions)]
+    words = tuple(missing_words)
+    reasons = dict(not_watched or {})
+    columns: list[ColumnBaseline] = []
+    for name in sorted(features):
+        binning = (binnings or {}).get(name, default)
+        decision = decide_feature(features[name], binning.kind, words)
+        part = _column(name, Role.FEATURE, features[name], decision.kind, binning, words)
+        if part is None:
+            reasons[name] = decision.why if decision.kind is None else f"no {decision.kind} values"
+        else:
+            columns.append(part)
+    for name in sorted(predictions):
+        sample = predictions[name]
+        is_score = name == "y_proba"
+        kind = Kind.NUMERIC if is_score else decide_prediction(sample, prediction, words).kind
+        found = _column(name, Role.PREDICTION, sample, kind, default, words)
+        columns += [found] if found else []
     return baseline_of(
-        tuple(c for c in columns if c is not None),
+        tuple(columns),
         samples=samples,
         source=source,
         created=created,
+        not_watched=dict(sorted(reasons.items())),
     )
 
 
 def _column(
-    name: str, role: Role, values: Sequence[object], binning: Binning
+    name: str,
+    role: Role,
+    sample: ColumnSample,
+    kind: Kind | None,
+    binning: Binning,
+    words: tuple[str, ...],
 ) -> ColumnBaseline | None:
-    first = next((v for v in values if v is not None), None)
-    if first is None:
-        return None
-    kind = binning.kind or kind_of(first, role)
-    if kind is Kind.NUMERIC:
-        return _numeric(name, role, values, binning)
-    codes = role is Role.PREDICTION or binning.kind is Kind.CATEGORICAL
-    return _categorical(name, role, values, codes=codes)
+    """Return the baseline of a column; None without a valid value."""
+    if kind is Kind.CATEGORICAL:
+        return _categorical(name, role, sample, words)
+    return None if kind is None else _numeric(name, role, sample, binning, words)
 
 
 def _categorical(
-    name: str, role: Role, values: Sequence[object], *, codes: bool
+    name: str, role: Role, sample: ColumnSample, words: tuple[str, ...]
 ) -> ColumnBaseline | None:
-    valid = Counter(
-        category(v)
-        for v in values
-        if isinstance(v, str | bool) or (codes and isinstance(v, int | float) and v == v)  # noqa: PLR0124 - NaN differs
-    )
+    valid: Counter[str] = Counter()
+    for value, n in sample.distinct():
+        if not is_missing(value, words) and value is not INVALID:
+            valid[category(value)] += n
     del valid[OTHER]
     if not valid:
         return None
     most_common = sorted(valid.items(), key=lambda item: (-item[1], item[0]))
     categories = tuple(text for text, _ in most_common[:MAX_CATEGORIES])
-    column = Column(name, Kind.CATEGORICAL, role, categories=categories, codes=codes)
-    counts, _ = column.fold(values, Partition.whole(len(values)))
-    return ColumnBaseline(column, counts[0])
+    column = Column(name, Kind.CATEGORICAL, role, categories=categories, missing_words=words)
+    return ColumnBaseline(column, _fold(column, sample)[0])
 
 
 def _numeric(
-    name: str, role: Role, values: Sequence[object], binning: Binning
+    name: str, role: Role, sample: ColumnSample, binning: Binning, words: tuple[str, ...]
 ) -> ColumnBaseline | None:
-    numbers = finite_numbers(values)
+    read = [as_numbers(values, words)[0] for values in sample.parts()]
+    numbers = np.concatenate([*read, np.zeros(0)])
+    numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return None
     psi_edges = _psi_edges(numbers, binning)
     edges = _edges(numbers, psi_edges, binning)
-    column = Column(name, Kind.NUMERIC, role, edges=edges)
-    counts, moments = column.fold(values, Partition.whole(len(values)))
-    assert moments is not None  # noqa: S101 - of numbers
-    n, mean, m2, low, high = moments[0].tolist()
-    return ColumnBaseline(column, counts[0], (n, mean, m2, low, high), psi_edges)
+    column = Column(name, Kind.NUMERIC, role, edges=edges, missing_words=words)
+    counts, moments = _fold(column, sample)
+    n, mean, m2, low, high = moments.tolist()
+    return ColumnBaseline(column, counts, (n, mean, m2, low, high), psi_edges)
+
+
+def _fold(column: Column, sample: ColumnSample) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return counts of the slots, and moments, of a sample; both as events are counted."""
+    counts = np.zeros(column.slots, dtype=np.int64)
+    parts = []
+    for values in sample.parts():
+        counted, moments = column.fold(values, Partition.whole(len(values)))
+        counts += counted[0]
+        parts.append(no_moments(1) if moments is None else moments)
+    return counts, merge_moments(parts)[0]
 
 
 def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, ...]:

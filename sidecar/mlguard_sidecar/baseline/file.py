@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
@@ -20,34 +20,41 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class _ColumnFile(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    kind: Kind
+    kind: Literal["numeric", "categorical"]
     counts: list[Count]
     missing: Count = 0
     invalid: Count = 0
     edges: list[float] = []
     psi_edges: list[float] = []
     categories: list[str] = []
-    codes: bool = False
+    codes: bool = False  # files of earlier versions have it; all numbers are valid categories now
+    missing_words: list[str] = []
     mean: float | None = None
     m2: float | None = None
     min: float | None = None
     max: float | None = None
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True):
+class _File(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     format: str
     created: datetime
     source: str
     samples: int
     features: dict[str, _ColumnFile]
     predictions: dict[str, _ColumnFile]
+    not_watched: dict[str, str] = {}
 
 
 _decoder = msgspec.json.Decoder(_File)
 
 
 def baseline_of(
-    columns: tuple[ColumnBaseline, ...], *, samples: int, source: str, created: float
+    columns: tuple[ColumnBaseline, ...],
+    *,
+    samples: int,
+    source: str,
+    created: float,
+    not_watched: dict[str, str],
 ) -> Baseline:
     """Return a baseline of these columns; `created` is in epoch seconds."""
     by_role = {
@@ -55,7 +62,15 @@ def baseline_of(
         for role in Role
     }
     moment = datetime.fromtimestamp(int(created), UTC)
-    file = _File(FORMAT, moment, source, samples, by_role[Role.FEATURE], by_role[Role.PREDICTION])
+    file = _File(
+        FORMAT,
+        moment,
+        source,
+        samples,
+        by_role[Role.FEATURE],
+        by_role[Role.PREDICTION],
+        not_watched,
+    )
     return load(msgspec.json.encode(file, order="sorted"))
 
 
@@ -90,6 +105,7 @@ def load(data: bytes) -> Baseline:
         source=file.source,
         samples=file.samples,
         columns=tuple(columns),
+        not_watched=file.not_watched,
         body=body,
     )
 
@@ -98,14 +114,14 @@ def _to_file(part: ColumnBaseline) -> _ColumnFile:
     column, counts = part.column, part.counts.tolist()
     _, mean, m2, low, high = part.moments or (None,) * 5
     return _ColumnFile(
-        kind=column.kind,
+        kind="numeric" if column.kind is Kind.NUMERIC else "categorical",
         counts=counts[: column.bins],
         missing=counts[column.missing],
         invalid=counts[column.invalid],
         edges=list(column.edges),
         psi_edges=list(part.psi_edges),
         categories=list(column.categories),
-        codes=column.codes,
+        missing_words=list(column.missing_words),
         mean=mean,
         m2=m2,
         min=low,
@@ -116,11 +132,11 @@ def _to_file(part: ColumnBaseline) -> _ColumnFile:
 def _from_file(name: str, role: Role, part: _ColumnFile) -> ColumnBaseline:
     column = Column(
         name,
-        part.kind,
+        Kind(part.kind),
         role,
         edges=tuple(part.edges),
         categories=tuple(part.categories),
-        codes=part.codes,
+        missing_words=tuple(part.missing_words),
     )
     where = f"{role}s.{name}"
     if len(part.counts) != column.bins:
@@ -129,10 +145,10 @@ def _from_file(name: str, role: Role, part: _ColumnFile) -> ColumnBaseline:
         )
     if not any(part.counts):
         raise ValueError(f"{where}.counts: expected at least one above 0")
-    if name == "y_proba" and role is Role.PREDICTION and part.kind is not Kind.NUMERIC:
+    if name == "y_proba" and role is Role.PREDICTION and column.kind is not Kind.NUMERIC:
         raise ValueError(f"{where}.kind: found {part.kind}, expected numeric")
     counts = np.array([*part.counts, part.missing, part.invalid], dtype=np.int64)
-    if part.kind is Kind.CATEGORICAL:
+    if column.kind is Kind.CATEGORICAL:
         if not part.categories or len({*part.categories, OTHER}) != column.bins:
             raise ValueError(
                 f"{where}.categories: expected at least one, each once, and no {OTHER}"

@@ -10,7 +10,7 @@ import time
 import urllib.parse
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
@@ -20,14 +20,9 @@ from mlguard_rules.apprise_worker import send
 from mlguard_rules.errors import SendError
 from mlguard_rules.notify import Matcher, Notification, NotifyConfig
 from mlguard_sidecar.cli.client import RequestError, request
+from mlguard_sidecar.cli.options import URL, fail
 from mlguard_sidecar.cli.table import table
 
-_URL = click.option(
-    "--url",
-    default="http://127.0.0.1:9520",
-    show_default=True,
-    callback=lambda _context, _option, url: url.rstrip("/"),
-)
 _SHORT, _LONG = 40, 120
 """Maximal characters of a cell of a table."""
 
@@ -50,7 +45,7 @@ def alerts() -> None:
 
 
 @alerts.command("list")
-@_URL
+@URL
 @click.option("--silences", is_flag=True, help="List silences instead.")
 def alerts_list(*, url: str, silences: bool) -> None:
     """List the alerts of a running sidecar or exporter."""
@@ -84,7 +79,7 @@ def _list_silences(url: str) -> None:
 @click.option("--until", metavar="TIME", help="End of the silence: 2026-01-31T18:00, in UTC.")
 @click.option("--comment", default="", help="Reason of the silence.")
 @click.option("--end", "silence_id", metavar="ID", help="End a silence.")
-@_URL
+@URL
 def alerts_silence(
     *,
     matchers: tuple[str, ...],
@@ -100,13 +95,13 @@ def alerts_silence(
         click.echo(f"silence {silence_id} is ended")
         return
     if not matchers:
-        _fail("name at least one matcher, such as feature=age")
+        fail("name at least one matcher, such as feature=age")
     try:
         for text in matchers:
             Matcher.parse(text)
         ends = _end(duration, until)
     except ValueError as error:
-        _fail(str(error))
+        fail(str(error))
     body = {
         "matchers": list(matchers),
         "ends_at": ends.isoformat(),
@@ -132,10 +127,10 @@ def alerts_test_notify(*, config: Path, only: str | None) -> None:
         receivers = load_config(config, _Notify).notify.receivers
         chosen = {r.name: r.read_url() for r in receivers if only in (None, r.name)}
     except ConfigError as error:
-        _fail(str(error))
+        fail(str(error))
     if not chosen:
         known = ", ".join(r.name for r in receivers) or "none"
-        _fail(f"{config}: no receiver{'' if only is None else ' ' + only}; it has: {known}")
+        fail(f"{config}: no receiver{'' if only is None else ' ' + only}; it has: {known}")
     failed = False
     for name, url in chosen.items():
         try:
@@ -162,7 +157,7 @@ def _ask(url: str, body: object = None, method: str | None = None) -> Any:
     try:
         return request(url, body, method)
     except RequestError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _user() -> str:
@@ -185,8 +180,3 @@ def _plain(text: str, max_length: int | None = None) -> str:
 
 def _short(time: str | None) -> str:
     return "-" if time is None else f"{time[:10]} {time[11:16]} UTC"
-
-
-def _fail(text: str) -> NoReturn:
-    click.echo(f"mlguard: {_plain(text)}", err=True)
-    sys.exit(2)

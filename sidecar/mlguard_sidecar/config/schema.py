@@ -17,7 +17,6 @@ from mlguard_common.log import LogConfig
 from mlguard_common.web import HttpConfig, split_listen
 from mlguard_rules.notify import NotifyConfig, RulesConfig
 from mlguard_sidecar.baseline import Method
-from mlguard_sidecar.histogram import Kind
 
 HTTP_SOCKET = "http.sock"
 """Name of the socket for HTTP, in the folder of the event socket."""
@@ -83,7 +82,7 @@ class DriftConfig(ConfigStruct, frozen=True):
 class FeatureConfig(ConfigStruct, frozen=True):
     """Kind and bins of one feature."""
 
-    kind: Kind | None = None
+    kind: Literal["numeric", "categorical"] | None = None
     bins: Annotated[int, Meta(ge=2, le=60)] | None = None
     method: Method | None = None
     edges: Annotated[list[float], Meta(min_length=1, max_length=60)] | None = None
@@ -95,7 +94,7 @@ class FeatureConfig(ConfigStruct, frozen=True):
             raise ValueError("expected finite edges in ascending order, each once")
         if self.edges and (self.bins or self.method):
             raise ValueError("expected either edges, or bins and method")
-        if self.kind is Kind.CATEGORICAL and (self.edges or self.bins or self.method):
+        if self.kind == "categorical" and (self.edges or self.bins or self.method):
             raise ValueError("expected no edges, bins or method for a categorical feature")
 
 
@@ -129,6 +128,7 @@ class ModelConfig(ConfigStruct, frozen=True):
     project: Identifier
     model: Identifier
     endpoint: Identifier | None = None
+    prediction: Literal["auto", "class", "value"] = "auto"
     baseline: BaselineConfig = BaselineConfig()
     features: dict[str, FeatureConfig] = msgspec.field(default_factory=dict)
     thresholds: Thresholds = Thresholds()

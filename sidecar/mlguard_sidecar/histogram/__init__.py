@@ -2,6 +2,13 @@
 
 from mlguard_sidecar.histogram.column import Column, Kind, Layout, Role
 from mlguard_sidecar.histogram.encode import decode, encode
+from mlguard_sidecar.histogram.outside import (
+    MAX_OUTSIDE,
+    Outside,
+    OutsideCounts,
+    most_frequent,
+    subtract_outside,
+)
 from mlguard_sidecar.histogram.pane import MAX_COUNT, Pane, merge_moments, merge_panes, no_moments
 from mlguard_sidecar.histogram.partition import Partition
 from mlguard_sidecar.histogram.traffic import (
@@ -19,11 +26,14 @@ __all__ = [
     "LATENCY_BUCKETS_SECONDS",
     "MAX_COUNT",
     "MAX_LATENCY_MS",
+    "MAX_OUTSIDE",
     "NO_CLASS",
     "OTHER",
     "Column",
     "Kind",
     "Layout",
+    "Outside",
+    "OutsideCounts",
     "Pane",
     "Partition",
     "Role",
@@ -33,5 +43,7 @@ __all__ = [
     "fold_traffic",
     "merge_moments",
     "merge_panes",
+    "most_frequent",
     "no_moments",
+    "subtract_outside",
 ]

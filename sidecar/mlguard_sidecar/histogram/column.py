@@ -10,24 +10,32 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlguard_sidecar.histogram.encoded_column import mapped
 from mlguard_sidecar.histogram.pane import moments_by_part
-from mlguard_sidecar.histogram.values import as_numbers, category, mapped
+from mlguard_sidecar.histogram.values import (
+    INVALID,
+    as_number,
+    as_numbers,
+    category,
+    is_bool,
+    is_missing,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
+    from mlguard_sidecar.histogram.encoded_column import Values
     from mlguard_sidecar.histogram.partition import Partition
-
-    Values = Sequence[object] | NDArray[np.float64]
 
 
 class Kind(StrEnum):
-    """Type of the values of a column."""
+    """Type of the values of a column; UNDECIDED before a baseline is built from them."""
 
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
+    UNDECIDED = "undecided"
 
 
 class Role(StrEnum):
@@ -44,18 +52,19 @@ class Column:
     A numeric column with edges e[0] < ... < e[k-1] has k + 1 bins, closed on the right: bin 0 is
     v <= e[0], bin i is e[i-1] < v <= e[i], bin k is v > e[k-1]. A categorical column has a bin for
     each category, and a last one for all other values. Without a baseline there are neither edges
-    nor categories, and so there is one bin.
+    nor categories, and so there is one bin. A column of undecided kind has a bin for numbers and
+    one for all other values.
 
     After the bins there are two more slots, `missing` and `invalid`. Each counted row adds 1 to
     exactly one slot.
 
     Attributes:
         name: the feature's name, or `y_pred` or `y_proba`.
-        kind: numeric or categorical; a value of the other kind is invalid.
+        kind: numeric, categorical or undecided; a value of the other kind is invalid.
         role: input or output of the model.
         edges: ascending edges of a numeric column.
         categories: categories of the baseline, most frequent first.
-        codes: whether numbers are valid categories, such as class numbers and identifiers.
+        missing_words: texts that mean a missing value, besides those of every column.
     """
 
     name: str
@@ -63,11 +72,13 @@ class Column:
     role: Role = Role.FEATURE
     edges: tuple[float, ...] = ()
     categories: tuple[str, ...] = ()
-    codes: bool = False
+    missing_words: tuple[str, ...] = ()
 
     @cached_property
     def bins(self) -> int:
         """Number of bins for valid values."""
+        if self.kind is Kind.UNDECIDED:
+            return 2
         return len(self.edges if self.kind is Kind.NUMERIC else self.categories) + 1
 
     @property
@@ -91,7 +102,10 @@ class Column:
 
     @cached_property
     def _bin_of(self) -> dict[str, int]:
-        return {text: i for i, text in enumerate(self.categories)}
+        bins: dict[str, int] = {}
+        for i, text in enumerate(self.categories):  # as they are read in events
+            bins.setdefault(category(text), i)
+        return bins
 
     def fold(
         self, values: Values, parts: Partition
@@ -99,7 +113,7 @@ class Column:
         """Count the values of each part, in one pass.
 
         Args:
-            values: a number, bool, string or None each; in the order of the parts.
+            values: a number, bool, string, None or INVALID each; in the order of the parts.
             parts: the parts of the values.
 
         Returns:
@@ -107,10 +121,12 @@ class Column:
             instead of moments for a categorical column.
         """
         if self.kind is Kind.CATEGORICAL:
-            return parts.count(mapped(values, self._slot), self.slots), None
-        numbers, wrong = as_numbers(values)
+            return parts.count(mapped(values, self.category_slot), self.slots), None
+        numbers, wrong = as_numbers(values, self.missing_words)
         finite = np.isfinite(numbers)
         present = None if finite.all() else finite
+        if self.kind is Kind.UNDECIDED:
+            return self._fold_undecided(values, numbers, finite, parts)
         if len(parts) == 1:
             counts = np.zeros((1, self.slots), dtype=np.int64)
             sample = numbers if present is None else numbers[present]
@@ -126,25 +142,37 @@ class Column:
             counts = parts.count(slots, self.slots)
         return counts, moments_by_part(numbers, present, parts)
 
-    def _slot(self, value: object) -> int:
-        if isinstance(value, float) and not math.isfinite(value):
+    def _fold_undecided(
+        self,
+        values: Values,
+        numbers: NDArray[np.float64],
+        finite: NDArray[np.bool_],
+        parts: Partition,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        if finite.all() and (
+            isinstance(values, np.ndarray) or set(map(type, values)) <= {int, float}
+        ):
+            slots = np.zeros(parts.rows, dtype=np.intp)
+        else:
+            slots = mapped(values, self._undecided_slot)
+        present = slots == 0
+        return parts.count(slots, self.slots), moments_by_part(numbers, present, parts)
+
+    def category_slot(self, value: object) -> int:
+        """Return the slot of a value of a categorical column."""
+        if is_missing(value, self.missing_words):
             return self.missing
-        if value is None:
-            return self.missing
-        if not self.codes and isinstance(value, int | float) and not isinstance(value, bool):
+        if value is INVALID:
             return self.invalid
         return self._bin_of.get(category(value), self.bins - 1)
 
-
-def kind_of(value: object, role: Role) -> Kind:
-    """Return the kind of a column whose first value this is.
-
-    A number is numeric. But a prediction that is an integer is a class; only a float is the value
-    of a regression.
-    """
-    numbers = float if role is Role.PREDICTION else (int, float)
-    numeric = isinstance(value, numbers) and not isinstance(value, bool)
-    return Kind.NUMERIC if numeric else Kind.CATEGORICAL
+    def _undecided_slot(self, value: object) -> int:
+        if value is INVALID:
+            return self.invalid
+        number = as_number(value, self.missing_words)
+        if number is None or is_bool(value):
+            return 1
+        return 0 if math.isfinite(number) else self.missing
 
 
 def bin_counts(numbers: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:

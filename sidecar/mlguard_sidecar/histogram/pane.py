@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from mlguard_sidecar.histogram.outside import Outside, merge_outside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +32,12 @@ class Pane:
         counts: int64 of shape (slots,); int32 in panes that were just counted.
         moments: float64 of shape (columns, 5): count, mean, sum of squared deviations from the
             mean (M2), minimum, maximum.
+        outside: index of a column -> its most frequent values outside the baseline.
     """
 
     counts: NDArray[np.integer]
     moments: NDArray[np.float64]
+    outside: Outside = field(default_factory=dict)
 
     @staticmethod
     def zeros(width: int, columns: int) -> Pane:
@@ -42,7 +46,7 @@ class Pane:
 
     def copy(self) -> Pane:
         """Return a copy with memory of its own."""
-        return Pane(self.counts.copy(), self.moments.copy())
+        return Pane(self.counts.copy(), self.moments.copy(), self.outside)
 
     def merged(self, other: Pane) -> Pane:
         """Return the pane of the events of both."""
@@ -67,7 +71,8 @@ def merge_panes(panes: Sequence[Pane]) -> Pane:
         counts[: len(pane.counts)] += pane.counts
         if pane.counts.size and counts.min() < 0:
             counts[counts < 0] = MAX_COUNT
-    return Pane(counts, merge_moments([pane.moments for pane in panes]))
+    moments = merge_moments([pane.moments for pane in panes])
+    return Pane(counts, moments, merge_outside([pane.outside for pane in panes]))
 
 
 def merge_moments(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -120,6 +120,12 @@ class Traffic:
         """Return the traffic of the events of both."""
         return Traffic(self.pane.merged(other.pane))
 
+    def without_rows(self) -> Traffic:
+        """Return the same classes and scores without the number of events."""
+        counts = self.pane.counts.copy()
+        counts[_ROWS] = 0
+        return Traffic(Pane(counts, self.pane.moments))
+
     @property
     def rows(self) -> int:
         """Number of events."""

@@ -1,22 +1,26 @@
-"""Raw values of columns: as numbers, as categories, and encoded by their distinct values."""
+"""The reading of raw values: as numbers, as categories, as missing, or as invalid.
+
+Every way in reads values here: the socket, files, and the rows that a baseline is learnt from. So a
+value means the same in a baseline and in a window.
+"""
 
 from __future__ import annotations
 
 import math
+import re
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlguard_sidecar.histogram.encoded_column import EncodedColumn
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection
 
     from numpy.typing import NDArray
 
-    Values = Sequence[object] | NDArray[np.float64]
+    from mlguard_sidecar.histogram.encoded_column import Values
 
 OTHER = "__other__"
 """Name of the category, class or model that pools those beyond a limit."""
@@ -24,153 +28,150 @@ OTHER = "__other__"
 MAX_CATEGORY_LENGTH = 128
 """Maximum length of a category, in characters; longer texts are cut off."""
 
+MISSING_WORDS = frozenset(
+    {"na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "none", "nil"}
+    | {"-", "--", ".", "?"}
+    | {"inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
+)
+"""Texts that mean a missing value in a numeric column, in lower case."""
+
+_PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_PADDED = re.compile(r"[+-]?0[0-9]")
+_BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_MAX_INTEGER_DIGITS = 40
 _NUMBERS = {int, float, bool}
-_TEXTS = {str, type(None)}
-_MIN_ENCODED = 32
+_SPACE = " \t\r\n\v\f"
 
 
-@dataclass(frozen=True)
-class EncodedColumn(Sequence[object]):
-    """Column of few distinct values: each value once, and its index for each row.
+class Invalid:
+    """Type of INVALID."""
 
-    Attributes:
-        different: the distinct values.
-        codes: for each row, the index of its value.
+    def __repr__(self) -> str:
+        return "INVALID"
+
+
+INVALID = Invalid()
+"""Value that is neither a number, bool, string nor missing, such as a list."""
+
+
+def is_plain_number(text: str) -> bool:
+    """Return whether a text is a decimal number in ASCII, without digit separators or padding.
+
+    Spaces around it do not count. A zero before another digit, as in 007, makes it a code.
     """
-
-    different: list[object]
-    codes: NDArray[np.intp]
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    @overload
-    def __getitem__(self, index: int) -> object: ...
-    @overload
-    def __getitem__(self, index: slice) -> EncodedColumn: ...
-    def __getitem__(self, index: int | slice) -> object:
-        if isinstance(index, slice):
-            return EncodedColumn(self.different, self.codes[index])
-        return self.different[self.codes[index]]
-
-    def __iter__(self) -> Iterator[object]:
-        return map(self.different.__getitem__, self.codes.tolist())
+    text = text.strip(_SPACE)
+    return _PLAIN_NUMBER.fullmatch(text) is not None and not is_padded(text)
 
 
-def encoded(values: Sequence[object], *, numbers: bool = False) -> Sequence[object]:
-    """Return a column encoded if it has few distinct strings, else unchanged.
+def is_padded(text: str) -> bool:
+    """Return whether a text is a number with a zero before another digit, such as 01234."""
+    text = text.strip(_SPACE)
+    return _PADDED.match(text) is not None and _PLAIN_NUMBER.fullmatch(text) is not None
 
-    Directly after decoding, while the strings are in the processor's cache, this halves the cost of
-    counting them. Each row has a string of its own, which is then freed.
+
+def is_bool(value: object) -> bool:
+    """Return whether a value is a bool, or a text that reads as one."""
+    return isinstance(value, bool) or (isinstance(value, str) and value in _BOOLS)
+
+
+def is_missing(value: object, words: Collection[str] = ()) -> bool:
+    """Return whether a value is missing in any column: None, not finite, or an empty string.
 
     Args:
-        values: values of the column.
-        numbers: whether to encode a column of integers too.
+        value: a raw value.
+        words: further texts that mean a missing value.
     """
-    if len(values) < _MIN_ENCODED:
-        return values
-    first = type(values[0])
-    if first is not str and not (numbers and first is int):
-        return values
-    code_of = _Codes()
-    codes = np.fromiter(map(code_of.__getitem__, values), dtype=np.intp, count=len(values))
-    if len(code_of) > len(values) // 4:
-        return values
-    # 1, 1.0 and True are equal, so that among numbers every value has to be checked
-    kinds = set(map(type, code_of if first is str else values))
-    return EncodedColumn(list(code_of), codes) if kinds <= {first, type(None)} else values
-
-
-class _Codes(dict[object, int]):
-    """Mapping that numbers values in the order of their first lookup."""
-
-    def __missing__(self, value: object) -> int:
-        code = self[value] = len(self)
-        return code
-
-
-def taken(values: Sequence[object], index: NDArray[np.intp]) -> Sequence[object]:
-    """Return the values of a column at some indices."""
-    if isinstance(values, EncodedColumn):
-        return EncodedColumn(values.different, values.codes[index])
-    return [values[i] for i in index.tolist()]
-
-
-def joined(parts: Sequence[Sequence[object]]) -> Sequence[object]:
-    """Return the concatenation of columns, encoded if all of them are."""
-    if not all(isinstance(part, EncodedColumn) for part in parts):
-        return list(chain.from_iterable(parts))
-    code_of: dict[object, int] = {}
-    codes = []
-    for part in parts:
-        assert isinstance(part, EncodedColumn)  # noqa: S101 - all are
-        table = [code_of.setdefault(value, len(code_of)) for value in part.different]
-        codes.append(np.array(table, dtype=np.intp)[part.codes])
-    return EncodedColumn(list(code_of), np.concatenate(codes))
-
-
-def mapped(values: Values, number_of: Callable[[object], int]) -> NDArray[np.intp]:
-    """Return the result of a function for each value; it is called once per distinct value."""
-    if isinstance(values, EncodedColumn):
-        return np.array([number_of(value) for value in values.different])[values.codes]
-    different = distinct(values)
-    if isinstance(different, set):
-        numbers = {value: number_of(value) for value in different}
-        return np.fromiter(map(numbers.__getitem__, values), dtype=np.intp, count=len(values))
-    return np.array([number_of(value) for value in values], dtype=np.intp)
-
-
-def distinct(values: Values) -> Collection[object]:
-    """Return the distinct values; all values if equal ones of different types may occur."""
-    if isinstance(values, EncodedColumn):  # some of its rows may have been left out
-        used = np.bincount(values.codes, minlength=len(values.different)).tolist()
-        return [value for value, n in zip(values.different, used, strict=True) if n]
-    different = set(values)
-    if set(map(type, different)) <= _TEXTS:
-        return different
-    kinds = set(map(type, values)) - {type(None)}
-    return different if len(kinds) <= 1 else list(values)
+    if isinstance(value, str):
+        return not value or value in words
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def category(value: object) -> str:
-    """Return the name of a class or category: `true` for True, `3` for 3 and 3.0."""
+    """Return the name of a class or category.
+
+    The same name stands for True, `True` and `true`; and for 3, 3.0, `3` and `3.0`. Numbers that
+    are not whole are named to the precision of float32, which many models compute in.
+    """
     if isinstance(value, str):
-        return value[:MAX_CATEGORY_LENGTH]
+        if value in _BOOLS:
+            value = _BOOLS[value]
+        elif value[:1] <= "9" and is_plain_number(value):
+            value = _number_of(value)
+        else:
+            return value[:MAX_CATEGORY_LENGTH]
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))[:MAX_CATEGORY_LENGTH]
+    if isinstance(value, float):
+        if value.is_integer():
+            value = int(value)
+        elif math.isfinite(narrow := _float32(value)):
+            return str(narrow)
     return str(value)[:MAX_CATEGORY_LENGTH]
 
 
-def finite_numbers(values: Values) -> NDArray[np.float64]:
-    """Return the finite numbers among some values."""
-    numbers, _ = as_numbers(values)
-    return numbers[np.isfinite(numbers)]
-
-
-def as_numbers(values: Values) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def as_numbers(
+    values: Values, words: Collection[str] = ()
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return values as floats, not finite if missing or invalid, and a mask of the invalid ones.
 
     The mask is empty if there are none.
+
+    Args:
+        values: raw values.
+        words: texts that mean a missing value, besides MISSING_WORDS.
     """
-    if isinstance(values, np.ndarray):  # scores are an array already
+    if isinstance(values, np.ndarray):
         return values, np.zeros(0, dtype=np.bool_)
     if isinstance(values, EncodedColumn):
-        numbers, wrong = as_numbers(values.different)
+        numbers, wrong = as_numbers(values.different, words)
         return numbers[values.codes], wrong[values.codes] if len(wrong) else wrong
     try:  # fast, and succeeds only if all values are numbers
         numbers = np.frombuffer(array("d", values))  # type: ignore[type-var]
         return numbers, np.zeros(0, dtype=np.bool_)
     except (TypeError, OverflowError):
-        kinds = (*_NUMBERS, type(None))
-        wrong = np.array([type(v) not in kinds for v in values])
-        return np.array([_as_float(v) for v in values]), wrong
+        read = [as_number(value, words) for value in values]
+        wrong = np.array([number is None for number in read])
+        return np.array(read, dtype=np.float64), wrong
 
 
-def _as_float(value: object) -> float:
-    """Return a number as a float, infinity if it is too large, NaN for anything else."""
+def as_number(value: object, words: Collection[str] = ()) -> float | None:
+    """Return a value of a numeric column: NaN or infinite if missing, None if invalid.
+
+    True and False are 1 and 0, as bools and as texts.
+
+    Args:
+        value: a raw value.
+        words: texts that mean a missing value, besides MISSING_WORDS.
+    """
+    if value is None:
+        return math.nan
+    if isinstance(value, str):
+        return _text_as_number(value, words)
+    if type(value) not in _NUMBERS:
+        return None
     try:
-        return float(value) if type(value) in _NUMBERS else math.nan  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
     except OverflowError:
         return math.inf
+
+
+def _text_as_number(text: str, words: Collection[str]) -> float | None:
+    bare = text.strip(_SPACE)
+    if not bare or text in words or bare.lower() in MISSING_WORDS:
+        return math.nan
+    if bare in _BOOLS:
+        return float(_BOOLS[bare])
+    return float(bare) if is_plain_number(bare) else None
+
+
+def _number_of(text: str) -> int | float:
+    """Return the number of a plain one; an integer exactly, unless it is very long."""
+    text = text.strip(_SPACE)
+    if len(text) <= _MAX_INTEGER_DIGITS and text.lstrip("+-").isdigit():
+        return int(text)
+    return float(text)
+
+
+def _float32(value: float) -> np.float32:
+    with np.errstate(over="ignore"):
+        return np.float32(value)

@@ -15,14 +15,14 @@ from mlguard_sidecar.wire import (
     RejectedError,
     decode_block,
     decode_line,
+    find_seq,
     is_name,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mlguard_sidecar.ingest.connections import Connections
     from mlguard_sidecar.ingest.pipeline import Pipeline
+    from mlguard_sidecar.ingest.receipt import Receipt
     from mlguard_sidecar.telemetry import Telemetry
 
 SOURCE = "socket"
@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
         first = data.find(b"\n") + 1
         if first and (self._overlong or self._size + first > MAX_LINE_BYTES):
             if not self._overlong:
-                self._reject_overlong()
+                self._reject_overlong(data)
             self._forget_parts()
             self._overlong = False
             data = data[first:]
@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
                 except RejectedError as error:
                     self._take(lines, size)  # they may contain a hello
                     lines, size = [], 0
-                    self._reject(error)
+                    self._reject(error, raw)
                 else:
                     size += len(raw)
         self._take(lines, size)
@@ -197,8 +197,11 @@ class Connection(asyncio.Protocol):
         try:
             line = decode_line(raw)
         except RejectedError:
-            self._reject(
-                RejectedError(Reason.INCOMPLETE_LINE, "the connection ended within a line")
+            self._report(
+                self._pipeline.reject(
+                    RejectedError(Reason.INCOMPLETE_LINE, "the connection ended within a line"),
+                    SOURCE,
+                )
             )
         else:
             self._take([line], len(raw))
@@ -211,7 +214,7 @@ class Connection(asyncio.Protocol):
             events = [line for line in lines if not self._take_special(line, size)]
             size *= len(events)
         if events:
-            self._report(self._pipeline.submit_events(events, SOURCE, size).rejected)
+            self._report(self._pipeline.submit_events(events, SOURCE, size))
         if self._pipeline.is_congested:
             self._connections.pause()
 
@@ -232,11 +235,15 @@ class Connection(asyncio.Protocol):
 
     def _take_batch(self, line: Line, size: int) -> None:
         receipt = self._pipeline.submit_batch(line, SOURCE, self._client, size)
-        self._report(receipt.rejected, line.seq)
-        if self._client is not None and line.seq is not None:
-            self._taken = max(self._taken, line.seq)
+        self._report(receipt, line.seq)
+        self._acknowledge_known(line.seq)
+
+    def _acknowledge_known(self, seq: int | None) -> None:
+        """Note the number of a batch; acknowledge at once if it is committed already."""
+        if self._client is not None and seq is not None:
+            self._taken = max(self._taken, seq)
             durable = self._pipeline.last_committed(self._client)
-            if line.seq <= durable:
+            if seq <= durable:
                 self.acknowledge(durable)
 
     def _handle_hello(self, client: str, version: int) -> None:
@@ -250,32 +257,40 @@ class Connection(asyncio.Protocol):
         if not self._writable:
             self.abort()  # it says hello repeatedly, and does not read the replies
         elif wrong is not None:
-            self._write(_error("bad_hello", wrong))
+            self._write({"error": _error("bad_hello", wrong)})
         else:
             self._client = client
             self._connections.identify(self, client)
             self._write({"hello": {"last_seq": self._pipeline.last_committed(client)}})
 
-    def _reject_overlong(self) -> None:
-        self._reject(RejectedError(Reason.LINE_TOO_LONG, f"a line of over {MAX_LINE_BYTES} bytes"))
+    def _reject_overlong(self, data: bytes = b"") -> None:
+        text = f"a line of over {MAX_LINE_BYTES} bytes"
+        self._reject(RejectedError(Reason.LINE_TOO_LONG, text), b"".join([*self._parts, data]))
 
-    def _reject(self, error: RejectedError) -> None:
-        self._pipeline.reject(error, SOURCE)
-        self._report([error])
+    def _reject(self, error: RejectedError, raw: bytes) -> None:
+        """Reject a line that cannot be decoded; if it is a numbered batch, acknowledge it."""
+        seq = None if self._client is None else find_seq(raw)
+        self._report(self._pipeline.reject(error, SOURCE, self._client, seq), seq)
+        self._acknowledge_known(seq)
 
-    def _report(self, rejected: Sequence[RejectedError], seq: int | None = None) -> None:
-        """Send rejections to a client that said hello."""
+    def _report(self, receipt: Receipt, seq: int | None = None) -> None:
+        """Send rejections and invalid values to a client that said hello."""
         if self._client is None:
             return
-        for error in rejected:
+        replies = [_error(e.reason, str(e)) | {"rows": e.rows} for e in receipt.rejected]
+        faults = [{"error": reply} for reply in replies]
+        faults += [
+            {"warning": {"reason": reason, "message": message[:300], "values": values}}
+            for reason, message, values in receipt.invalid
+        ]
+        for fault in faults:
             if not self._writable:
                 self._telemetry.count(t.REPLIES_DROPPED)
                 continue
-            reply = _error(error.reason, str(error))
-            reply["error"]["rows"] = error.rows
             if seq is not None:
-                reply["error"]["seq"] = seq
-            self._write(reply)
+                for body in fault.values():
+                    body["seq"] = seq
+            self._write(fault)
 
     def _write(self, reply: dict[str, Any]) -> None:
         if not self._transport.is_closing():
@@ -283,4 +298,4 @@ class Connection(asyncio.Protocol):
 
 
 def _error(reason: str, message: str) -> dict[str, Any]:
-    return {"error": {"reason": reason, "message": message[:300]}}
+    return {"reason": reason, "message": message[:300]}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlguard_sidecar.ingest.receipt import Receipt
 from mlguard_sidecar.wire import (
+    InvalidValues,
     Positions,
     RejectedError,
     Rows,
@@ -54,18 +55,20 @@ class Pipeline:
         """
         now = self._clock()
         positions = Positions(events)
-        groups, rejected = rows_of_events(events, positions, now)
+        groups, rejected, invalid = rows_of_events(events, positions, now)
         accepted, models = 0, set()
         for rows, part in groups:
-            good, faults = validate(rows, now, now - self._keep_seconds)
-            if faults:
+            good = validate(rows, now, now - self._keep_seconds)
+            if good.rejected:
                 index = positions.of(part)
                 rejected += [
-                    RejectedError(f.reason, str(f), [index[i] for i in f.indices]) for f in faults
+                    RejectedError(f.reason, str(f), [index[i] for i in f.indices])
+                    for f in good.rejected
                 ]
-            accepted += len(good)
-            models |= self._add(good, source, size * len(rows) // len(events))
-        return self._receipt(accepted, rejected, source, models)
+            invalid += good.invalid
+            accepted += len(good.rows)
+            models |= self._add(good.rows, source, size * len(rows) // len(events))
+        return self._receipt(accepted, rejected, invalid, source, models)
 
     def submit_batch(
         self, batch: Line, source: str, client: str | None = None, size: int = 0
@@ -78,22 +81,43 @@ class Pipeline:
             client: ID of the client that numbers its batches; None if it has not said hello.
             size: size of the batch on the wire, in bytes.
         """
-        is_new = self._registry.is_new
         assert batch.columns is not None  # noqa: S101 - checked by the caller
-        if client is not None and batch.seq is not None and not is_new(client, batch.seq):
-            self._registry.count(1, "duplicate_batches", source)
-            return self._receipt(0, [], source, duplicate=True)
+        if self._is_duplicate(source, client, batch.seq):
+            return self._receipt(0, [], [], source, duplicate=True)
         now = self._clock()
         try:
-            rows = rows_of_batch(batch, batch.columns, now)
+            rows, invalid = rows_of_batch(batch, batch.columns, now)
         except RejectedError as error:
-            return self._receipt(0, [error], source)
-        good, rejected = validate(rows, now, now - self._keep_seconds) if len(rows) else (rows, [])
-        return self._receipt(len(good), rejected, source, self._add(good, source, size))
+            return self._receipt(0, [error], [], source)
+        good = validate(rows, now, now - self._keep_seconds)
+        models = self._add(good.rows, source, size)
+        return self._receipt(len(good.rows), good.rejected, invalid + good.invalid, source, models)
 
-    def reject(self, error: RejectedError, source: str) -> None:
-        """Count a line that could not be decoded."""
-        self._receipt(0, [error], source)
+    def reject(
+        self,
+        error: RejectedError,
+        source: str,
+        client: str | None = None,
+        seq: int | None = None,
+    ) -> Receipt:
+        """Count a line that could not be decoded; a batch of a client once only.
+
+        Args:
+            error: why it is rejected.
+            source: protocol of the line, a value of the label `source`.
+            client: ID of the client that numbers its batches; None if it has not said hello.
+            seq: number of the batch; None if it is not known.
+        """
+        if self._is_duplicate(source, client, seq):
+            return self._receipt(0, [], [], source, duplicate=True)
+        return self._receipt(0, [error], [], source)
+
+    def _is_duplicate(self, source: str, client: str | None, seq: int | None) -> bool:
+        """Return whether a batch was submitted before; counts it then, else records its number."""
+        if client is None or seq is None or self._registry.is_new(client, seq):
+            return False
+        self._registry.count(1, "duplicate_batches", source)
+        return True
 
     def report_dropped(self, n: int, source: str) -> None:
         """Count events that a client reports as dropped."""
@@ -117,6 +141,7 @@ class Pipeline:
         self,
         accepted: int,
         rejected: list[RejectedError],
+        invalid: list[InvalidValues],
         source: str,
         models: Collection[ModelKey] = (),
         *,
@@ -124,6 +149,10 @@ class Pipeline:
     ) -> Receipt:
         for error in rejected:
             self._registry.count(error.rows, "events_rejected", source, error.reason)
+        for reason, _, values in invalid:
+            self._registry.count(values, "invalid_values", source, reason)
         self._committer.notify()
         delta = self._registry.delta_number
-        return Receipt(accepted, rejected, frozenset(models), delta, self._committer, duplicate)
+        return Receipt(
+            accepted, rejected, invalid, frozenset(models), delta, self._committer, duplicate
+        )

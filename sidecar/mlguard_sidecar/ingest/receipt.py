@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mlguard_sidecar.committer import Committer
-    from mlguard_sidecar.wire import ModelKey, Reason, RejectedError
+    from mlguard_sidecar.wire import InvalidValues, ModelKey, Reason, RejectedError
 
 
 class CommitFaultError(MLGuardError):
@@ -40,6 +40,7 @@ class Receipt:
     Attributes:
         accepted: number of events that will be committed.
         rejected: rejected events, grouped by reason.
+        invalid: invalid values in the accepted events, grouped by reason.
         models: models of the accepted events.
         delta: number of the delta that contains them.
         committer: commits the delta.
@@ -48,6 +49,7 @@ class Receipt:
 
     accepted: int
     rejected: Sequence[RejectedError]
+    invalid: Sequence[InvalidValues]
     models: frozenset[ModelKey]
     delta: int
     committer: Committer

@@ -3,15 +3,20 @@
 from mlguard_sidecar.models.accumulator import AccumulationSettings, ModelAccumulator
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta, PaneKey
 from mlguard_sidecar.models.fold import Widths
-from mlguard_sidecar.models.registry import ModelRegistry
-from mlguard_sidecar.models.schema import UNBINNED, Prediction, Schema, dump_schema, load_schema
+from mlguard_sidecar.models.learning import LEARNT, LearningSettings
+from mlguard_sidecar.models.prediction import Prediction
+from mlguard_sidecar.models.registry import LearnAgainError, ModelRegistry, StoredModel
+from mlguard_sidecar.models.schema import UNBINNED, Schema, dump_schema, load_schema
 from mlguard_sidecar.models.view import ModelView, Span, Window
 
 __all__ = [
+    "LEARNT",
     "UNBINNED",
     "AccumulationSettings",
     "Counters",
     "Delta",
+    "LearnAgainError",
+    "LearningSettings",
     "ModelAccumulator",
     "ModelDelta",
     "ModelRegistry",
@@ -20,6 +25,7 @@ __all__ = [
     "Prediction",
     "Schema",
     "Span",
+    "StoredModel",
     "Widths",
     "Window",
     "dump_schema",

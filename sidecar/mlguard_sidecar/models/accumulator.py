@@ -1,4 +1,4 @@
-"""Accumulation of one model's pending rows: folding into panes, and building its baseline."""
+"""Accumulation of one model's pending rows: folding into panes, and learning its baseline."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlguard_sidecar.baseline import Baseline, Binning, build
 from mlguard_sidecar.histogram import CLASS_LIMIT, OTHER, Column, Kind, Role
-from mlguard_sidecar.histogram.column import kind_of
-from mlguard_sidecar.histogram.values import MAX_CATEGORY_LENGTH, category, distinct
-from mlguard_sidecar.models.fold import Widths, by_pane, count_features, count_traffic
-from mlguard_sidecar.models.schema import UNBINNED, Prediction, Schema
-from mlguard_sidecar.wire.rows import is_name, joined
+from mlguard_sidecar.histogram.encoded_column import distinct
+from mlguard_sidecar.histogram.values import INVALID, MAX_CATEGORY_LENGTH, category, is_missing
+from mlguard_sidecar.models.fold import (
+    Widths,
+    by_pane,
+    count_features,
+    count_traffic,
+    values_as_scores,
+)
+from mlguard_sidecar.models.learning import LEARNT, LearningSettings, learn
+from mlguard_sidecar.models.prediction import Prediction, prediction_after
+from mlguard_sidecar.models.schema import UNBINNED, Schema
+from mlguard_sidecar.wire.rows import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.models.delta import Counters, ModelDelta
     from mlguard_sidecar.wire import Rows
 
@@ -29,16 +37,14 @@ class AccumulationSettings:
     Attributes:
         widths: widths of panes.
         events: number of rows from which a baseline is learnt; 0 for none.
-        binning: binning of the columns that `binnings` does not name.
-        binnings: feature -> its binning.
+        learning: kinds and bins of a learnt baseline.
         baseline: configured baseline, used instead of a learnt one.
         feature_limit: maximum number of features.
     """
 
     widths: Widths
     events: int
-    binning: Binning
-    binnings: Mapping[str, Binning] = field(default_factory=dict)
+    learning: LearningSettings = field(default_factory=LearningSettings)
     baseline: Baseline | None = None
     feature_limit: int = 512
 
@@ -51,19 +57,69 @@ class ModelAccumulator:
         settings: settings of the model.
         schema: schema after all folded rows.
         training_rows: rows that are kept until the baseline is built.
+        last_event: when rows arrived last, epoch seconds.
     """
 
     settings: AccumulationSettings
     schema: Schema
     training_rows: list[Rows] = field(default_factory=list)
+    last_event: float = 0.0
 
-    def adopt_given(self, delta: ModelDelta, now: float) -> bool:
-        """Adopt a configured baseline that is not in use yet; return whether there was one."""
-        given = self.settings.baseline
-        if given is None or self.schema.binning == given.id:
-            return False
-        self._adopt(given, delta, now)
-        return True
+    # settings
+
+    def apply_settings(self, delta: ModelDelta, now: float) -> str | None:
+        """Follow changed settings: adopt a configured baseline, or learn another one.
+
+        Args:
+            delta: the model's pending changes; changed.
+            now: epoch seconds.
+
+        Returns:
+            What is done, for the log; None if nothing has changed.
+        """
+        given, before = self.settings.baseline, self.schema.baseline
+        if given is not None:
+            if before is not None and before.id == given.id:
+                return None
+            self._adopt(given, None, delta, now)
+            return f"baseline {given.id} from {given.source} is in use"
+        why = self._why_to_learn_again()
+        if why is None or before is None:
+            return None
+        if not self.settings.events:
+            return f"{why}, but baseline {before.id} stays in use, as baseline.events is 0"
+        self.learn_again(delta)
+        return (
+            f"{why}: a baseline is learnt again from the next {self.settings.events} events;"
+            f" until then {before.id} stays in use"
+        )
+
+    def learn_again(self, delta: ModelDelta) -> None:
+        """Learn a baseline from the next rows; the present one stays in use until then."""
+        self.schema = replace(self.schema, learned=0, relearning_with=self.settings.learning)
+        self.training_rows.clear()
+        delta.training_rows.clear()
+        delta.training_restarted = True
+        delta.schema = self.schema
+
+    def _why_to_learn_again(self) -> str | None:
+        schema, wanted = self.schema, self.settings.learning
+        baseline = schema.baseline
+        if baseline is None:
+            return None
+        if baseline.source != LEARNT:
+            gone = schema.relearning_with is None
+            return "its baseline file is not configured any more" if gone else None
+        if schema.learnt_with is None:  # a version that did not store them
+            self.schema = schema = replace(schema, learnt_with=wanted)
+        known = schema.relearning_with or schema.learnt_with or wanted
+        changed = known.changed_columns(wanted, baseline)
+        if not changed:
+            return None
+        names = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if changed[5:] else "")
+        return f"the binning or kind of {names} has changed"
+
+    # rows
 
     def admitted(self, rows: Rows, counters: Counters) -> Rows:
         """Register new features up to the limit, and return the rows without all further ones."""
@@ -92,11 +148,7 @@ class ModelAccumulator:
         delta.schema = self.schema
 
     def _fold(self, rows: Rows, delta: ModelDelta, counters: Counters, now: float) -> None:
-        if (
-            self.schema.baseline is not None
-            or not self.settings.events
-            or _has_nothing_to_compare(rows)
-        ):
+        if not self.schema.is_learning(self.settings.events) or _has_nothing_to_compare(rows):
             self._count(rows, delta, counters, now)
             return
         room = max(self.settings.events - self.schema.learned, 0)
@@ -113,7 +165,7 @@ class ModelAccumulator:
             self._fold(rows.taken(np.arange(room, len(rows))), delta, counters, now)
 
     def _count(self, rows: Rows, delta: ModelDelta, counters: Counters, now: float) -> None:
-        self._register_classes(rows)
+        self._register_classes(rows, delta, now)
         rows, panes = by_pane(rows, self.settings.widths, now)
         traffic = count_traffic(rows, panes, self.schema)
         delta.add_traffic(traffic)
@@ -125,75 +177,72 @@ class ModelAccumulator:
 
     def _build_baseline(self, delta: ModelDelta, now: float) -> None:
         """Build the baseline from the training rows, and adopt it."""
-        features: dict[str, list[object]] = {}
-        for column in self.schema.extras:
-            values: list[object] = []
-            for rows in self.training_rows:
-                if rows.features is not None:
-                    values += rows.features.get(column.name) or [None] * len(rows)
-            features[column.name] = values
-        baseline = build(
-            features,
-            {
-                "y_pred": [value for rows in self.training_rows for value in rows.y_pred],
-                "y_proba": [v for rows in self.training_rows for v in rows.optional_scores()],
-            },
-            samples=self.schema.learned,
-            source="first_events",
-            created=now,
-            default=self.settings.binning,
-            binnings=self.settings.binnings,
-        )
-        self._adopt(baseline, delta, now)
+        names = [c.name for c in self.schema.layout.columns if c.role is Role.FEATURE]
+        learning = self.settings.learning
+        baseline = learn(names, self.training_rows, learning, now)
+        self._adopt(baseline, learning, delta, now)
 
-    def _adopt(self, baseline: Baseline, delta: ModelDelta, now: float) -> None:
+    def _adopt(
+        self, baseline: Baseline, learning: LearningSettings | None, delta: ModelDelta, now: float
+    ) -> None:
         """Adopt a baseline, and count the training rows again in its bins."""
-        self.schema = replace(self.schema, baseline=baseline)
-        delta.schema = self.schema
+        self.schema = replace(
+            self.schema, baseline=baseline, learnt_with=learning, relearning_with=None
+        )
         delta.features.pop(UNBINNED, None)
         for rows in self.training_rows:
+            self._register_classes(rows, delta, now)
             ordered, panes = by_pane(rows, self.settings.widths, now)
             delta.add_features(baseline.id, count_features(ordered, panes, self.schema))
+        delta.schema = self.schema
         self.training_rows.clear()
         delta.training_rows.clear()
-        delta.baseline_built = True
+        delta.training_restarted = delta.baseline_built = True
 
-    def _register_classes(self, rows: Rows) -> None:
-        first = next((v for v in rows.y_pred if v is not None), None)
-        if first is None:
-            return
-        if self.schema.prediction is None:
-            self.schema = replace(self.schema, prediction=self._prediction_of(first))
-        if self.schema.prediction is Prediction.CLASS and len(self.schema.classes) < CLASS_LIMIT:
-            texts = {category(v) for v in distinct(rows.y_pred) if v is not None}
-            new = sorted(texts - self.schema.class_index.keys() - {OTHER})
+    # columns and classes
+
+    def _register_classes(self, rows: Rows, delta: ModelDelta, now: float) -> None:
+        prediction = self._prediction_with(rows)
+        if prediction is not self.schema.prediction:
+            was, self.schema = self.schema, replace(self.schema, prediction=prediction)
+            if was.prediction is Prediction.CLASS:
+                self._count_values_as_scores(delta, now)
+        if prediction is Prediction.CLASS and len(self.schema.classes) < CLASS_LIMIT:
+            valid = (v for v in distinct(rows.y_pred) if not is_missing(v) and v is not INVALID)
+            new = sorted({category(v) for v in valid} - self.schema.class_index.keys() - {OTHER})
             if new:
                 self.schema = self.schema.with_classes(new)
 
-    def _prediction_of(self, first: object) -> Prediction:
-        kind = kind_of(first, Role.PREDICTION)
+    def _prediction_with(self, rows: Rows) -> Prediction | None:
+        """Return the type of predictions: configured, else the baseline's, else as values show."""
+        if self.settings.learning.prediction is not None:
+            return self.settings.learning.prediction
         known = self.schema.layout.index.get((Role.PREDICTION, "y_pred"))
         if known is not None:
             kind = self.schema.layout.columns[known].kind
-        return Prediction.VALUE if kind is Kind.NUMERIC else Prediction.CLASS
+            return Prediction.VALUE if kind is Kind.NUMERIC else Prediction.CLASS
+        return prediction_after(rows.y_pred, self.schema.prediction, self.schema.classes)
+
+    def _count_values_as_scores(self, delta: ModelDelta, now: float) -> None:
+        """Count the predictions of the training rows, which were taken for classes, as values."""
+        for rows in self.training_rows:
+            ordered, panes = by_pane(rows, self.settings.widths, now)
+            delta.add_traffic(values_as_scores(ordered, panes))
 
     def _register_features(self, rows: Rows, counters: Counters) -> None:
         known = self.schema.layout.index
         new = [n for n in rows.features or () if (Role.FEATURE, n) not in known]
         columns: list[Column] = []
         room = self.settings.feature_limit - sum(role is Role.FEATURE for role, _ in known)
+        binnings = self.settings.learning.binnings
         for name in new:
-            assert rows.features is not None  # noqa: S101 - there are names
-            values = rows.features[name]
-            first = next((v for v in values if v is not None), None)
-            if first is None:
+            if len(columns) >= room:
+                assert rows.features is not None  # noqa: S101 - there are names
+                values = sum(v is not None for v in rows.features[name])
+                counters.add(values, "series_overflow", "feature")
                 continue
-            if len(columns) >= room or not is_name(name):
-                counters.add(sum(v is not None for v in values), "series_overflow", "feature")
-                continue
-            forced = self.settings.binnings[name].kind if name in self.settings.binnings else None
-            codes = forced is Kind.CATEGORICAL
-            columns.append(Column(name, forced or kind_of(first, Role.FEATURE), codes=codes))
+            forced = binnings[name].kind if name in binnings else None
+            columns.append(Column(name, forced or Kind.UNDECIDED))
         if columns:
             self.schema = self.schema.with_extras(columns)
 

@@ -52,7 +52,8 @@ class ModelDelta:
         traffic: traffic panes.
         features: binning -> feature panes.
         training_rows: new rows to keep until the baseline is built.
-        baseline_built: whether it was built, so that stored training rows can be deleted.
+        training_restarted: whether the training rows that are stored are not needed any more.
+        baseline_built: whether a baseline was adopted, so that panes without one can be deleted.
         events: source -> number of events.
     """
 
@@ -60,6 +61,7 @@ class ModelDelta:
     traffic: dict[PaneKey, Traffic] = field(default_factory=dict)
     features: dict[str, dict[PaneKey, Pane]] = field(default_factory=dict)
     training_rows: list[Rows] = field(default_factory=list)
+    training_restarted: bool = False
     baseline_built: bool = False
     events: Counter[str] = field(default_factory=Counter)
 
@@ -75,6 +77,7 @@ class ModelDelta:
             dict(self.traffic),
             features,
             list(self.training_rows),
+            self.training_restarted,
             self.baseline_built,
             Counter(self.events),
         )
@@ -114,6 +117,7 @@ class Delta:
         sequences: client -> number of its last batch in this delta.
         counters: increments of the sidecar's counters.
         faulty: models whose events were rejected because of an internal error.
+        retired: models that have given their place to others.
     """
 
     number: int = 1
@@ -122,9 +126,10 @@ class Delta:
     sequences: dict[str, int] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     faulty: set[ModelKey] = field(default_factory=set)
+    retired: set[ModelKey] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.models or self.sequences or self.counters.counts)
+        return bool(self.models or self.sequences or self.counters.counts or self.retired)
 
     def events_by_source(self) -> Counter[str]:
         """Return source -> number of events in this delta, counted or rejected."""

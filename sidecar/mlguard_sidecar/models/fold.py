@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlguard_sidecar.baseline import values_outside
 from mlguard_sidecar.histogram import (
     CLASS_LIMIT,
     NO_CLASS,
@@ -18,16 +19,20 @@ from mlguard_sidecar.histogram import (
     fold_traffic,
     no_moments,
 )
-from mlguard_sidecar.histogram.values import as_numbers, category, mapped
+from mlguard_sidecar.histogram.encoded_column import mapped
+from mlguard_sidecar.histogram.values import INVALID, as_numbers, category, is_missing
 from mlguard_sidecar.models.delta import PaneKey
+from mlguard_sidecar.models.prediction import Prediction
 from mlguard_sidecar.models.resolutions import DAY, DAY_SECONDS, HOUR, HOUR_SECONDS, MINUTE
-from mlguard_sidecar.models.schema import Prediction, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from mlguard_sidecar.histogram import OutsideCounts
+    from mlguard_sidecar.histogram.encoded_column import Values
+    from mlguard_sidecar.models.schema import Schema
     from mlguard_sidecar.wire import Rows
 
 
@@ -102,27 +107,50 @@ def count_traffic(rows: Rows, panes: PaneParts, schema: Schema) -> dict[PaneKey,
     return dict(zip(panes.keys, folded, strict=True))
 
 
+def values_as_scores(rows: Rows, panes: PaneParts) -> dict[PaneKey, Traffic]:
+    """Return traffic panes with nothing but `y_pred` as scores, of rows that have no scores.
+
+    The rows themselves must have been counted.
+    """
+    scores = np.full(len(rows), np.nan)
+    if np.isnan(rows.scores).all():
+        scores, _ = as_numbers(rows.y_pred)
+    nothing = np.full(len(rows), np.nan)
+    folded = fold_traffic(nothing, np.full(len(rows), NO_CLASS), scores, panes.parts)
+    return dict(zip(panes.keys, (part.without_rows() for part in folded), strict=True))
+
+
 def count_features(rows: Rows, panes: PaneParts, schema: Schema) -> dict[PaneKey, Pane]:
     """Return the feature pane of each part, with all columns of the schema's layout."""
     layout, parts = schema.layout, panes.parts
+    baselines = schema.baseline.columns if schema.baseline else ()
     # many panes have few rows each: half the memory suffices
     kind = np.int64 if len(parts) == 1 else np.int32
     counts = np.zeros((len(parts), layout.width), dtype=kind)
     moments = no_moments(len(parts), len(layout.columns))
+    outside: list[dict[int, OutsideCounts]] = [{} for _ in panes.keys]
     for i, column in enumerate(layout.columns):
         values = _values(rows, column)
-        if values is not None:
-            counted, numbers = column.fold(values, parts)
-            counts[:, layout.slots(i)] = counted
-            if numbers is not None:
-                moments[:, i] = numbers
-    return {key: Pane(*pane) for key, *pane in zip(panes.keys, counts, moments, strict=True)}
+        if values is None:
+            continue
+        counted, numbers = column.fold(values, parts)
+        counts[:, layout.slots(i)] = counted
+        if numbers is not None:
+            moments[:, i] = numbers
+        if i < len(baselines):
+            for part, found in values_outside(baselines[i], values, parts, counted).items():
+                outside[part][i] = found
+    return {
+        key: Pane(*pane) for key, *pane in zip(panes.keys, counts, moments, outside, strict=True)
+    }
 
 
-def _values(rows: Rows, column: Column) -> Sequence[object] | NDArray[np.float64] | None:
+def _values(rows: Rows, column: Column) -> Values | None:
     """Return the values of a column; None for a feature if the rows have no features."""
     if column.role is Role.PREDICTION:
-        return rows.y_pred if column.name == "y_pred" else rows.scores
+        if column.name == "y_pred":
+            return rows.y_pred
+        return rows.raw_scores() if np.isinf(rows.scores).any() else rows.scores
     if rows.features is None:
         return None
     return rows.features.get(column.name) or [None] * len(rows)
@@ -132,4 +160,10 @@ def _class_numbers(y_pred: Sequence[object], schema: Schema) -> NDArray[np.intp]
     if schema.prediction is not Prediction.CLASS:
         return np.full(len(y_pred), NO_CLASS, dtype=np.intp)
     index = schema.class_index
-    return mapped(y_pred, lambda v: NO_CLASS if v is None else index.get(category(v), CLASS_LIMIT))
+
+    def number(value: object) -> int:
+        if is_missing(value) or value is INVALID:
+            return NO_CLASS
+        return index.get(category(value), CLASS_LIMIT)
+
+    return mapped(y_pred, number)

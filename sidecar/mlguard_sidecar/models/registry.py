@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlguard_common.errors import MLGuardError
 from mlguard_sidecar.histogram import OTHER
 from mlguard_sidecar.models.accumulator import ModelAccumulator
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta
+from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.models.schema import Schema
 from mlguard_sidecar.models.view import ModelView
 from mlguard_sidecar.wire import ModelKey, Reason, Rows
@@ -30,9 +32,31 @@ MAX_WAITING_BYTES = 4 << 20
 MAX_PENDING_BYTES = 8 << 20
 """Size of the panes of a delta, in bytes, from which it should be committed at once."""
 
+RETIREMENT_SECONDS = DAY_SECONDS
+"""Seconds without events from which a model may give its place to another one."""
+
 _OTHER_MODEL = ModelKey(OTHER, OTHER, OTHER)
 
 log = logging.getLogger(__name__)
+
+
+class LearnAgainError(MLGuardError):
+    """A model's baseline cannot be learnt again."""
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """Stored state of one model.
+
+    Attributes:
+        view: its totals and schema, without windows.
+        training_rows: rows that are kept until its baseline is built.
+        last_event: time of its last event, epoch seconds.
+    """
+
+    view: ModelView
+    training_rows: list[Rows]
+    last_event: float
 
 
 class ModelRegistry:
@@ -44,6 +68,7 @@ class ModelRegistry:
     Args:
         settings_of: returns the accumulation settings of a model.
         model_limit: returns the maximum number of models counted by name.
+        recall: returns the stored state of a model that has retired, None if there is none.
         clock: epoch seconds.
 
     Attributes:
@@ -58,6 +83,7 @@ class ModelRegistry:
         *,
         settings_of: Callable[[ModelKey], AccumulationSettings],
         model_limit: Callable[[], int],
+        recall: Callable[[ModelKey], StoredModel | None],
         clock: Callable[[], float],
     ) -> None:
         self.views: dict[ModelKey, ModelView] = {}
@@ -66,6 +92,8 @@ class ModelRegistry:
         self.pending_rows = 0
         self._settings_of = settings_of
         self._model_limit = model_limit
+        self._recall = recall
+        self._full_until = 0.0
         self._clock = clock
         self._accumulators: dict[ModelKey, ModelAccumulator] = {}
         self._waiting: defaultdict[ModelKey, list[tuple[Rows, str]]] = defaultdict(list)
@@ -77,28 +105,65 @@ class ModelRegistry:
 
     def restore(
         self,
-        views: Mapping[ModelKey, ModelView],
-        training_rows: Mapping[ModelKey, list[Rows]],
+        models: Mapping[ModelKey, StoredModel],
         last_committed: Mapping[str, int],
         counters: Counters,
     ) -> None:
         """Restore the state of the last process."""
-        self.views = dict(views)
         self.last_committed = dict(last_committed)
         self._received = dict(last_committed)
         self.counters.counts.update(counters.counts)
-        for key, view in views.items():
-            settings = self._settings_of(key)
-            self._accumulators[key] = ModelAccumulator(settings, view.schema, training_rows[key])
+        for key, model in models.items():
+            self._restore(key, model)
         self.apply_settings()
+
+    def _restore(self, key: ModelKey, model: StoredModel) -> ModelAccumulator:
+        self.views[key] = model.view
+        accumulator = self._accumulators[key] = ModelAccumulator(
+            self._settings_of(key), model.view.schema, model.training_rows, model.last_event
+        )
+        return accumulator
 
     def apply_settings(self) -> None:
         """Apply the settings of a changed configuration."""
+        self._full_until = 0.0
         for key, accumulator in self._accumulators.items():
             accumulator.settings = self._settings_of(key)
-            gained = self._pending.models.get(key) or ModelDelta(accumulator.schema)
-            if accumulator.adopt_given(gained, self._clock()):
-                self._pending.models[key] = gained
+            self._apply_settings(key, accumulator)
+
+    def _apply_settings(self, key: ModelKey, accumulator: ModelAccumulator) -> None:
+        gained = self._pending.models.get(key) or ModelDelta(accumulator.schema)
+        before = accumulator.schema
+        done = accumulator.apply_settings(gained, self._clock())
+        if accumulator.schema is not before:
+            gained.schema = accumulator.schema
+            self._pending.models[key] = gained
+        if done:
+            log.warning("%s: %s", "/".join(key), done)
+
+    def learn_again(self, key: ModelKey) -> int:
+        """Learn the baseline of a model again; the present one stays in use until then.
+
+        Returns:
+            The number of events from which it is learnt.
+
+        Raises:
+            LearnAgainError: there is no such model, or its baseline is not learnt.
+        """
+        accumulator = self._accumulators.get(key)
+        if accumulator is None or key == _OTHER_MODEL:
+            raise LearnAgainError(f"found no model {'/'.join(key)}")
+        settings = accumulator.settings
+        if settings.baseline is not None:
+            raise LearnAgainError(
+                f"the baseline of {'/'.join(key)} comes from a configured file, baseline.file"
+            )
+        if not settings.events:
+            raise LearnAgainError(f"baseline.events is 0 for {'/'.join(key)}: nothing is learnt")
+        self._fold()
+        gained = self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
+        accumulator.learn_again(gained)
+        return settings.events
 
     # pending
 
@@ -150,6 +215,7 @@ class ModelRegistry:
             self.count(len(rows), "series_overflow", "model")
             rows = _without_content(rows)
             accumulator = self._accumulators.get(_OTHER_MODEL) or self._begin(_OTHER_MODEL)
+        accumulator.last_event = self._clock()
         rows = accumulator.admitted(rows, self._pending.counters)
         self._waiting[rows.key].append((rows, source))
         self._waiting_values += len(rows) * (4 + len(accumulator.schema.layout.columns))
@@ -189,16 +255,39 @@ class ModelRegistry:
     def _accumulator_of(self, key: ModelKey) -> ModelAccumulator | None:
         """Return the accumulator of a model; None if there are too many models."""
         accumulator = self._accumulators.get(key)
-        if accumulator is None:
-            named = len(self._accumulators) - (_OTHER_MODEL in self._accumulators)
-            if named >= self._model_limit():
-                return None
-            accumulator = self._begin(key)
+        if accumulator is not None:
+            return accumulator
+        named = len(self._accumulators) - (_OTHER_MODEL in self._accumulators)
+        if named >= self._model_limit() and not self._retire_one():
+            return None
+        self._pending.retired.discard(key)
+        known = self._recall(key)
+        if known is None:
+            return self._begin(key)
+        accumulator = self._restore(key, known)
+        self._apply_settings(key, accumulator)
         return accumulator
+
+    def _retire_one(self) -> bool:
+        """Retire the model that has been silent the longest, at least a day, if there is one."""
+        now = self._clock()
+        if now < self._full_until:
+            return False
+        silent = {k: a.last_event for k, a in self._accumulators.items() if k != _OTHER_MODEL}
+        key = min(silent, key=silent.__getitem__)
+        if now - silent[key] < RETIREMENT_SECONDS:
+            self._full_until = silent[key] + RETIREMENT_SECONDS
+            return False
+        del self._accumulators[key]
+        self.views.pop(key, None)
+        self._pending.retired.add(key)
+        self.count(1, "models_retired")
+        log.info("%s gives its place to another model, after a day without events", "/".join(key))
+        return True
 
     def _begin(self, key: ModelKey) -> ModelAccumulator:
         accumulator = self._accumulators[key] = ModelAccumulator(self._settings_of(key), Schema())
-        accumulator.adopt_given(ModelDelta(accumulator.schema), self._clock())
+        accumulator.apply_settings(ModelDelta(accumulator.schema), self._clock())
         return accumulator
 
     def close_delta(self) -> Delta:
@@ -218,6 +307,17 @@ class ModelRegistry:
             view.apply(gained)
         self.last_committed.update(delta.sequences)
         self.counters.counts.update(delta.counters.counts)
+
+    def models_with_pending_events(self) -> set[ModelKey]:
+        """Return the models of which events are not yet committed."""
+        return {*self._waiting, *self._pending.models}
+
+    def forget_models(self, keys: Sequence[ModelKey]) -> None:
+        """Forget models that the database deleted, as their last panes are gone."""
+        for key in keys:
+            self.views.pop(key, None)
+            self._accumulators.pop(key, None)
+            self.count(1, "models_forgotten")
 
     def forget_clients(self, clients: Sequence[str]) -> None:
         """Forget clients that the database deleted, unless a batch of theirs is pending."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlguard_sidecar.histogram import CLASS_LIMIT, Column, Kind, Layout, Role
+from mlguard_sidecar.histogram import CLASS_LIMIT, Column, Kind, Layout
+from mlguard_sidecar.models.learning import LearningSettings  # noqa: TC001 - msgspec reads it
+from mlguard_sidecar.models.prediction import Prediction  # noqa: TC001 - the same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
 
 UNBINNED = ""
 """Binning of feature panes before there is a baseline."""
-
-
-class Prediction(StrEnum):
-    """Type of `y_pred`: a class, or the value of a regression."""
-
-    CLASS = "class"
-    VALUE = "value"
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,10 @@ class Schema:
         extras: features outside the baseline, in the order of their first appearance.
         classes: predicted classes, in the order of their first appearance.
         prediction: type of `y_pred`; None before the first.
-        learned: number of events from which the baseline is learnt so far.
+        learned: number of events from which a baseline is learnt so far.
+        learnt_with: settings with which the baseline was learnt; None if it was not, or by a
+            version that did not store them.
+        relearning_with: settings with which another one is being learnt; None if none is.
     """
 
     baseline: Baseline | None = None
@@ -44,6 +41,8 @@ class Schema:
     classes: tuple[str, ...] = ()
     prediction: Prediction | None = None
     learned: int = 0
+    learnt_with: LearningSettings | None = None
+    relearning_with: LearningSettings | None = None
 
     @property
     def binning(self) -> str:
@@ -52,6 +51,10 @@ class Schema:
         Only panes of one binning can be merged.
         """
         return self.baseline.id if self.baseline else UNBINNED
+
+    def is_learning(self, events: int) -> bool:
+        """Return whether a baseline is being learnt, given the configured number of events."""
+        return bool(events) and (self.baseline is None or self.relearning_with is not None)
 
     @cached_property
     def layout(self) -> Layout:
@@ -78,27 +81,29 @@ class Schema:
 class _Extra(msgspec.Struct, array_like=True):
     name: str
     kind: Kind
-    codes: bool
 
 
-class _Stored(msgspec.Struct):
+class _Stored(msgspec.Struct, omit_defaults=True):
     baseline: str | None
     extras: list[_Extra]
     classes: list[str]
     prediction: Prediction | None
     learned: int
+    learnt_with: LearningSettings | None = None
+    relearning_with: LearningSettings | None = None
 
 
 def dump_schema(schema: Schema) -> bytes:
     """Return a schema as JSON, with the ID of its baseline."""
-    extras = [_Extra(c.name, c.kind, c.codes) for c in schema.extras]
     return msgspec.json.encode(
         _Stored(
             schema.baseline.id if schema.baseline else None,
-            extras,
+            [_Extra(c.name, c.kind) for c in schema.extras],
             list(schema.classes),
             schema.prediction,
             schema.learned,
+            schema.learnt_with,
+            schema.relearning_with,
         )
     )
 
@@ -108,8 +113,10 @@ def load_schema(data: bytes, baselines: dict[str, Baseline]) -> Schema:
     stored = msgspec.json.decode(data, type=_Stored)
     return Schema(
         baselines[stored.baseline] if stored.baseline else None,
-        tuple(Column(e.name, e.kind, Role.FEATURE, codes=e.codes) for e in stored.extras),
+        tuple(Column(e.name, e.kind) for e in stored.extras),
         tuple(stored.classes),
         stored.prediction,
         stored.learned,
+        stored.learnt_with,
+        stored.relearning_with,
     )

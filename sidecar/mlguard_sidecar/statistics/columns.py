@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from mlguard_sidecar.baseline import NUMERIC_SHARE
 from mlguard_sidecar.drift import Drift, DriftSettings, measure_drift
-from mlguard_sidecar.histogram import Kind, Role
+from mlguard_sidecar.histogram import Column, Kind, Role
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from mlguard_sidecar.baseline import ColumnBaseline
-    from mlguard_sidecar.histogram import Column, Pane
+    from mlguard_sidecar.histogram import OutsideCounts, Pane
     from mlguard_sidecar.models import Schema, Window
 
 
@@ -35,6 +37,7 @@ class ColumnStatistics:
         maximum: largest value.
         out_of_range: number of values outside the baseline's range; None if categorical.
         unseen: number of values in no category of the baseline; None if numeric.
+        outside: most frequent values outside the baseline, and lower bounds of their counts.
         bins: counts of the PSI bins; None without a baseline.
         baseline: baseline of the column; None if there is none.
         drift: drift from the baseline; None with too little data, or if it is not measured.
@@ -52,6 +55,7 @@ class ColumnStatistics:
     maximum: float | None = None
     out_of_range: int | None = None
     unseen: int | None = None
+    outside: OutsideCounts = field(default_factory=dict)
     bins: NDArray[np.int64] | None = None
     baseline: ColumnBaseline | None = None
     drift: Drift | None = None
@@ -101,6 +105,19 @@ def column_statistics(
     ]
 
 
+def decided(column: Column, counts: NDArray[np.integer]) -> tuple[Column, NDArray[np.integer]]:
+    """Return a column with its kind decided by its counts, and these as counts of that kind."""
+    if column.kind is not Kind.UNDECIDED:
+        return column, counts
+    numbers, texts, missing, invalid = counts.tolist()
+    kind = Kind.NUMERIC if numbers >= NUMERIC_SHARE * (numbers + texts) else Kind.CATEGORICAL
+    if kind is Kind.NUMERIC:
+        valid, invalid = numbers, invalid + texts
+    else:
+        valid = numbers + texts
+    return Column(column.name, kind, column.role), np.array([valid, missing, invalid])
+
+
 def _column(
     label: str,
     column: Column,
@@ -112,6 +129,7 @@ def _column(
     drift: Drift | None,
 ) -> ColumnStatistics:
     counts = pane.counts[slots]
+    column, counts = decided(column, counts)
     valid = int(counts[: column.bins].sum())
     missing, invalid = int(counts[column.missing]), int(counts[column.invalid])
     out_of_range = unseen = None
@@ -120,6 +138,7 @@ def _column(
     elif baseline is not None:
         unseen = int(counts[column.bins - 1])
     n, mean, m2, low, high = pane.moments[i].tolist()
+    n = n if column.kind is Kind.NUMERIC else 0
     stddev = math.sqrt(m2 / n) if n else None
     return ColumnStatistics(
         label,
@@ -134,6 +153,7 @@ def _column(
         high if n else None,
         out_of_range,
         unseen,
+        pane.outside.get(i, {}),
         bins,
         baseline,
         drift,

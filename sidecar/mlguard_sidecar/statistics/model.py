@@ -96,6 +96,16 @@ class ModelStatistics:
         ]
 
     @cached_property
+    def not_watched(self) -> dict[str, str]:
+        """Features whose drift cannot be measured, and why; empty without a baseline."""
+        baseline = self.schema.baseline
+        if baseline is None:
+            return {}
+        known = baseline.layout.index
+        extras = [c.name for c in self.schema.extras if (c.role, c.name) not in known]
+        return dict.fromkeys(extras, "not in the baseline") | dict(baseline.not_watched)
+
+    @cached_property
     def features(self) -> list[ColumnStatistics]:
         """Statistics of each feature in each window."""
         return [column for column in self.columns if column.column.role is Role.FEATURE]
@@ -124,7 +134,7 @@ class ModelStatistics:
     def learning_ratio(self) -> float | None:
         """Progress of learning the baseline, 0 to 1; None if none is being learnt."""
         events = self.settings.accumulation.events
-        if self.schema.baseline is not None or not events:
+        if not self.schema.is_learning(events):
             return None
         return min(self.schema.learned / events, 1.0)
 
@@ -186,6 +196,8 @@ class StatisticsCache:
                 self._known[view.key] = (view.version, known)
             if known is not None:
                 found.append(known)
+        if len(self._known) > len(found):  # some models are gone
+            self._known = {m.key: self._known[m.key] for m in found}
         return found
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlguard_sidecar.histogram import OTHER, Traffic
+from mlguard_sidecar.models import Prediction
 
 if TYPE_CHECKING:
     from mlguard_sidecar.models import ModelView, Schema, Window
@@ -84,6 +85,8 @@ class TrafficStatistics:
 
 def class_counts(schema: Schema, traffic: Traffic, *, pooled: bool) -> list[tuple[str, int]]:
     """Return each class and its count; `__other__` only if `pooled`."""
+    if schema.prediction is Prediction.VALUE:  # they may have been taken for classes at first
+        return []
     counts = traffic.classes
     named = list(zip(schema.classes, counts, strict=False))
     return [*named, (OTHER, counts[-1])] if pooled else named

@@ -16,6 +16,7 @@ from mlguard_sidecar.models.resolutions import (
 )
 from mlguard_sidecar.store.read import decode_row
 from mlguard_sidecar.store.write import put_pane
+from mlguard_sidecar.wire import ModelKey
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -47,15 +48,21 @@ class Compacted(NamedTuple):
 
     Attributes:
         forgotten: clients that were deleted after a week without a connection.
+        models: models that were deleted, as their last panes are gone.
         folded: whether any pane was folded or deleted.
     """
 
     forgotten: list[str]
+    models: list[ModelKey]
     folded: bool
 
 
 def compact(
-    db: Database, now: float, retention: Retention, connected: Collection[str] = ()
+    db: Database,
+    now: float,
+    retention: Retention,
+    connected: Collection[str] = (),
+    in_use: Collection[ModelKey] = (),
 ) -> Compacted:
     """Fold and delete old panes; fold earlier, down to an hour, while the file is too large.
 
@@ -67,6 +74,7 @@ def compact(
         now: epoch seconds.
         retention: ages of compaction.
         connected: clients that are connected.
+        in_use: models that are kept though they have no panes.
     """
     before = db.conn.total_changes
     minutes, hours, days = retention.minutes, retention.hours, retention.days
@@ -77,6 +85,7 @@ def compact(
         minutes = max(minutes / 2, HOUR_SECONDS)
         hours = max(hours / 2, 2 * DAY_SECONDS)
         _fold_all(db, now, minutes, hours, days)
+    models = _delete_models(db, in_use)
     folded = db.conn.total_changes > before
     db.execute("PRAGMA incremental_vacuum").fetchall()
     with db.atomic():
@@ -88,7 +97,26 @@ def compact(
                 "DELETE FROM client WHERE seen < ? RETURNING id", (now - _CLIENT_SECONDS,)
             ).fetchall()
         ]
-    return Compacted(clients, folded)
+    return Compacted(clients, models, folded)
+
+
+def _delete_models(db: Database, in_use: Collection[ModelKey]) -> list[ModelKey]:
+    """Delete models without panes, except for running totals; return their keys."""
+    gone = [
+        (number, ModelKey(*names))
+        for number, *names in db.execute(
+            "SELECT id, project, model, endpoint FROM model WHERE NOT EXISTS"
+            " (SELECT 1 FROM pane WHERE pane.model = model.id AND resolution <= ?)",
+            (DAY,),
+        ).fetchall()
+    ]
+    gone = [(number, key) for number, key in gone if key not in in_use]
+    for number, _ in gone:
+        with db.atomic():
+            for table in ("pane", "training_rows", "baseline"):
+                db.execute(f"DELETE FROM {table} WHERE model = ?", (number,))  # noqa: S608 - fixed
+            db.execute("DELETE FROM model WHERE id = ?", (number,))
+    return [key for _, key in gone]
 
 
 def store_bytes(db: Database) -> int:

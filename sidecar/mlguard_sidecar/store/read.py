@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -11,7 +12,8 @@ import numpy as np
 
 from mlguard_sidecar.baseline import load as load_baseline
 from mlguard_sidecar.histogram import Pane, Traffic, decode
-from mlguard_sidecar.models import Counters, ModelView, load_schema
+from mlguard_sidecar.histogram.values import INVALID
+from mlguard_sidecar.models import Counters, ModelView, StoredModel, load_schema
 from mlguard_sidecar.models.resolutions import DAY, TOTAL
 from mlguard_sidecar.wire import ModelKey, Rows
 
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlite_utils import Database
-
-    from mlguard_sidecar.wire.messages import Value
 
 
 TRAFFIC = "traffic"
@@ -47,38 +47,50 @@ class UnreadablePaneError(ValueError):
         self.place = place
 
 
+_Stored = int | float | bool | str | list[None] | None
+"""Stored form of a raw value; INVALID is stored as an empty list."""
+
+
 class TrainingRows(msgspec.Struct, array_like=True):
     """Stored form of training rows; NaN is stored as None."""
 
     times: list[float]
-    y_pred: list[int | float | bool | str | None]
-    scores: list[float | None]
-    features: dict[str, list[int | float | bool | str | None]] | None
+    y_pred: list[_Stored]
+    scores: list[_Stored]
+    features: dict[str, list[_Stored]] | None
 
     @staticmethod
     def of(rows: Rows) -> TrainingRows:
         """Return the stored form of rows: what a baseline and its panes need, without latency."""
         features = None
         if rows.features is not None:
-            features = {name: _plain(column) for name, column in rows.features.items()}
+            features = {name: _stored(column) for name, column in rows.features.items()}
         return TrainingRows(
-            rows.times.tolist(), _plain(rows.y_pred), rows.optional_scores(), features
+            rows.times.tolist(), _stored(rows.y_pred), _stored(rows.raw_scores()), features
         )
 
     def rows(self, key: ModelKey) -> Rows:
         """Return the rows."""
+        features = None
+        if self.features is not None:
+            features = {name: _raw(column) for name, column in self.features.items()}
+        scores = [math.inf if isinstance(score, list) else score for score in self.scores]
         return Rows(
             key,
             np.array(self.times),
             np.full(len(self.times), np.nan),
-            self.y_pred,
-            np.array(self.scores, dtype=np.float64),
-            None if self.features is None else dict(self.features),
+            _raw(self.y_pred),
+            np.array(scores, dtype=np.float64),
+            features,
         )
 
 
-def _plain(column: Sequence[object]) -> list[Value]:
-    return cast("list[Value]", list(column))
+def _stored(column: Sequence[object]) -> list[_Stored]:
+    return [[] if value is INVALID else cast("_Stored", value) for value in column]
+
+
+def _raw(column: list[_Stored]) -> list[object]:
+    return [INVALID if isinstance(value, list) else value for value in column]
 
 
 @dataclass(frozen=True)
@@ -86,14 +98,12 @@ class Snapshot:
     """Stored state of the last process.
 
     Attributes:
-        views: views of all models, without their windows.
-        training_rows: rows that are kept until the baseline is built.
+        models: state of each model that has not retired.
         sequences: client -> number of its last committed batch.
         counters: counters of the sidecar.
     """
 
-    views: dict[ModelKey, ModelView]
-    training_rows: dict[ModelKey, list[Rows]]
+    models: dict[ModelKey, StoredModel]
     sequences: dict[str, int]
     counters: Counters
 
@@ -105,31 +115,14 @@ def load(db: Database) -> Snapshot:
         sqlite3.Error: the database cannot be read.
         ValueError: a stored value is invalid.
     """
-    views, training_rows = {}, {}
-    for number, project, model, endpoint, first_seen, stored in db.execute(
-        "SELECT id, project, model, endpoint, first_seen, schema FROM model"
+    models = {}
+    for project, model, endpoint in db.execute(
+        "SELECT project, model, endpoint FROM model WHERE NOT retired ORDER BY id"
     ).fetchall():
         key = ModelKey(project, model, endpoint)
-        baselines = {
-            name: load_baseline(body)
-            for name, body in db.execute(
-                "SELECT id, body FROM baseline WHERE model = ?", (number,)
-            ).fetchall()
-        }
-        schema = load_schema(stored, baselines)
-        training_rows[key] = [
-            msgspec.json.decode(body, type=TrainingRows).rows(key)
-            for (body,) in db.execute(
-                "SELECT body FROM training_rows WHERE model = ? ORDER BY id", (number,)
-            ).fetchall()
-        ]
-        views[key] = ModelView(
-            key,
-            first_seen,
-            schema,
-            Traffic.zeros().merged(Traffic(read_total(db, key, TRAFFIC))),
-            read_total(db, key, schema.binning),
-        )
+        stored = load_model(db, key)
+        assert stored is not None  # noqa: S101 - it is in the table
+        models[key] = stored
     sequences = dict(db.execute("SELECT id, last_seq FROM client").fetchall())
     counters = Counters(
         Counter(
@@ -139,7 +132,48 @@ def load(db: Database) -> Snapshot:
             }
         )
     )
-    return Snapshot(views, training_rows, sequences, counters)
+    return Snapshot(models, sequences, counters)
+
+
+def load_model(db: Database, key: ModelKey) -> StoredModel | None:
+    """Return the stored state of a model, retired or not; None if there is none.
+
+    Raises:
+        sqlite3.Error: the database cannot be read.
+        ValueError: a stored value is invalid.
+    """
+    row = db.execute(
+        "SELECT id, first_seen, schema FROM model WHERE (project, model, endpoint) = (?, ?, ?)",
+        key,
+    ).fetchone()
+    if row is None:
+        return None
+    number, first_seen, stored = row
+    baselines = {
+        name: load_baseline(body)
+        for name, body in db.execute(
+            "SELECT id, body FROM baseline WHERE model = ?", (number,)
+        ).fetchall()
+    }
+    schema = load_schema(stored, baselines)
+    training_rows = [
+        msgspec.json.decode(body, type=TrainingRows).rows(key)
+        for (body,) in db.execute(
+            "SELECT body FROM training_rows WHERE model = ? ORDER BY id", (number,)
+        ).fetchall()
+    ]
+    (last_event,) = db.execute(
+        "SELECT max(start) FROM pane WHERE model = ? AND binning = ? AND resolution <= ?",
+        (number, TRAFFIC, DAY),
+    ).fetchone()
+    view = ModelView(
+        key,
+        first_seen,
+        schema,
+        Traffic.zeros().merged(Traffic(read_total(db, key, TRAFFIC))),
+        read_total(db, key, schema.binning),
+    )
+    return StoredModel(view, training_rows, last_event or first_seen)
 
 
 def read_total(db: Database, key: ModelKey, binning: str) -> Pane:

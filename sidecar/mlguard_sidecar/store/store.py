@@ -8,9 +8,11 @@ import sqlite3
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from mlguard_common.database import DatabaseThread
 from mlguard_sidecar.store.compaction import Compacted, Retention, compact, store_bytes
-from mlguard_sidecar.store.read import TRAFFIC, UnreadablePaneError, read_total
+from mlguard_sidecar.store.read import TRAFFIC, UnreadablePaneError, load_model, read_total
 from mlguard_sidecar.store.windows import HourlyCache
 from mlguard_sidecar.store.write import Writer
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from mlguard_sidecar.histogram import Pane
-    from mlguard_sidecar.models import Delta, Window
+    from mlguard_sidecar.models import Delta, StoredModel, Window
     from mlguard_sidecar.wire import ModelKey
 
 
@@ -94,10 +96,31 @@ class Store:
         """
         return await self._read(lambda: read_total(self._db, key, binning))
 
+    def recall(self, key: ModelKey) -> StoredModel | None:
+        """Return the stored state of a model; None if there is none, or it cannot be read.
+
+        It waits for the thread, as few models ever return.
+        """
+        try:
+            return self.thread.run_and_wait(lambda: load_model(self._db, key))
+        except (sqlite3.Error, ValueError, LookupError, msgspec.MsgspecError) as error:
+            log.error("the state of %s cannot be read: %s", "/".join(key), error)  # noqa: TRY400
+            return None
+
     async def compact(
-        self, now: float, retention: Retention, connected: Collection[str]
+        self,
+        now: float,
+        retention: Retention,
+        connected: Collection[str],
+        in_use: Collection[ModelKey],
     ) -> Compacted:
         """Fold and delete old panes.
+
+        Args:
+            now: epoch seconds.
+            retention: ages of compaction.
+            connected: clients that are connected.
+            in_use: models that are kept though they have no panes.
 
         Raises:
             sqlite3.Error: the database cannot be read.
@@ -105,7 +128,7 @@ class Store:
 
         def job() -> Compacted:
             try:
-                done = compact(self._db, now, retention, connected)
+                done = compact(self._db, now, retention, connected, in_use)
             except sqlite3.Error:  # some panes may be folded
                 self._forget()
                 raise

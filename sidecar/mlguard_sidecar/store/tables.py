@@ -88,6 +88,12 @@ def rename_tables_and_columns(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def mark_retired_models(db: Database) -> None:
+    """Add a mark for models that have given their place to others."""
+    db.execute("ALTER TABLE model ADD COLUMN retired INTEGER NOT NULL DEFAULT 0")
+
+
 def open_store(folder: Path, begin: Callable[[Database], T]) -> tuple[T, bool]:
     """Open the database in a folder, which is created if necessary, and read its content.
 

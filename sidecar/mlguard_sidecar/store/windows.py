@@ -14,6 +14,7 @@ from mlguard_sidecar.histogram import (
     merge_moments,
     merge_panes,
     no_moments,
+    subtract_outside,
 )
 from mlguard_sidecar.models.resolutions import HOUR_CACHE, HOUR_SECONDS
 from mlguard_sidecar.store.read import read_pane, read_panes
@@ -84,7 +85,8 @@ class HourlyCache:
             entered = [pane for _, pane in read_panes(self._db, key, binning, was.end, now.end)]
             merged = merge_panes([was.pane, *entered])
             counts = merged.counts
-            for _, pane in read_panes(self._db, key, binning, was.start, now.start):
+            left = [pane for _, pane in read_panes(self._db, key, binning, was.start, now.start)]
+            for pane in left:
                 counts[: len(pane.counts)] -= pane.counts
             if not counts.any():
                 found.append(replace(now, pane=Pane.zeros(0, 0)))
@@ -92,7 +94,8 @@ class HourlyCache:
             # as wide as the counts, which keep columns of which nothing is left
             wide = no_moments(len(merged.moments))
             moments = merge_moments([wide, *self._moments(key, binning, now, used)])
-            found.append(replace(now, pane=Pane(counts, moments)))
+            outside = subtract_outside(merged.outside, [pane.outside for pane in left])
+            found.append(replace(now, pane=Pane(counts, moments, outside)))
         edges = self._edges.get((key, binning), {})
         for hour in edges.keys() - used:
             del edges[hour]

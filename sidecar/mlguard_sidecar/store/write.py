@@ -73,6 +73,11 @@ class Writer:
                 log.exception("events of %s cannot be stored", "/".join(key))
                 delta.reject_model(key, Reason.INTERNAL)
                 self.forget()
+        for key in delta.retired:
+            self._models.pop(key, None)
+            db.execute(
+                "UPDATE model SET retired = 1 WHERE (project, model, endpoint) = (?, ?, ?)", key
+            )
         for client, last_seq in delta.sequences.items():
             db.execute(
                 "INSERT INTO client VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
@@ -93,7 +98,8 @@ class Writer:
             return number
         (number, since) = self._db.execute(
             "INSERT INTO model (project, model, endpoint, first_seen, schema)"
-            " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET schema = excluded.schema,"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET schema = excluded.schema, retired = 0,"
             " first_seen = min(first_seen, excluded.first_seen) RETURNING id, first_seen",
             (*key, first_seen, dump_schema(gained.schema)),
         ).fetchone()
@@ -107,8 +113,9 @@ class Writer:
                 "INSERT OR IGNORE INTO baseline VALUES (?, ?, ?)",
                 (model, baseline.id, baseline.body),
             )
-        if gained.baseline_built:
+        if gained.training_restarted:
             self._db.execute("DELETE FROM training_rows WHERE model = ?", (model,))
+        if gained.baseline_built:
             self._db.execute("DELETE FROM pane WHERE model = ? AND binning = ?", (model, UNBINNED))
             self._panes = {k: v for k, v in self._panes.items() if k[:2] != (model, UNBINNED)}
         for rows in gained.training_rows:

@@ -1,13 +1,14 @@
 """The wire format: decoding and validation of events."""
 
-from mlguard_sidecar.wire.errors import Reason, RejectedError
-from mlguard_sidecar.wire.messages import (
-    Batch,
-    Hello,
-    Line,
-    decode_block,
-    decode_line,
+from mlguard_sidecar.wire.decode import decode_block, decode_line, find_seq
+from mlguard_sidecar.wire.errors import (
+    REJECTION_REASONS,
+    VALUE_REASONS,
+    InvalidValues,
+    Reason,
+    RejectedError,
 )
+from mlguard_sidecar.wire.messages import Batch, Hello, Line
 from mlguard_sidecar.wire.rows import (
     ModelKey,
     Positions,
@@ -19,8 +20,11 @@ from mlguard_sidecar.wire.rows import (
 from mlguard_sidecar.wire.validate import validate
 
 __all__ = [
+    "REJECTION_REASONS",
+    "VALUE_REASONS",
     "Batch",
     "Hello",
+    "InvalidValues",
     "Line",
     "ModelKey",
     "Positions",
@@ -29,6 +33,7 @@ __all__ = [
     "Rows",
     "decode_block",
     "decode_line",
+    "find_seq",
     "is_name",
     "rows_of_batch",
     "rows_of_events",

@@ -1,16 +1,16 @@
-"""Reasons for which lines and events are rejected."""
+"""Reasons for which lines and events are rejected, and values are invalid."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class Reason(StrEnum):
-    """Reason of a rejection, a value of the label `reason`."""
+    """Reason of a rejection or of an invalid value, a value of the label `reason`."""
 
     BAD_JSON = "bad_json"
     BAD_UTF8 = "bad_utf8"
@@ -23,12 +23,46 @@ class Reason(StrEnum):
     IN_FUTURE = "in_future"
     BAD_LATENCY = "bad_latency"
     BAD_PROBA = "bad_proba"
+    BAD_PREDICTION = "bad_prediction"
+    BAD_FEATURE = "bad_feature"
+    BAD_FEATURE_NAME = "bad_feature_name"
     TOO_MANY_FEATURES = "too_many_features"
     TOO_MANY_ROWS = "too_many_rows"
     UNEVEN_COLUMNS = "uneven_columns"
     LINE_TOO_LONG = "line_too_long"
     INCOMPLETE_LINE = "incomplete_line"
     INTERNAL = "internal"
+
+
+VALUE_REASONS = frozenset(
+    {
+        Reason.BAD_UTF8,
+        Reason.BAD_LATENCY,
+        Reason.BAD_PROBA,
+        Reason.BAD_PREDICTION,
+        Reason.BAD_FEATURE,
+        Reason.BAD_FEATURE_NAME,
+        Reason.TOO_MANY_FEATURES,
+    }
+)
+"""Reasons of invalid values."""
+
+REJECTION_REASONS = frozenset(Reason) - VALUE_REASONS
+"""Reasons of rejections."""
+
+
+class InvalidValues(NamedTuple):
+    """Values that mean nothing, in events that are counted otherwise.
+
+    Attributes:
+        reason: reason under which the values are counted.
+        message: what was found and what is expected, for the first of them.
+        values: number of values.
+    """
+
+    reason: Reason
+    message: str
+    values: int
 
 
 class RejectedError(ValueError):

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import math
-from array import array
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property, lru_cache
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
 from mlguard.protocol import MAX_BATCH_ROWS, MAX_FEATURES, MAX_NAME_LENGTH
-from mlguard_sidecar.histogram.values import encoded, taken
-from mlguard_sidecar.histogram.values import joined as join_columns
-from mlguard_sidecar.wire.errors import Reason, RejectedError
+from mlguard_sidecar.histogram.encoded_column import encoded, taken
+from mlguard_sidecar.histogram.encoded_column import joined as join_columns
+from mlguard_sidecar.histogram.values import INVALID
+from mlguard_sidecar.wire.columns import floats, scores, times
+from mlguard_sidecar.wire.errors import InvalidValues, Reason, RejectedError
+from mlguard_sidecar.wire.lenient import LenientLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from mlguard_sidecar.wire.messages import Batch, Line
 
     Column = Sequence[object]
-    """Raw values, each a number, bool, string or None."""
-
-_MAX_TIMESTAMP_LENGTH = 40
+    """Raw values, each a number, bool, string, None or INVALID."""
 
 
 class ModelKey(NamedTuple):
@@ -48,7 +48,7 @@ class Rows:
         times: epoch seconds; NaN for an invalid timestamp.
         latency_ms: NaN if missing.
         y_pred: None if missing.
-        scores: the probability, or the largest one; NaN if missing.
+        scores: the probability, or the largest one; NaN if missing, infinite if invalid.
         features: name -> values; None if the events have no features at all.
     """
 
@@ -57,14 +57,17 @@ class Rows:
     latency_ms: NDArray[np.float64]
     y_pred: Column
     scores: NDArray[np.float64]
-    features: dict[str, Column] | None
+    features: Mapping[str, Column] | None
 
     def __len__(self) -> int:
         return len(self.times)
 
-    def optional_scores(self) -> list[float | None]:
-        """Return the scores, None for those that are missing."""
-        return [None if v != v else v for v in self.scores.tolist()]  # noqa: PLR0124 - NaN
+    def raw_scores(self) -> Column:
+        """Return the scores as raw values: None if missing, INVALID if invalid."""
+        return [
+            value if math.isfinite(value) else None if math.isnan(value) else INVALID
+            for value in self.scores.tolist()
+        ]
 
     def taken(self, index: NDArray[np.intp]) -> Rows:
         """Return the rows at some indices."""
@@ -107,46 +110,77 @@ def joined(parts: Sequence[Rows]) -> Rows:
 _key_of = attrgetter("project_id", "model_id", "endpoint")
 
 
-def rows_of_events(
-    events: Sequence[Line], positions: Positions, now: float
-) -> tuple[list[tuple[Rows, Sequence[Line]]], list[RejectedError]]:
+class EventRows(NamedTuple):
+    """Events as columns.
+
+    Attributes:
+        groups: rows of one model each, with their events.
+        rejected: rejections of all other events.
+        invalid: invalid values in the events.
+    """
+
+    groups: list[tuple[Rows, Sequence[Line]]]
+    rejected: list[RejectedError]
+    invalid: list[InvalidValues]
+
+
+def rows_of_events(events: Sequence[Line], positions: Positions, now: float) -> EventRows:
     """Convert events to columns, grouped by model.
 
     Args:
         events: decoded lines without columns.
         positions: their indices, for rejections.
         now: epoch seconds, the time of events without a timestamp.
-
-    Returns:
-        Rows, each with its events, and rejections.
     """
     groups: defaultdict[tuple[str | None, str | None, str, bool], list[Line]] = defaultdict(list)
     for key, event in zip(map(_key_of, events), events, strict=True):
         groups[(*key, event.features is None)].append(event)
-    rows: list[tuple[Rows, Sequence[Line]]] = []
-    rejected = []
+    found = EventRows([], [], [])
     for (project, model, endpoint, bare), group in groups.items():
         try:
             key = model_key(project, model, endpoint)
         except RejectedError as error:
-            rejected.append(RejectedError(error.reason, str(error), positions.of(group)))
+            found.rejected.append(RejectedError(error.reason, str(error), positions.of(group)))
             continue
-        few = [e for e in group if e.features is None or len(e.features) <= MAX_FEATURES]
-        if len(few) < len(group):
-            many = [e for e in group if e.features is not None and len(e.features) > MAX_FEATURES]
-            most = max(len(e.features or ()) for e in many)
-            rejected.append(_too_many_features(most, positions.of(many)))
-        for part, features in [(few, None)] if bare else _with_columns(few):
+        found.invalid.extend(_invalid_values(group))
+        for part, features in [(group, None)] if bare else _with_columns(group):
+            named = None if features is None else _with_names(features, found.invalid)
             columns = Rows(
                 key,
-                _times([e.timestamp for e in part], now),
-                _floats([e.latency_ms for e in part]),
+                times([e.timestamp for e in part], now),
+                floats([e.latency_ms for e in part]),
                 encoded([e.y_pred for e in part], numbers=True),
-                _scores([e.y_proba for e in part]),
-                features,
+                scores([e.y_proba for e in part]),
+                named,
             )
-            rows.append((columns, part))
-    return rows, rejected
+            found.groups.append((columns, part))
+    return found
+
+
+def _invalid_values(events: list[Line]) -> Iterator[InvalidValues]:
+    """Yield the invalid values of events; features beyond the limit are removed from them."""
+    for event in events:
+        if type(event) is LenientLine:
+            yield from event.invalid_values
+        if event.features is not None and len(event.features) > MAX_FEATURES:
+            yield _too_many_features(len(event.features), len(event.features) - MAX_FEATURES)
+            event.features = dict(islice(event.features.items(), MAX_FEATURES))
+
+
+def _with_names(
+    features: Mapping[str, Column], invalid: list[InvalidValues]
+) -> Mapping[str, Column]:
+    """Return the features whose names are valid; adds the values of all others to `invalid`."""
+    wrong = [name for name in features if not is_name(name)]
+    if not wrong:
+        return features
+    values = sum(value is not None for name in wrong for value in features[name])
+    text = (
+        f"found a feature's name {wrong[0][:MAX_NAME_LENGTH]!r},"
+        f" expected 1 to {MAX_NAME_LENGTH} printable characters"
+    )
+    invalid.append(InvalidValues(Reason.BAD_FEATURE_NAME, text, values))
+    return {name: values for name, values in features.items() if is_name(name)}
 
 
 class Positions:
@@ -164,8 +198,8 @@ class Positions:
         return [self._by_identity[id(event)] for event in part]
 
 
-def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
-    """Return the rows of a batch.
+def rows_of_batch(line: Line, batch: Batch, now: float) -> tuple[Rows, list[InvalidValues]]:
+    """Return the rows of a batch, and the invalid values in it.
 
     Args:
         line: the decoded line.
@@ -187,22 +221,28 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> Rows:
     if n > MAX_BATCH_ROWS:
         text = f"{n} rows in a batch, expected at most {MAX_BATCH_ROWS}"
         raise RejectedError(Reason.TOO_MANY_ROWS, text, range(n))
-    if batch.features is not None and len(batch.features) > MAX_FEATURES:
-        raise _too_many_features(len(batch.features), range(max(n, 1)))
     try:
         key = model_key(line.project_id, line.model_id, line.endpoint)
     except RejectedError as error:
         raise RejectedError(error.reason, str(error), range(max(n, 1))) from None
-    return Rows(
+    invalid = list(line.invalid_values) if isinstance(line, LenientLine) else []
+    named: Mapping[str, Column] | None = None
+    if batch.features is not None:
+        features = batch.features
+        if len(features) > MAX_FEATURES:
+            left_out = len(features) - MAX_FEATURES
+            invalid.append(_too_many_features(len(features), left_out * n))
+            features = dict(islice(features.items(), MAX_FEATURES))
+        named = {name: encoded(values) for name, values in _with_names(features, invalid).items()}
+    rows = Rows(
         key,
-        np.full(n, now) if batch.timestamp is None else _times(batch.timestamp, now),
-        np.full(n, np.nan) if batch.latency_ms is None else _floats(batch.latency_ms),
+        np.full(n, now) if batch.timestamp is None else times(batch.timestamp, now),
+        np.full(n, np.nan) if batch.latency_ms is None else floats(batch.latency_ms),
         [None] * n if batch.y_pred is None else encoded(batch.y_pred, numbers=True),
-        np.full(n, np.nan) if batch.y_proba is None else _scores(batch.y_proba),
-        None
-        if batch.features is None
-        else {name: encoded(values) for name, values in batch.features.items()},
+        np.full(n, np.nan) if batch.y_proba is None else scores(batch.y_proba),
+        named,
     )
+    return rows, invalid
 
 
 def is_name(text: str, limit: int = MAX_NAME_LENGTH) -> bool:
@@ -227,9 +267,9 @@ def model_key(project: str | None, model: str | None, endpoint: str) -> ModelKey
     return ModelKey(cast("str", project), cast("str", model), endpoint)
 
 
-def _too_many_features(found: int, indices: Sequence[int]) -> RejectedError:
-    text = f"{found} features, expected at most {MAX_FEATURES}"
-    return RejectedError(Reason.TOO_MANY_FEATURES, text, indices)
+def _too_many_features(found: int, left_out: int) -> InvalidValues:
+    text = f"{found} features, expected at most {MAX_FEATURES}; the last ones are left out"
+    return InvalidValues(Reason.TOO_MANY_FEATURES, text, left_out)
 
 
 def _of_few_names(events: list[Line]) -> Iterator[list[Line]]:
@@ -270,48 +310,3 @@ def _with_columns(
         dicts = [e.features or {} for e in part]
         every = dict.fromkeys(name for d in dicts for name in d)
         yield part, {name: [d.get(name) for d in dicts] for name in every}
-
-
-def _times(stamps: Sequence[float | str | None], now: float) -> NDArray[np.float64]:
-    try:
-        return np.frombuffer(array("d", stamps))  # type: ignore[type-var]
-    except TypeError:  # not all are numbers
-        pass
-    if set(map(type, stamps)) <= {str}:
-        epoch_of = {text: _epoch_seconds(text) for text in set(cast("Sequence[str]", stamps))}
-        return np.array([epoch_of[text] for text in stamps], dtype=np.float64)  # type: ignore[index]
-    return np.array(
-        [now if s is None else _epoch_seconds(s) if isinstance(s, str) else s for s in stamps],
-        dtype=np.float64,
-    )
-
-
-def _epoch_seconds(text: str) -> float:
-    return _parsed(text) if len(text) <= _MAX_TIMESTAMP_LENGTH else math.nan
-
-
-@lru_cache(maxsize=8192)
-def _parsed(text: str) -> float:
-    """Return epoch seconds of an RFC 3339 time, in UTC without an offset; NaN if invalid."""
-    if len(text) < 19 or text[10] not in "Tt ":
-        return math.nan
-    try:
-        time = datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return math.nan
-
-
-def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
-    try:  # fast, and succeeds only if all values are numbers
-        return np.frombuffer(array("d", values))  # type: ignore[type-var]
-    except TypeError:
-        return np.array(values, dtype=np.float64)  # None becomes NaN
-
-
-def _scores(values: Sequence[float | dict[str, float] | None]) -> NDArray[np.float64]:
-    try:
-        return _floats(cast("Sequence[float | None]", values))
-    except TypeError:  # probabilities of classes
-        flat = [(max(v.values()) if v else None) if isinstance(v, dict) else v for v in values]
-        return _floats(flat)

@@ -1,0 +1,147 @@
+"""Samples: the values of one column from which its baseline is built."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mlguard_sidecar.histogram.encoded_column import EncodedColumn
+from mlguard_sidecar.histogram.values import is_plain_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from mlguard_sidecar.histogram.encoded_column import Values
+
+MAX_DISTINCT = 100_000
+"""Maximum number of distinct values of a sample that are not numbers."""
+
+_LARGEST = int(np.finfo(np.float64).max)
+_EXACT = 2**53
+"""Integers up to this size are exact as floats."""
+
+
+class ColumnSample:
+    """Values of one column, in any order: numbers as arrays, all others by how often they occur.
+
+    Attributes:
+        rows: number of values, missing ones included.
+        dropped: number of values beyond the maximum number of distinct ones, which are lost.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.dropped = 0
+        self._numbers: list[NDArray[np.float64]] = []
+        self._others: Counter[tuple[type, object]] = Counter()
+
+    @staticmethod
+    def of(values: Values) -> ColumnSample:
+        """Return a sample of values."""
+        sample = ColumnSample()
+        sample.add(values)
+        return sample
+
+    def add(self, values: Values) -> None:
+        """Add values: a number, bool, string, None or INVALID each."""
+        self.rows += len(values)
+        if isinstance(values, np.ndarray):
+            self._add_numbers(values)
+        elif isinstance(values, EncodedColumn):
+            counts = np.bincount(values.codes, minlength=len(values.different)).tolist()
+            for value, n in zip(values.different, counts, strict=True):
+                self._add_value(value, n)
+        elif set(map(type, values)) <= {int, float} and self._add_exact(values):
+            pass
+        else:
+            for (_, value), n in Counter(zip(map(type, values), values, strict=True)).items():
+                self._add_value(value, n)
+
+    def parts(self) -> list[Values]:
+        """Return all values, in any order."""
+        parts: list[Values] = []
+        if self._numbers:
+            self._numbers = [np.concatenate(self._numbers)]
+            parts.append(self._numbers[0])
+        if self._others:
+            values = [value for _, value in self._others]
+            counts = np.fromiter(self._others.values(), dtype=np.intp, count=len(values))
+            parts.append(EncodedColumn(values, np.repeat(np.arange(len(values)), counts)))
+        return parts
+
+    def distinct(self) -> Iterator[tuple[object, int]]:
+        """Yield distinct values, and how often each occurs."""
+        if self._numbers:
+            numbers, counts = np.unique(np.concatenate(self._numbers), return_counts=True)
+            yield from zip(numbers.tolist(), counts.tolist(), strict=True)
+        for (_, value), n in self._others.items():
+            yield value, n
+
+    def numbers(self) -> NDArray[np.float64]:
+        """Return the values that are numbers or texts of plain numbers, exact or not."""
+        large = [float(v) for v in self._large() for _ in range(self._others[type(v), v])]
+        return np.concatenate([*self._numbers, np.array(large, dtype=np.float64)])
+
+    def others(self) -> list[tuple[object, int]]:
+        """Return each distinct value that is no number, and how often it occurs."""
+        return [
+            (value, n)
+            for (kind, value), n in self._others.items()
+            if kind is not int and not (isinstance(value, str) and is_plain_number(value))
+        ]
+
+    def _large(self) -> list[int | str]:
+        return [
+            value
+            for _, value in self._others
+            if type(value) is int or (isinstance(value, str) and is_plain_number(value))
+        ]
+
+    def _add_numbers(self, numbers: NDArray[np.float64]) -> None:
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            self._add_value(None, int((~finite).sum()))
+            numbers = numbers[finite]
+        if len(numbers):
+            self._numbers.append(numbers)
+
+    def _add_exact(self, values: Values) -> bool:
+        """Add values that are all numbers; return false if floats cannot hold them exactly."""
+        try:
+            numbers = np.frombuffer(array("d", values))
+        except OverflowError:
+            return False
+        if np.abs(numbers).max(initial=0) > _EXACT and int in set(map(type, values)):
+            return False
+        self._add_numbers(numbers)
+        return True
+
+    def _add_value(self, value: object, n: int) -> None:
+        if not n:
+            return
+        if type(value) is int and abs(value) > _LARGEST:
+            value = None  # not finite as a float
+        number = _exact_number(value)
+        if number is not None:
+            self._add_numbers(np.full(n, number))
+        elif (type(value), value) in self._others or len(self._others) < MAX_DISTINCT:
+            self._others[type(value), value] += n
+        else:
+            self.dropped += n
+
+
+def _exact_number(value: object) -> float | None:
+    """Return a number, or the number that a text is, if a float holds it exactly; else None."""
+    if isinstance(value, str) and is_plain_number(value):
+        number = float(value)
+        return number if abs(number) < _EXACT or not value.strip("+- ").isdigit() else None
+    if type(value) is float:
+        return value
+    if type(value) is int and abs(value) <= _EXACT:
+        return float(value)
+    return None
