@@ -29,8 +29,8 @@ IDS = ("project", "model", "model_endpoint")
 class Offline:
     """Commits and moves its windows when it is told to."""
 
-    def __init__(self, folder, config: Config | None = None) -> None:
-        self.now = NOW
+    def __init__(self, folder, config: Config | None = None, now: float = NOW) -> None:
+        self.now = now
         self.config = config or Config(baseline=BaselineConfig(events=50))
         self.settings = CurrentSettings(self.config)
         (self.store, snapshot), self.recreated = open_store(

@@ -83,8 +83,16 @@ class ModelAccumulator:
                 return None
             self._adopt(given, None, delta, now)
             return f"baseline {given.id} from {given.source} is in use"
-        why = self._why_to_learn_again()
-        if why is None or before is None:
+        return None if before is None else self._follow_learning(before, delta)
+
+    def _follow_learning(self, before: Baseline, delta: ModelDelta) -> str | None:
+        """Learn another baseline if the present one does not fit the configuration any more."""
+        if self._is_taken_back(before):
+            self.schema = replace(self.schema, learned=0, relearning_with=None)
+            self._drop_training_rows(delta)
+            return f"baseline {before.id} fits the configuration again, and is not learnt again"
+        why = self._why_to_learn_again(before)
+        if why is None:
             return None
         if not self.settings.events:
             return f"{why}, but baseline {before.id} stays in use, as baseline.events is 0"
@@ -97,16 +105,26 @@ class ModelAccumulator:
     def learn_again(self, delta: ModelDelta) -> None:
         """Learn a baseline from the next rows; the present one stays in use until then."""
         self.schema = replace(self.schema, learned=0, relearning_with=self.settings.learning)
+        self._drop_training_rows(delta)
+        delta.schema = self.schema
+
+    def _drop_training_rows(self, delta: ModelDelta) -> None:
         self.training_rows.clear()
         delta.training_rows.clear()
         delta.training_restarted = True
-        delta.schema = self.schema
 
-    def _why_to_learn_again(self) -> str | None:
+    def _is_taken_back(self, baseline: Baseline) -> bool:
+        """Return whether a change for which a baseline is being learnt was taken back."""
+        wanted, schema = self.settings.learning, self.schema
+        return (
+            schema.relearning_with is not None
+            and schema.learnt_with is not None
+            and bool(schema.relearning_with.changed_columns(wanted, baseline))
+            and not schema.learnt_with.changed_columns(wanted, baseline)
+        )
+
+    def _why_to_learn_again(self, baseline: Baseline) -> str | None:
         schema, wanted = self.schema, self.settings.learning
-        baseline = schema.baseline
-        if baseline is None:
-            return None
         if baseline.source != LEARNT:
             gone = schema.relearning_with is None
             return "its baseline file is not configured any more" if gone else None
@@ -195,9 +213,8 @@ class ModelAccumulator:
             ordered, panes = by_pane(rows, self.settings.widths, now)
             delta.add_features(baseline.id, count_features(ordered, panes, self.schema))
         delta.schema = self.schema
-        self.training_rows.clear()
-        delta.training_rows.clear()
-        delta.training_restarted = delta.baseline_built = True
+        self._drop_training_rows(delta)
+        delta.baseline_built = True
 
     # columns and classes
 

@@ -246,6 +246,8 @@ class ModelRegistry:
             for rows, source in parts:
                 counters.add(len(rows), "events_rejected", source, Reason.INTERNAL)
             return
+        if accumulator.schema.baseline is not schema.baseline:
+            _log_learnt(key, accumulator.schema)
         self._pending.models[key] = gained
         self._pending_bytes += gained.size() - (known.size() if known else 0)
         for rows, source in parts:
@@ -325,6 +327,16 @@ class ModelRegistry:
             committed = self.last_committed.pop(client, 0)
             if self._received.get(client, 0) <= committed:
                 self._received.pop(client, None)
+
+
+def _log_learnt(key: ModelKey, schema: Schema) -> None:
+    """Log a learnt baseline, and what it does not watch."""
+    baseline = schema.baseline
+    assert baseline is not None  # noqa: S101 - it was just learnt
+    model = "/".join(key)
+    log.info("%s: baseline %s is learnt from %d events", model, baseline.id, baseline.samples)
+    for name, why in baseline.not_watched.items():
+        log.warning("%s: feature %r is not watched: %s", model, name, why)
 
 
 def _without_content(rows: Rows) -> Rows:
