@@ -6,7 +6,6 @@ from mlguard_sidecar.baseline.file import FORMAT, dump, load
 from mlguard_sidecar.baseline.kinds import NUMERIC_SHARE, decide_feature, decide_prediction
 from mlguard_sidecar.baseline.outside import values_outside
 from mlguard_sidecar.baseline.sample import ColumnSample
-from mlguard_sidecar.baseline.table import read_table
 
 __all__ = [
     "FORMAT",
@@ -21,6 +20,5 @@ __all__ = [
     "decide_prediction",
     "dump",
     "load",
-    "read_table",
     "values_outside",
 ]

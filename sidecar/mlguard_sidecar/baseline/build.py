@@ -19,9 +19,8 @@ from mlguard_sidecar.histogram import (
     Kind,
     Partition,
     Role,
-    merge_moments,
-    no_moments,
 )
+from mlguard_sidecar.histogram.pane import moments_of
 from mlguard_sidecar.histogram.values import INVALID, as_numbers, category, is_missing
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def _categorical(
     most_common = sorted(valid.items(), key=lambda item: (-item[1], item[0]))
     categories = tuple(text for text, _ in most_common[:MAX_CATEGORIES])
     column = Column(name, Kind.CATEGORICAL, role, categories=categories, missing_words=words)
-    return ColumnBaseline(column, _fold(column, sample)[0])
+    return ColumnBaseline(column, _fold(column, sample))
 
 
 def _numeric(
@@ -150,26 +149,23 @@ def _numeric(
 ) -> ColumnBaseline | None:
     read = [as_numbers(values, words)[0] for values in sample.parts()]
     numbers = np.concatenate([*read, np.zeros(0)])
-    numbers = numbers[np.isfinite(numbers)]
+    numbers = np.sort(numbers[np.isfinite(numbers)])
     if not len(numbers):
         return None
     psi_edges = _psi_edges(numbers, binning)
     edges = _edges(numbers, psi_edges, binning)
     column = Column(name, Kind.NUMERIC, role, edges=edges, missing_words=words)
-    counts, moments = _fold(column, sample)
-    n, mean, m2, low, high = moments.tolist()
-    return ColumnBaseline(column, counts, (n, mean, m2, low, high), psi_edges)
+    # in the order of size, so that the same values give the same file
+    n, mean, m2, low, high = moments_of(numbers).tolist()
+    return ColumnBaseline(column, _fold(column, sample), (n, mean, m2, low, high), psi_edges)
 
 
-def _fold(column: Column, sample: ColumnSample) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return counts of the slots, and moments, of a sample; both as events are counted."""
+def _fold(column: Column, sample: ColumnSample) -> NDArray[np.int64]:
+    """Return the counts of the slots, as events are counted."""
     counts = np.zeros(column.slots, dtype=np.int64)
-    parts = []
     for values in sample.parts():
-        counted, moments = column.fold(values, Partition.whole(len(values)))
-        counts += counted[0]
-        parts.append(no_moments(1) if moments is None else moments)
-    return counts, merge_moments(parts)[0]
+        counts += column.fold(values, Partition.whole(len(values)))[0][0]
+    return counts
 
 
 def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, ...]:

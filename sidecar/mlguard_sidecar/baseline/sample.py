@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlguard_sidecar.baseline.numbers import NumberCounts
 from mlguard_sidecar.histogram.encoded_column import EncodedColumn
 from mlguard_sidecar.histogram.values import is_plain_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -37,7 +38,7 @@ class ColumnSample:
     def __init__(self) -> None:
         self.rows = 0
         self.dropped = 0
-        self._numbers: list[NDArray[np.float64]] = []
+        self._numbers = NumberCounts()
         self._others: Counter[tuple[type, object]] = Counter()
 
     @staticmethod
@@ -54,20 +55,14 @@ class ColumnSample:
             self._add_numbers(values)
         elif isinstance(values, EncodedColumn):
             counts = np.bincount(values.codes, minlength=len(values.different)).tolist()
-            for value, n in zip(values.different, counts, strict=True):
-                self._add_value(value, n)
-        elif set(map(type, values)) <= {int, float} and self._add_exact(values):
-            pass
-        else:
-            for (_, value), n in Counter(zip(map(type, values), values, strict=True)).items():
-                self._add_value(value, n)
+            self._add_counted(zip(values.different, counts, strict=True))
+        elif not (set(map(type, values)) <= {int, float} and self._add_exact(values)):
+            counted = Counter(zip(map(type, values), values, strict=True))
+            self._add_counted((value, n) for (_, value), n in counted.items())
 
     def parts(self) -> list[Values]:
         """Return all values, in any order."""
-        parts: list[Values] = []
-        if self._numbers:
-            self._numbers = [np.concatenate(self._numbers)]
-            parts.append(self._numbers[0])
+        parts: list[Values] = list(self._numbers.arrays())
         if self._others:
             values = [value for _, value in self._others]
             counts = np.fromiter(self._others.values(), dtype=np.intp, count=len(values))
@@ -76,16 +71,15 @@ class ColumnSample:
 
     def distinct(self) -> Iterator[tuple[object, int]]:
         """Yield distinct values, and how often each occurs."""
-        if self._numbers:
-            numbers, counts = np.unique(np.concatenate(self._numbers), return_counts=True)
-            yield from zip(numbers.tolist(), counts.tolist(), strict=True)
+        numbers, counts = self._numbers.distinct()
+        yield from zip(numbers.tolist(), counts.tolist(), strict=True)
         for (_, value), n in self._others.items():
             yield value, n
 
     def numbers(self) -> NDArray[np.float64]:
         """Return the values that are numbers or texts of plain numbers, exact or not."""
         large = [float(v) for v in self._large() for _ in range(self._others[type(v), v])]
-        return np.concatenate([*self._numbers, np.array(large, dtype=np.float64)])
+        return np.concatenate([*self._numbers.arrays(), np.array(large)])
 
     def others(self) -> list[tuple[object, int]]:
         """Return each distinct value that is no number, and how often it occurs."""
@@ -105,10 +99,9 @@ class ColumnSample:
     def _add_numbers(self, numbers: NDArray[np.float64]) -> None:
         finite = np.isfinite(numbers)
         if not finite.all():
-            self._add_value(None, int((~finite).sum()))
+            self._add_other(None, int((~finite).sum()))
             numbers = numbers[finite]
-        if len(numbers):
-            self._numbers.append(numbers)
+        self._numbers.add(numbers)
 
     def _add_exact(self, values: Values) -> bool:
         """Add values that are all numbers; return false if floats cannot hold them exactly."""
@@ -121,15 +114,22 @@ class ColumnSample:
         self._add_numbers(numbers)
         return True
 
-    def _add_value(self, value: object, n: int) -> None:
-        if not n:
-            return
+    def _add_counted(self, values: Iterable[tuple[object, int]]) -> None:
+        numbers: list[float] = []
+        counts: list[int] = []
+        for value, n in values:
+            number = _exact_number(value)
+            if number is not None:
+                numbers.append(number)
+                counts.append(n)
+            elif n:
+                self._add_other(value, n)
+        self._add_numbers(np.repeat(np.array(numbers, dtype=np.float64), counts))
+
+    def _add_other(self, value: object, n: int) -> None:
         if type(value) is int and abs(value) > _LARGEST:
             value = None  # not finite as a float
-        number = _exact_number(value)
-        if number is not None:
-            self._add_numbers(np.full(n, number))
-        elif (type(value), value) in self._others or len(self._others) < MAX_DISTINCT:
+        if (type(value), value) in self._others or len(self._others) < MAX_DISTINCT:
             self._others[type(value), value] += n
         else:
             self.dropped += n

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 import urllib.parse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlguard.protocol import DEFAULT_ENDPOINT
-from mlguard_sidecar.baseline import (
-    Baseline,
-    Binning,
-    ColumnSample,
-    Method,
-    build,
-    dump,
-    load,
-    read_table,
-)
+from mlguard_sidecar.baseline import Baseline, Binning, Method, dump, load
 from mlguard_sidecar.cli.client import RequestError, request
 from mlguard_sidecar.cli.options import URL, fail
+from mlguard_sidecar.cli.table import table
 from mlguard_sidecar.histogram import Kind
+from mlguard_sidecar.training_data import (
+    BuildSettings,
+    Built,
+    DataFileError,
+    ReadOptions,
+    Roles,
+    build_from_file,
+    column_table,
+    doubts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 @click.group()
@@ -40,9 +48,13 @@ def baseline() -> None:
 @click.option("--y-pred", metavar="COLUMN", help="Column of predictions, if not y_pred.")
 @click.option("--y-proba", metavar="COLUMN", help="Column of probabilities, if not y_proba.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Omit a column.")
+@click.option("--index-column", metavar="COLUMN", help="Omit the column of row numbers.")
 @click.option(
     "--categorical", multiple=True, metavar="COLUMN", help="Read its numbers as categories."
 )
+@click.option("--missing", multiple=True, metavar="TEXT", help="A text that means a missing value.")
+@click.option("--sep", metavar="CHARACTER", help="Separator; a comma by default, a tab in .tsv.")
+@click.option("--encoding", help="Encoding; by its byte order mark by default, else UTF-8.")
 @click.option("--bins", default=10, show_default=True, type=click.IntRange(2, 60))
 @click.option(
     "--method", default="quantile", show_default=True, type=click.Choice([str(m) for m in Method])
@@ -54,38 +66,69 @@ def baseline_build(
     y_pred: str | None,
     y_proba: str | None,
     drop: tuple[str, ...],
+    index_column: str | None,
     categorical: tuple[str, ...],
+    missing: tuple[str, ...],
+    sep: str | None,
+    encoding: str | None,
     bins: int,
     method: str,
 ) -> None:
-    """Build a baseline from FILE: CSV, NDJSON, or Parquet if pyarrow is installed."""
-    try:
-        table = read_table(file)
-    except OSError as error:
-        fail(f"{file}: {error.strerror}")
-    except ValueError as error:
-        fail(str(error))
-    for name in (*drop, *categorical, *filter(None, (y_pred, y_proba))):
-        if name not in table:
-            fail(f"{file}: no column {name}; it has {', '.join(table)}")
-    rows = len(next(iter(table.values())))
-    names = {"y_pred": y_pred or "y_pred", "y_proba": y_proba or "y_proba"}
-    predictions = {role: table.pop(name) for role, name in names.items() if name in table}
-    default = Binning(bins=bins, method=Method(method))
-    built = build(
-        {name: ColumnSample.of(values) for name, values in table.items() if name not in drop},
-        {name: ColumnSample.of(values) for name, values in predictions.items()},
-        samples=rows,
-        source=file.name,
+    """Build a baseline from FILE: CSV, TSV, NDJSON, or Parquet if pyarrow is installed."""
+    left_out = [*drop, *filter(None, [index_column])]
+    roles = Roles(y_pred or "y_pred", y_proba or "y_proba", frozenset(left_out))
+    binning = Binning(bins=bins, method=Method(method))
+    as_category = Binning(bins=bins, method=Method(method), kind=Kind.CATEGORICAL)
+    settings = BuildSettings(
         created=time.time(),
-        default=default,
-        binnings={name: Binning(kind=Kind.CATEGORICAL) for name in categorical},
+        binning=binning,
+        binnings=dict.fromkeys(categorical, as_category),
+        prediction=Kind.CATEGORICAL if roles.y_pred in categorical else None,
+        missing_words=missing,
+        named=(*left_out, *categorical, *filter(None, [y_pred, y_proba])),
     )
+    tab = "\t" if sep in {"tab", "\\t"} else sep
+    try:
+        with _progress() as show:
+            built = build_from_file(file, ReadOptions(tab, encoding, roles), settings, show)
+    except OSError as error:
+        fail(f"{file}: {error.strerror or error}")
+    except DataFileError as error:
+        fail(str(error))
+    _report(built)
     if output is None:
-        click.echo(dump(built), nl=False)
+        click.echo(dump(built.baseline), nl=False)
         return
-    output.write_bytes(dump(built))
-    click.echo(f"{output}: baseline {built.id}, {len(built.columns)} columns, {rows} rows")
+    try:
+        output.write_bytes(dump(built.baseline))
+    except OSError as error:
+        fail(f"{output}: {error.strerror or error}")
+    found = built.baseline
+    click.echo(
+        f"{output}: baseline {found.id}, {len(found.columns)} columns, {found.samples:,} rows"
+    )
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[float], None]]:
+    """Show a progress bar on a terminal, and yield what moves it to a share from 0 to 1."""
+    with click.progressbar(
+        length=1000, label="reading", file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+        yield lambda share: bar.update(int(share * 1000) - bar.pos)
+
+
+def _report(built: Built) -> None:
+    """Print the columns, what is doubtful, and the dry run, to standard error."""
+    click.echo(table(column_table(built)), err=True)
+    for name, why in built.baseline.not_watched.items():
+        click.echo(f"not watched  {name}: {why}", err=True)
+    for doubt in doubts(built):
+        click.echo(f"doubtful     {doubt}", err=True)
+    (_, worst), index = max(built.dry_run.items(), key=lambda item: item[1])
+    click.echo(
+        f"dry run      the file against itself: PSI is at most {index:.4f}, in {worst}", err=True
+    )
 
 
 @baseline.command("show")

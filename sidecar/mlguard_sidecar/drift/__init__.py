@@ -7,9 +7,10 @@ from mlguard_sidecar.drift.divergence import (
     psi_critical,
     smoothed_ratios,
 )
-from mlguard_sidecar.drift.measure import Drift, DriftSettings, measure_drift
+from mlguard_sidecar.drift.measure import MIN_SAMPLES_A_BIN, Drift, DriftSettings, measure_drift
 
 __all__ = [
+    "MIN_SAMPLES_A_BIN",
     "Drift",
     "DriftSettings",
     "chi_square_quantile",

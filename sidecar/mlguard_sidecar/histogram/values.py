@@ -28,6 +28,9 @@ OTHER = "__other__"
 MAX_CATEGORY_LENGTH = 128
 """Maximum length of a category, in characters; longer texts are cut off."""
 
+MAX_EXCESS = 1e-4
+"""How far a probability may lie beyond 0 or 1, as rounding does; it is then clamped."""
+
 MISSING_WORDS = frozenset(
     {"na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "none", "nil"}
     | {"-", "--", ".", "?"}
@@ -132,6 +135,16 @@ def as_numbers(
         read = [as_number(value, words) for value in values]
         wrong = np.array([number is None for number in read])
         return np.array(read, dtype=np.float64), wrong
+
+
+def as_scores(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities clamped to 0 to 1; infinite if they lie more than MAX_EXCESS beyond.
+
+    Args:
+        numbers: numbers, NaN if missing; infinite if invalid.
+    """
+    wrong = (numbers < -MAX_EXCESS) | (numbers > 1 + MAX_EXCESS)
+    return np.where(wrong, np.inf, np.clip(numbers, 0.0, 1.0))
 
 
 def as_number(value: object, words: Collection[str] = ()) -> float | None:

@@ -8,6 +8,7 @@ from mlguard_sidecar.wire.errors import (
     Reason,
     RejectedError,
 )
+from mlguard_sidecar.wire.lenient import clean_text
 from mlguard_sidecar.wire.messages import Batch, Hello, Line
 from mlguard_sidecar.wire.rows import (
     ModelKey,
@@ -31,6 +32,7 @@ __all__ = [
     "Reason",
     "RejectedError",
     "Rows",
+    "clean_text",
     "decode_block",
     "decode_line",
     "find_seq",

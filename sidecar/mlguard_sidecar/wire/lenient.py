@@ -95,7 +95,7 @@ class _LineReader:
                 self._count(Reason.BAD_FEATURE, "features", features)
             elif features is not None:
                 line.features = {
-                    _clean(name): self._value(value, Reason.BAD_FEATURE, name)
+                    clean_text(name): self._value(value, Reason.BAD_FEATURE, name)
                     for name, value in features.items()
                 }
         else:
@@ -130,7 +130,7 @@ class _LineReader:
             batch.y_proba = [_score(each) for each in scores]
         if isinstance(features, dict):
             batch.features = {
-                _clean(name): [
+                clean_text(name): [
                     self._value(each, Reason.BAD_FEATURE, name)
                     for each in (column if isinstance(column, list) else [{}] * rows)
                 ]
@@ -142,14 +142,14 @@ class _LineReader:
 
     def _id(self, value: object) -> str:
         """Return a name; an empty one, which is refused later, if it is none."""
-        return value if isinstance(value, str) and value == _clean(value) else ""
+        return value if isinstance(value, str) and value == clean_text(value) else ""
 
     def _value(self, value: object, reason: Reason, name: str) -> Any:
         if isinstance(value, str):
             if any("\udc80" <= c <= "\udcff" for c in value):
                 self._count(Reason.BAD_UTF8, name, value)
                 return INVALID
-            return _clean(value)
+            return clean_text(value)
         if isinstance(value, dict | list):
             self._count(reason, name, value)
             return INVALID
@@ -158,7 +158,7 @@ class _LineReader:
     def _count(self, reason: Reason, name: str, value: object, n: int = 1) -> None:
         self._counts[reason] += n
         found = "a text that is not UTF-8" if reason is Reason.BAD_UTF8 else _type(value)
-        text = f"{_clean(name)[:128]}: found {found}, expected a number, string, bool or null"
+        text = f"{clean_text(name)[:128]}: found {found}, expected a number, string, bool or null"
         self._messages.setdefault(reason, text)
 
 
@@ -178,7 +178,7 @@ def _latency(value: object) -> float | None:
 
 def _score(value: object) -> float | dict[str, float] | None:
     if isinstance(value, dict):
-        found = {_clean(name): as_number(part) for name, part in value.items()}
+        found = {clean_text(name): as_number(part) for name, part in value.items()}
         numbers = {name: n for name, n in found.items() if n is not None and math.isfinite(n)}
         return numbers or (INVALID_SCORE if any(n is None for n in found.values()) else None)
     number = None if isinstance(value, bool) else as_number(value)
@@ -200,7 +200,7 @@ def _seq(value: object, batch: Batch) -> int | None:
     return value
 
 
-def _clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Replace lone surrogates, which cannot be encoded."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 

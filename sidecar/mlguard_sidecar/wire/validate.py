@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mlguard_sidecar.histogram import MAX_LATENCY_MS
+from mlguard_sidecar.histogram.values import as_scores
 from mlguard_sidecar.wire.errors import InvalidValues, Reason, RejectedError
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 FUTURE_SECONDS = 300.0
 """Maximum time of an event ahead of the sidecar's clock, in seconds."""
-
-MAX_EXCESS = 1e-4
-"""How far a probability may lie beyond 0 or 1, as rounding does; it is then clamped."""
 
 _HOUR = 3600.0
 _OFFSETS_A_HOUR = 4
@@ -65,11 +63,11 @@ def validate(rows: Rows, now: float, oldest: float) -> Valid:
         invalid.append(InvalidValues(Reason.BAD_LATENCY, text, int(wrong.sum())))
         rows = replace(rows, latency_ms=np.where(wrong, np.nan, latency))
     if np.fmin.reduce(scores, initial=0) < 0 or np.fmax.reduce(scores, initial=1) > 1:
-        wrong = (scores < -MAX_EXCESS) | (scores > 1 + MAX_EXCESS)
-        if wrong.any():
+        rows = replace(rows, scores=as_scores(scores))
+        wrong_scores = int(np.isinf(rows.scores).sum())
+        if wrong_scores:
             text = "y_proba: expected a number from 0 to 1"
-            invalid.append(InvalidValues(Reason.BAD_PROBA, text, int(wrong.sum())))
-        rows = replace(rows, scores=np.where(wrong, np.inf, np.clip(scores, 0.0, 1.0)))
+            invalid.append(InvalidValues(Reason.BAD_PROBA, text, wrong_scores))
     return Valid(rows, rejected, invalid)
 
 

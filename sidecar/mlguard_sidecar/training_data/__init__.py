@@ -1,0 +1,19 @@
+"""Data files from which baselines are built: CSV, NDJSON and Parquet, read in chunks."""
+
+from mlguard_sidecar.training_data.build import BuildSettings, Built, build_from_file
+from mlguard_sidecar.training_data.chunk import DataFileError, Roles
+from mlguard_sidecar.training_data.read import DataFile, ReadOptions, open_data_file
+from mlguard_sidecar.training_data.report import column_table, doubts
+
+__all__ = [
+    "BuildSettings",
+    "Built",
+    "DataFile",
+    "DataFileError",
+    "ReadOptions",
+    "Roles",
+    "build_from_file",
+    "column_table",
+    "doubts",
+    "open_data_file",
+]

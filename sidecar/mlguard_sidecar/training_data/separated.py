@@ -1,0 +1,68 @@
+"""Files with separated values, with the standard library."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar.histogram.encoded_column import encoded
+from mlguard_sidecar.training_data.chunk import Chunk, DataFileError
+from mlguard_sidecar.training_data.text import check_header, decoding_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CHUNK_ROWS = 20_000
+
+
+def read_separated(path: Path, separator: str, encoding: str) -> Iterator[Chunk]:
+    """Yield the chunks of a file whose first line holds the names of its columns.
+
+    Raises:
+        DataFileError: it cannot be read; the text names the line.
+        OSError: it cannot be opened.
+    """
+    csv.field_size_limit(sys.maxsize)
+    size = max(path.stat().st_size, 1)
+    with path.open("rb") as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=separator, strict=True)
+        try:
+            names = next(reader, [])
+            check_header(path, names, separator)
+            rows: list[list[str]] = []
+            begin = reader.line_num + 1
+            for row in reader:
+                if len(row) != len(names):
+                    if row:
+                        raise _uneven(path, begin, len(row), len(names))
+                elif row:
+                    rows.append(row)
+                begin = reader.line_num + 1
+                if len(rows) == CHUNK_ROWS:
+                    yield _chunk(names, rows, raw.tell() / size)
+                    rows = []
+            if rows:
+                yield _chunk(names, rows, 1.0)
+        except csv.Error as error:
+            raise _broken(path, begin, error) from error
+        except UnicodeDecodeError as error:
+            raise decoding_error(path, encoding) from error
+
+
+def _chunk(names: list[str], rows: list[list[str]], progress: float) -> Chunk:
+    columns = zip(names, zip(*rows, strict=True), strict=True)
+    return Chunk(len(rows), {name: [encoded(cells)] for name, cells in columns}, progress=progress)
+
+
+def _uneven(path: Path, line: int, found: int, expected: int) -> DataFileError:
+    hint = "quote a cell that contains the separator" if found > expected else "fill the row"
+    return DataFileError(f"{path}:{line}: found {found} values, expected {expected}; {hint}")
+
+
+def _broken(path: Path, line: int, error: csv.Error) -> DataFileError:
+    if "unexpected end" in str(error):
+        return DataFileError(f"{path}:{line}: a quote is not closed; close it, or double it")
+    return DataFileError(f"{path}:{line}: {error}")
