@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from mlguard_sidecar.baseline import bins
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.file import baseline_of
 from mlguard_sidecar.histogram import OTHER, Column, Kind, Partition, Role
@@ -19,11 +17,7 @@ from mlguard_sidecar.histogram.values import category, finite_numbers
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
-MAX_EDGES = 64
 MAX_CATEGORIES = 100
-_LARGEST = float(np.finfo(np.float64).max)
 
 
 class Method(StrEnum):
@@ -123,47 +117,11 @@ def _numeric(
     numbers = finite_numbers(values)
     if not len(numbers):
         return None
-    psi_edges = _psi_edges(numbers, binning)
-    edges = _edges(numbers, psi_edges, binning)
+    uniform = binning.method is Method.UNIFORM
+    psi_edges = bins.psi_edges(numbers, binning.bins, uniform=uniform, given=binning.edges)
+    edges = bins.column_edges(numbers, psi_edges, binning.bins)
     column = Column(name, Kind.NUMERIC, role, edges=edges)
     counts, moments = column.fold(values, Partition.whole(len(values)))
     assert moments is not None  # noqa: S101 - of numbers
     n, mean, m2, low, high = moments[0].tolist()
     return ColumnBaseline(column, counts[0], (n, mean, m2, low, high), psi_edges)
-
-
-def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, ...]:
-    low, high = numbers.min(), numbers.max()
-    if binning.edges:
-        edges = np.array(binning.edges)
-    elif low == high:  # a bin for the constant, one below and one above
-        edges = np.array([math.nextafter(low, -_LARGEST), low])
-    else:
-        levels = np.arange(1, binning.bins) / binning.bins
-        if binning.method is Method.QUANTILE:
-            edges = _quantiles(numbers, levels)
-        else:
-            edges = low * (1 - levels) + high * levels  # a difference might overflow
-        edges = edges[edges < high]
-        if not len(edges):  # nearly all values equal the maximum
-            edges = numbers[numbers < high].max(keepdims=True)
-    return tuple(np.unique(edges).tolist())
-
-
-def _edges(
-    numbers: NDArray[np.float64], psi_edges: tuple[float, ...], binning: Binning
-) -> tuple[float, ...]:
-    """Return the PSI edges, both ends of the data, and as many quantiles as there is room for."""
-    room = MAX_EDGES - 2
-    if binning.edges or binning.method is not Method.QUANTILE:
-        steps = max(room - len(psi_edges), 1)
-    else:
-        steps = max(room // binning.bins, 1) * binning.bins  # the PSI levels are among these
-    quantiles = _quantiles(numbers, np.arange(1, steps) / steps)
-    ends = [math.nextafter(numbers.min(), -_LARGEST), numbers.max()]
-    return tuple(np.unique(np.concatenate([psi_edges, quantiles, ends])).tolist())
-
-
-def _quantiles(numbers: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return quantiles that are values of the data, so that no bin of the baseline is empty."""
-    return np.quantile(numbers, levels, method="inverted_cdf")
