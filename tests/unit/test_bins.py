@@ -22,7 +22,7 @@ from mlguard_sidecar.baseline.bins import (
     tail_edges,
 )
 from mlguard_sidecar.drift import psi
-from mlguard_sidecar.histogram import Partition
+from mlguard_sidecar.histogram import Column, Kind, Partition
 
 MAX = float(np.finfo(np.float64).max)
 MAX_32 = float(np.finfo(np.float32).max)
@@ -252,3 +252,15 @@ def test_labels_of_edges_are_short(edge, label):
 def test_a_label_is_the_edge_or_just_below(edge):
     shown = float(edge_label(edge))
     assert edge - 2.0**-21 * abs(edge) <= shown <= edge
+
+
+def test_baselines_whose_edges_end_at_the_data_keep_working():
+    edges = (math.nextafter(0.0, -math.inf), 3.0, 6.0, 9.0)
+    column = Column("x", Kind.NUMERIC, edges=edges)
+    counts, moments = column.fold([float(i) for i in range(10)], Partition.whole(10))
+    assert moments is not None
+    former = ColumnBaseline(column, counts[0], tuple(moments[0].tolist()), (3.0, 6.0))
+    assert former.psi_baseline.tolist() == [4, 3, 3]
+    assert former.psi_labels == ("<=3.0", "<=6.0", ">6.0")
+    assert former.out_of_range(former.counts) == 0
+    assert former.out_of_range(counted(former, [-1.0, 0.0, 9.0, 9.1])) == 2
