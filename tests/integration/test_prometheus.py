@@ -136,7 +136,8 @@ def test_prometheus_says_what_numpy_says(make_sidecar, prometheus):
         raw = [row["features"].get(feature, row["y_proba"]) for row in rows[:LEARNT]]
         first = np.array([v for v in raw if v is not None])
         deciles = np.quantile(first, np.arange(1, 10) / 10, method="inverted_cdf")
-        edges = edges_of(sidecar, feature) or deciles  # bins of predictions are not exported
+        edges = edges_of(sidecar, feature)
+        assert edges == pytest.approx(deciles, rel=3e-7)
         q, p = (
             np.bincount(np.digitize(v, edges, right=True), minlength=10) for v in (first, values)
         )
@@ -158,8 +159,8 @@ def test_prometheus_says_what_numpy_says(make_sidecar, prometheus):
         " - 0 * sum by (feature, bin) (mlguard_baseline_bin_ratio))"
     )
     assert fleet == {
-        (f,): EVENTS - sum(r["features"][f] is None for r in rows)
-        for f in ("age", "balance", "country")
+        (f,): EVENTS - sum(r["features"].get(f, "known") is None for r in rows)
+        for f in ("age", "balance", "country", "y_pred", "y_proba")
     }
     ratios = query("sum by (feature) (mlguard_baseline_bin_ratio)")
     assert ratios == pytest.approx(dict.fromkeys(ratios, 1.0))

@@ -186,7 +186,8 @@ def test_the_numbers_of_series_follow_the_documented_formula():
         for line in text.splitlines()
         if 'project="p"' in line and not line.startswith(("#", "mlguard_baseline_learning"))
     ]
-    numeric, categorical, feature_windows, traffic_windows, classes = 2, 1, 1, 1, 2
+    numeric, categorical, predictions = 2, 1, 2
+    feature_windows, traffic_windows, classes = 1, 1, 2
     thresholds = sum("_threshold" in line for line in samples)
     bins = sum(line.startswith("mlguard_feature_bin_total") for line in samples)
     expected = (
@@ -194,8 +195,9 @@ def test_the_numbers_of_series_follow_the_documented_formula():
         + thresholds
         + classes
         + 2 * bins
-        + numeric
-        + 2 * categorical
+        + 2 * numeric
+        + 3 * categorical
+        + predictions
         + 4
         + 6 * traffic_windows
         + classes * traffic_windows

@@ -1,6 +1,7 @@
 """Baselines: frozen histograms that windows are compared with, built from data, stored as files."""
 
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
+from mlguard_sidecar.baseline.bins import close_values
 from mlguard_sidecar.baseline.build import Binning, Method, build
 from mlguard_sidecar.baseline.file import FORMAT, dump, load
 from mlguard_sidecar.baseline.kinds import NUMERIC_SHARE, decide_feature, decide_prediction
@@ -16,6 +17,7 @@ __all__ = [
     "ColumnSample",
     "Method",
     "build",
+    "close_values",
     "decide_feature",
     "decide_prediction",
     "dump",

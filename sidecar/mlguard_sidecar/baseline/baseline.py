@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlguard_sidecar.baseline.bins import edge_label
 from mlguard_sidecar.histogram import CLASS_LIMIT, OTHER, Column, Kind, Layout
 
 if TYPE_CHECKING:
@@ -55,16 +55,21 @@ class ColumnBaseline:
         """Label of each PSI bin, the same on every replica with this baseline."""
         if self.column.kind is Kind.CATEGORICAL:
             return (*self.column.categories[:CLASS_LIMIT], OTHER)
-        return (*(f"<={edge!r}" for edge in self.psi_edges), f">{self.psi_edges[-1]!r}")
+        texts = [edge_label(edge) for edge in self.psi_edges]
+        if len(set(texts)) < len(texts):
+            texts = [repr(edge) for edge in self.psi_edges]
+        return (*(f"<={text}" for text in texts), f">{texts[-1]}")
 
     @cached_property
     def _range(self) -> tuple[int, int]:
-        """First bin with values of the baseline, and the bin after the last such bin."""
+        """First bin with values of the baseline, and the bin after the last such bin.
+
+        Edges lie just outside the extremes, so that their float32 falls into the same bins.
+        """
         assert self.moments is not None  # noqa: S101 - of numbers
         edges = np.array(self.column.edges)
         low, high = self.moments[3], self.moments[4]
-        first = int(np.searchsorted(edges, math.nextafter(low, -math.inf), side="right"))
-        return first, int(np.searchsorted(edges, high)) + 1
+        return int(np.searchsorted(edges, low)), int(np.searchsorted(edges, high)) + 1
 
     def is_out_of_range(self, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which numbers lie outside the baseline's range; those not finite do not."""

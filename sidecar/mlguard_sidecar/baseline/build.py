@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mlguard_sidecar.baseline import bins
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.file import baseline_of
 from mlguard_sidecar.baseline.kinds import decide_feature, decide_prediction
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
     from mlguard_sidecar.baseline.sample import ColumnSample
 
-MAX_EDGES = 64
 MAX_CATEGORIES = 100
-_LARGEST = float(np.finfo(np.float64).max)
 
 
 class Method(StrEnum):
@@ -152,8 +150,9 @@ def _numeric(
     numbers = np.sort(numbers[np.isfinite(numbers)])
     if not len(numbers):
         return None
-    psi_edges = _psi_edges(numbers, binning)
-    edges = _edges(numbers, psi_edges, binning)
+    uniform = binning.method is Method.UNIFORM
+    psi_edges = bins.psi_edges(numbers, binning.bins, uniform=uniform, given=binning.edges)
+    edges = bins.column_edges(numbers, psi_edges, binning.bins)
     column = Column(name, Kind.NUMERIC, role, edges=edges, missing_words=words)
     # in the order of size, so that the same values give the same file
     n, mean, m2, low, high = moments_of(numbers).tolist()
@@ -166,40 +165,3 @@ def _fold(column: Column, sample: ColumnSample) -> NDArray[np.int64]:
     for values in sample.parts():
         counts += column.fold(values, Partition.whole(len(values)))[0][0]
     return counts
-
-
-def _psi_edges(numbers: NDArray[np.float64], binning: Binning) -> tuple[float, ...]:
-    low, high = numbers.min(), numbers.max()
-    if binning.edges:
-        edges = np.array(binning.edges)
-    elif low == high:  # a bin for the constant, one below and one above
-        edges = np.array([math.nextafter(low, -_LARGEST), low])
-    else:
-        levels = np.arange(1, binning.bins) / binning.bins
-        if binning.method is Method.QUANTILE:
-            edges = _quantiles(numbers, levels)
-        else:
-            edges = low * (1 - levels) + high * levels  # a difference might overflow
-        edges = edges[edges < high]
-        if not len(edges):  # nearly all values equal the maximum
-            edges = numbers[numbers < high].max(keepdims=True)
-    return tuple(np.unique(edges).tolist())
-
-
-def _edges(
-    numbers: NDArray[np.float64], psi_edges: tuple[float, ...], binning: Binning
-) -> tuple[float, ...]:
-    """Return the PSI edges, both ends of the data, and as many quantiles as there is room for."""
-    room = MAX_EDGES - 2
-    if binning.edges or binning.method is not Method.QUANTILE:
-        steps = max(room - len(psi_edges), 1)
-    else:
-        steps = max(room // binning.bins, 1) * binning.bins  # the PSI levels are among these
-    quantiles = _quantiles(numbers, np.arange(1, steps) / steps)
-    ends = [math.nextafter(numbers.min(), -_LARGEST), numbers.max()]
-    return tuple(np.unique(np.concatenate([psi_edges, quantiles, ends])).tolist())
-
-
-def _quantiles(numbers: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return quantiles that are values of the data, so that no bin of the baseline is empty."""
-    return np.quantile(numbers, levels, method="inverted_cdf")

@@ -1,10 +1,9 @@
 """Drift of windows from their baselines, and the values that chance alone would reach."""
 
-from mlguard_sidecar.drift.chi_square import chi_square_quantile
+from mlguard_sidecar.drift.critical import normal_quantile, psi_critical
 from mlguard_sidecar.drift.divergence import (
     js_distance,
     psi,
-    psi_critical,
     smoothed_ratios,
 )
 from mlguard_sidecar.drift.measure import MIN_SAMPLES_A_BIN, Drift, DriftSettings, measure_drift
@@ -13,9 +12,9 @@ __all__ = [
     "MIN_SAMPLES_A_BIN",
     "Drift",
     "DriftSettings",
-    "chi_square_quantile",
     "js_distance",
     "measure_drift",
+    "normal_quantile",
     "psi",
     "psi_critical",
     "smoothed_ratios",

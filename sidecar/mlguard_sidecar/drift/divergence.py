@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlguard_sidecar.drift.chi_square import chi_square_quantile
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -48,20 +46,6 @@ def psi_by_column(
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = (p - q) * np.log(p / q)
     return np.add.reduceat(np.where((p == 0) & (q == 0), 0.0, terms), starts)
-
-
-def psi_critical(alpha: float, bins: int, baseline: int, current: int) -> float:
-    """Return the PSI that chance alone exceeds with probability `alpha`.
-
-    chi2(1 - alpha; bins - 1) * (1 / current + 1 / baseline), Yurdakul and Naranjo (2020).
-
-    Args:
-        alpha: probability of a false alarm.
-        bins: at least 2.
-        baseline: number of samples in the baseline.
-        current: number of samples in the window.
-    """
-    return chi_square_quantile(alpha, bins - 1) * (1 / current + 1 / baseline)
 
 
 def js_distance(baseline: Counts, current: Counts) -> float:

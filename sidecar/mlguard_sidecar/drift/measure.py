@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlguard_sidecar.drift.divergence import (
-    js_distance_by_column,
-    psi_by_column,
-    psi_critical,
-)
+from mlguard_sidecar.drift.critical import psi_critical_by_column
+from mlguard_sidecar.drift.divergence import js_distance_by_column, psi_by_column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MIN_SAMPLES_A_BIN = 5
-"""The chi-square approximation fails below about five expected samples a bin (Cochran 1954)."""
+"""Minimum mean number of values a bin; with fewer, drift would have to be extreme to be noticed."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class DriftSettings:
 
     Attributes:
         smoothing: added to the count of each bin.
-        alpha: probability of a false alarm in any of the model's features.
+        alpha: probability of a false alarm in any of the model's judged columns.
         min_samples: minimum number of values in a window.
         not_judged: features whose drift is not measured.
     """
@@ -81,14 +78,16 @@ def measure_drift(
         enough = MIN_SAMPLES_A_BIN * len(current)
         n, m = int(current.sum()), int(baseline.sum())
         if n >= max(min_samples, enough) and m >= enough:
-            judged.append((i, len(current), n, m))
+            judged.append((i, len(current), n))
     if not judged:
         return found
-    starts = np.cumsum([0, *(width for _, width, _, _ in judged[:-1])])
+    starts = np.cumsum([0, *(width for _, width, _ in judged[:-1])])
     baseline = np.concatenate([baselines[i] for i, *_ in judged])
     current = np.concatenate([currents[i] for i, *_ in judged])
     psi = psi_by_column(baseline, current, starts, smoothing).tolist()
     js = js_distance_by_column(baseline, current, starts).tolist()
-    for (i, width, n, m), one, other in zip(judged, psi, js, strict=True):
-        found[i] = Drift(one, psi_critical(alpha, width, m, n), other)
+    sizes = np.array([n for _, _, n in judged])
+    critical = psi_critical_by_column(baseline, starts, sizes, smoothing, alpha).tolist()
+    for (i, *_), *values in zip(judged, psi, critical, js, strict=True):
+        found[i] = Drift(*values)
     return found

@@ -9,7 +9,7 @@ from prometheus_client.samples import Sample
 from mlguard_common.metrics import Families
 from mlguard_sidecar.drift import smoothed_ratios
 from mlguard_sidecar.exposition import definitions as d
-from mlguard_sidecar.histogram import LATENCY_BUCKETS_SECONDS, Kind
+from mlguard_sidecar.histogram import LATENCY_BUCKETS_SECONDS, Kind, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from mlguard_common.metrics import MetricDefinition
+    from mlguard_sidecar.baseline import ColumnBaseline
     from mlguard_sidecar.statistics import ColumnStatistics, ModelStatistics
 
     Row = tuple[tuple[str, ...], float]
@@ -92,14 +93,24 @@ def _drift(value_of: Callable[[ColumnStatistics], float | None]) -> Rows:
 def _bin_totals(model: ModelStatistics, _: float) -> Iterator[Row]:
     for part, bins in model.baseline_bins:
         for label, n in zip(part.psi_labels, bins, strict=True):
-            yield (part.column.name, label, model.schema.binning), n
+            yield (*_name(part), label, model.schema.binning), n
 
 
 def _baseline_bins(model: ModelStatistics, _: float) -> Iterator[Row]:
     for part, _bins in model.baseline_bins:
         ratios = smoothed_ratios(part.psi_baseline, model.settings.drift.smoothing).tolist()
         for label, ratio in zip(part.psi_labels, ratios, strict=True):
-            yield (part.column.name, label, model.schema.binning), ratio
+            yield (*_name(part), label, model.schema.binning), ratio
+
+
+def _judged_samples(model: ModelStatistics, _: float) -> Iterator[Row]:
+    for part in model.judged:
+        yield (*_name(part), model.schema.binning), int(part.psi_baseline.sum())
+
+
+def _name(part: ColumnBaseline) -> tuple[str, str]:
+    """Return the labels `feature` and `kind` of a column."""
+    return part.column.name, part.column.role.value
 
 
 def _baseline_info(model: ModelStatistics, _: float) -> Iterator[Row]:
@@ -125,14 +136,20 @@ def _baseline_samples(model: ModelStatistics, _: float) -> Iterator[Row]:
         yield (baseline.id,), baseline.samples
 
 
-def _baseline_missing(model: ModelStatistics, _: float) -> Iterator[Row]:
+def _features(model: ModelStatistics) -> Iterator[ColumnBaseline]:
     for part, _bins in model.baseline_bins:
+        if part.column.role is Role.FEATURE:
+            yield part
+
+
+def _baseline_missing(model: ModelStatistics, _: float) -> Iterator[Row]:
+    for part in _features(model):
         missing = int(part.counts[part.column.missing])
         yield (part.column.name,), missing / max(int(part.counts.sum()), 1)
 
 
 def _baseline_unseen(model: ModelStatistics, _: float) -> Iterator[Row]:
-    for part, _bins in model.baseline_bins:
+    for part in _features(model):
         if part.column.kind is Kind.CATEGORICAL:
             valid = int(part.counts[: part.column.bins].sum())
             yield (part.column.name,), int(part.counts[part.column.bins - 1]) / max(valid, 1)
@@ -157,6 +174,7 @@ _SUMMABLE: dict[MetricDefinition, Rows] = {
     d.PREDICTIONS: _predictions,
     d.FEATURE_BIN: _bin_totals,
     d.BASELINE_BIN_RATIO: _baseline_bins,
+    d.DRIFT_BASELINE_SAMPLES: _judged_samples,
     d.BASELINE_INFO: _baseline_info,
     d.BASELINE_CREATED: _baseline_created,
     d.BASELINE_PROGRESS: _learning,

@@ -162,8 +162,9 @@ DRIFT_SAMPLES = _model(
 FEATURE_BIN = _model(
     "feature_bin_total",
     "counter",
-    "Values of the feature counted in each bin of the baseline.",
+    "Values of the feature or prediction counted in each bin of the baseline.",
     "feature",
+    "kind",
     "bin",
     "baseline",
 )
@@ -172,7 +173,16 @@ BASELINE_BIN_RATIO = _model(
     "gauge",
     "Share of each bin in the baseline, smoothed as for mlguard_drift_psi, 0 to 1.",
     "feature",
+    "kind",
     "bin",
+    "baseline",
+)
+DRIFT_BASELINE_SAMPLES = _model(
+    "drift_baseline_samples",
+    "gauge",
+    "Valid values in the baseline, from which drift is computed; absent if it is not measured.",
+    "feature",
+    "kind",
     "baseline",
 )
 BASELINE_INFO = _model(
@@ -292,6 +302,7 @@ METRICS = (
     DRIFT_SAMPLES,
     FEATURE_BIN,
     BASELINE_BIN_RATIO,
+    DRIFT_BASELINE_SAMPLES,
     BASELINE_INFO,
     BASELINE_CREATED,
     BASELINE_PROGRESS,

@@ -127,7 +127,10 @@ def moments_of(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(over="ignore", invalid="ignore"):
         low, high = np.minimum.reduce(numbers), np.maximum.reduce(numbers)
         # the clip corrects rounding: a mean lies between the extremes
-        mean = min(max(np.add.reduce(numbers) / n, low), high)
+        mean = np.add.reduce(numbers) / n
+        if not np.isfinite(mean):  # the sum has overflowed
+            mean = np.add.reduce(numbers / n)
+        mean = min(max(mean, low), high)
         deviations = numbers - mean
         m2 = min(float(np.dot(deviations, deviations)), _MAX_FLOAT)
         return np.array((n, mean, m2, low, high), dtype=np.float64)
@@ -157,6 +160,9 @@ def moments_by_part(
             lows, highs = np.where(present, numbers, np.inf), np.where(present, numbers, -np.inf)
         low, high = np.minimum.reduceat(lows, starts), np.maximum.reduceat(highs, starts)
         mean = np.add.reduceat(values, starts) / np.maximum(counts, 1.0)
+        if not np.isfinite(mean).all():  # a sum has overflowed
+            shares = values / np.maximum(counts, 1.0)[parts.of_row]
+            mean = np.where(np.isfinite(mean), mean, np.add.reduceat(shares, starts))
         mean = np.where(counts > 0, np.clip(mean, low, high), 0.0)
         deviations = values - mean[parts.of_row]
         if present is not None:

@@ -88,14 +88,13 @@ def column_statistics(
         baseline = baselines[i] if i < len(baselines) else None
         bins = None if baseline is None else baseline.psi_counts(pane.counts[slots])
         found.append((i, column, baseline, bins))
-        is_reported = column.role is not Role.FEATURE or column.name not in settings.not_judged
-        if baseline is not None and bins is not None and is_reported:
+        if baseline is not None and bins is not None and is_judged(column, settings):
             judged.append((i, baseline.psi_baseline, bins))
     drifts = measure_drift(
         [baseline for _, baseline, _ in judged],
         [bins for _, _, bins in judged],
         smoothing=settings.smoothing,
-        alpha=settings.alpha / max(sum(b.column.role is Role.FEATURE for b in baselines), 1),
+        alpha=settings.alpha / max(sum(is_judged(b.column, settings) for b in baselines), 1),
         min_samples=settings.min_samples,
     )
     drift_of = {i: drift for (i, _, _), drift in zip(judged, drifts, strict=True)}
@@ -116,6 +115,11 @@ def decided(column: Column, counts: NDArray[np.integer]) -> tuple[Column, NDArra
     else:
         valid = numbers + texts
     return Column(column.name, kind, column.role), np.array([valid, missing, invalid])
+
+
+def is_judged(column: Column, settings: DriftSettings) -> bool:
+    """Return whether the drift of a column is measured, if there is a baseline of it."""
+    return column.role is not Role.FEATURE or column.name not in settings.not_judged
 
 
 def _column(

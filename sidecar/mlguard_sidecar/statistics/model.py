@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlguard_sidecar.histogram import Role, Traffic
-from mlguard_sidecar.statistics.columns import ColumnStatistics, column_statistics
+from mlguard_sidecar.statistics.columns import ColumnStatistics, column_statistics, is_judged
 from mlguard_sidecar.statistics.traffic import TrafficStatistics, class_counts
 
 if TYPE_CHECKING:
@@ -117,18 +117,23 @@ class ModelStatistics:
 
     @cached_property
     def baseline_bins(self) -> list[tuple[ColumnBaseline, list[int]]]:
-        """Features of the baseline, and the running totals of their PSI bins."""
+        """Columns of the baseline, and the running totals of their PSI bins."""
         baseline = self.schema.baseline
         found = []
         for i, part in enumerate(baseline.columns if baseline else ()):
-            if part.column.role is Role.FEATURE:
-                slots = self.schema.layout.slots(i)
-                if slots.stop <= len(self.feature_totals):
-                    bins = part.psi_counts(self.feature_totals[slots]).tolist()
-                else:
-                    bins = [0] * len(part.psi_labels)
-                found.append((part, bins))
+            slots = self.schema.layout.slots(i)
+            if slots.stop <= len(self.feature_totals):
+                bins = part.psi_counts(self.feature_totals[slots]).tolist()
+            else:
+                bins = [0] * len(part.psi_labels)
+            found.append((part, bins))
         return found
+
+    @cached_property
+    def judged(self) -> list[ColumnBaseline]:
+        """Columns of the baseline whose drift is measured."""
+        baseline, drift = self.schema.baseline, self.settings.drift
+        return [c for c in (baseline.columns if baseline else ()) if is_judged(c.column, drift)]
 
     @cached_property
     def learning_ratio(self) -> float | None:

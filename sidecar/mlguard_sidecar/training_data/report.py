@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlguard_sidecar.baseline import decide_feature, decide_prediction
+from mlguard_sidecar.baseline import close_values, decide_feature, decide_prediction
 from mlguard_sidecar.drift import MIN_SAMPLES_A_BIN
 from mlguard_sidecar.histogram import Kind, Role
 from mlguard_sidecar.histogram.values import INVALID, as_number
@@ -61,6 +61,12 @@ def _doubts(part: ColumnBaseline, sample: ColumnSample) -> Iterator[str]:
     valid = int(part.counts[: column.bins].sum())
     is_feature = column.role is Role.FEATURE
     yield from _mixed(part, sample)
+    close = close_values(sample.numbers()) if column.kind is Kind.NUMERIC else 0
+    if close:
+        yield (
+            f"{close:,} neighbouring values are so close that float32 and float64 may fall into"
+            " different bins"
+        )
     if valid < MIN_SAMPLES_A_BIN * len(part.psi_labels):
         yield (
             f"{valid:,} values for {len(part.psi_labels)} bins: too few ever to judge its drift;"
