@@ -61,11 +61,7 @@ def encode_table(
 
 
 class Batcher:
-    """Turns queued events into batches, in order; used by the background thread alone.
-
-    Attributes:
-        in_progress: events that are neither in the queue nor in a batch at the moment.
-    """
+    """Turns queued events into batches, in order; used by the background thread alone."""
 
     def __init__(
         self, prefix: bytes, encode: Encode, queue: EventQueue, counters: Counters
@@ -78,7 +74,8 @@ class Batcher:
 
     def reset(self) -> None:
         """Forget what is in progress; also in a forked child."""
-        self.in_progress = 0
+        self._in_progress = 0
+        self._dropped_before = 0
         self._table: Table | None = None
         self._next_row = 0
 
@@ -104,14 +101,15 @@ class Batcher:
             return
         rows, self._table = self._queue.dequeue(BATCH_ROWS)
         self._next_row = 0
-        self.in_progress = len(rows)
+        self._begin(len(rows))
         for table in tables_from_rows(rows, self._counters):
             self._add_table(table, batches)
-        self.in_progress = 0
+        self._in_progress = 0
 
     def discard_in_progress(self) -> int:
         """Forget the events that are neither in the queue nor in a batch; return how many."""
-        discarded, self.in_progress = self.in_progress, 0
+        dropped = self._counters.drops()[1] - self._dropped_before
+        discarded, self._in_progress = self._in_progress - dropped, 0
         return discarded
 
     def discard_all(self) -> None:
@@ -133,14 +131,18 @@ class Batcher:
         if self._next_row >= table.rows:
             self._table = None
         self._queue.release_rows(part.rows)
-        self.in_progress = part.rows
+        self._begin(part.rows)
         self._add_table(part, batches)
-        self.in_progress = 0
+        self._in_progress = 0
+
+    def _begin(self, events: int) -> None:
+        self._in_progress = events
+        self._dropped_before = self._counters.drops()[1]
 
     def _add_table(self, table: Table, batches: UnackedBatches) -> None:
         clean = clean_table(table, self._counters)
         max_bytes = max_column_bytes(self._prefix)
         for encoded in encode_table(clean, max_bytes, self._encode, self._counters):
-            self.in_progress -= encoded.events
+            self._in_progress -= encoded.events
             line = batch_line(self._prefix, batches.last_seq + 1, encoded.columns)
             batches.add(encoded.events, line)

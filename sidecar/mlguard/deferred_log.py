@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 
 MAX_KINDS = 1_000
@@ -28,13 +28,20 @@ class DeferredLog:
         self._kinds: dict[Hashable, object] = {}
         self._pending: deque[tuple[int, str]] = deque()
 
-    def warn_once(self, kind: Hashable, text: str) -> bool:
-        """Add a warning unless there was one of its kind; return whether it was added."""
+    def warn_once(self, kind: Hashable, text: str | Callable[[], str]) -> bool:
+        """Add a warning unless there was one of its kind; return whether it was added.
+
+        A text that takes time to find is given as a function, which is called only for the first.
+        """
         mine = object()  # threads that add the same kind at once: one finds its own object
         if len(self._kinds) >= MAX_KINDS or self._kinds.setdefault(kind, mine) is not mine:
             return False
-        self.add(logging.WARNING, text)
+        self.add(logging.WARNING, text if isinstance(text, str) else text())
         return True
+
+    def has_warned(self, kind: Hashable) -> bool:
+        """Return whether there was a warning of this kind."""
+        return kind in self._kinds
 
     def add(self, level: int, text: str) -> None:
         """Add a message of a level of `logging`."""

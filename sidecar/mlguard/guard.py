@@ -231,7 +231,8 @@ class Guard:
 
     def _drop(self, reason: str, events: int, error: Exception | None = None) -> bool:
         """Count events as dropped; return false, which is the answer to the host."""
-        if self._counters.drop(reason, events, describe_error(error) if error else ""):
+        detail = describe_error(error) if error else ""
+        if self._counters.drop(reason, events, detail, was_queued=False):
             self._wake()
         return False
 

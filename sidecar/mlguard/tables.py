@@ -6,10 +6,11 @@ from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
-from mlguard import values
+from mlguard import advice, values
 from mlguard.counters import Counters
 from mlguard.deferred_log import describe_error
 from mlguard.protocol import MAX_FEATURES
+from mlguard.timestamps import epoch_seconds, is_naive
 
 Row: TypeAlias = tuple[Any, Any, Any, Any, dict[Any, Any] | None]
 """timestamp, latency_ms, y_pred, y_proba, features"""
@@ -129,16 +130,32 @@ def _with_valid_times(table: Table, counters: Counters) -> Table:
     if set(map(type, table.timestamp)) == {float} and isfinite(sum(table.timestamp)):
         return table
     times = [_seconds(value, counters) for value in table.timestamp]
+    _check_naive_times(table.timestamp, times, counters)
     valid = [row for row, seconds in enumerate(times) if seconds is not None]
     return _select(table._replace(timestamp=times), valid)
 
 
 def _seconds(value: Any, counters: Counters) -> float | None:
     try:
-        return values.epoch_seconds(value)
+        return epoch_seconds(value)
     except Exception as error:  # noqa: BLE001 - foreign types may raise anything
         counters.drop("invalid_timestamp", detail=describe_error(error))
         return None
+
+
+def _check_naive_times(given: Column, times: Sequence[float | None], counters: Counters) -> None:
+    """Warn once if all times without an offset are now in the host's time zone."""
+    now = time.time()
+    offset = advice.host_offset(now)
+    if offset and not counters.log.has_warned("local_time"):
+        naive = [
+            seconds
+            for value, seconds in zip(given, times, strict=True)
+            if seconds is not None and is_naive(value)
+        ]
+        # All, as in a table of past events some are older than now by the offset.
+        if naive and all(advice.is_near(each, now + offset) for each in (min(naive), max(naive))):
+            counters.log.warn_once("local_time", advice.explain_local_time(offset))
 
 
 def _select(table: Table, rows: list[int]) -> Table:
@@ -172,9 +189,11 @@ def _clean(
     return values.clean(column, kinds, convert, partial(_warn_once, counters, name))
 
 
-def _warn_once(counters: Counters, what: str, error: Exception) -> None:
-    text = f"a value of {what} is sent as missing: {describe_error(error)}"
-    counters.log.warn_once(("value", what), text)
+def _warn_once(counters: Counters, what: str, value: Any, error: Exception) -> None:
+    counters.log.warn_once(
+        ("value", what),
+        lambda: advice.explain_missing_value(what, value, describe_error(error)),
+    )
 
 
 def table_from_columns(
