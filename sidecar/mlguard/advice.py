@@ -87,6 +87,20 @@ def explain_missing_value(what: str, value: Any, error: str) -> str:
     return f"{unwatched}, as {_BY_TYPE[group]}"
 
 
+def explain_left_out(found: int, first: str, limit: int) -> str:
+    """Return a warning about events with too many features.
+
+    Args:
+        found: how many features there are.
+        first: name of the first that is left out.
+        limit: how many are sent.
+    """
+    return (
+        f"{found} features, expected at most {limit}: the first {limit} of each event are sent,"
+        f" and those from {first!r:.200} on are left out; log those that matter most"
+    )
+
+
 def explain_local_time(offset: float) -> str:
     """Return a warning about naive timestamps that are off by the host's offset, in seconds."""
     effect = (

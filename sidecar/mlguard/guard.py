@@ -3,22 +3,24 @@
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlguard.batcher import Batcher, line_prefix
+from mlguard.columns import table_from_columns
 from mlguard.connection import find_socket
 from mlguard.counters import Counters, Stats
 from mlguard.deferred_log import describe_error
 from mlguard.encoding import fastest_encoder
 from mlguard.event_queue import EventQueue
 from mlguard.observation import Observation
-from mlguard.protocol import DEFAULT_ENDPOINT, MAX_FEATURES, MAX_NAME_LENGTH
+from mlguard.protocol import DEFAULT_ENDPOINT, MAX_NAME_LENGTH
+from mlguard.records import fields_of
 from mlguard.sender import BackgroundSender
-from mlguard.tables import table_from_columns
+from mlguard.tables import warn_left_out
 from mlguard.watch import watch_calls
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ class Guard:
     def log(
         self,
         *,
-        features: Mapping[str, Any] | None = None,
+        features: Any = None,
         y_pred: Any = None,
         y_proba: Any = None,
         latency_ms: float | None = None,
@@ -94,7 +96,8 @@ class Guard:
         """Log one prediction.
 
         Args:
-            features: name to number, bool, string or None, at most 512; copied at once.
+            features: name to number, bool, string or None, copied at once; or an object with such
+                fields (a dataclass, a pydantic model). At most 512: further ones are left out.
             y_pred: the prediction: a number, bool or string.
             y_proba: its probability, from 0 to 1, or a mapping of classes to probabilities.
             latency_ms: how long the prediction took, in milliseconds.
@@ -121,7 +124,8 @@ class Guard:
                 )
             )
         except Exception as error:  # noqa: BLE001 - the host's objects may raise anything
-            return self._drop("unusable", 1, error)
+            row = timestamp, latency_ms, y_pred, y_proba
+            return self._log_record(features, row, error)
         if waiting >= events.wake_at:
             self._wake()
         return True
@@ -134,18 +138,37 @@ class Guard:
         y_proba: Any = None,
         latency_ms: Any = None,
         timestamp: Any = None,
+        feature_names: Iterable[Any] | None = None,
+        classes: Iterable[Any] | None = None,
     ) -> bool:
         """Log many predictions, as columns of one length: all of them or none.
 
-        A column is a list, an array, a Series or the like; it is copied at once.
+        A column is a list, an array, a tensor, a Series or the like; it is copied at once.
+
+        ::
+
+            guard.log_batch(
+                features=matrix,
+                feature_names=["age", "balance"],
+                y_pred=model.predict(matrix),
+                y_proba=model.predict_proba(matrix),
+                classes=model.classes_,
+            )
 
         Args:
-            features: a mapping of names to columns, or a DataFrame of pandas or polars; at most
-                512 columns.
+            features: a mapping of names to columns; a DataFrame of pandas, polars or the like; a
+                structured array; a list of records (mappings, dataclasses, pydantic models); or a
+                matrix: an array of two dimensions or a list of rows. At most 512 columns: further
+                ones are left out.
             y_pred: the predictions.
-            y_proba: their probabilities.
+            y_proba: their probabilities: a column of numbers or of mappings of classes to
+                probabilities, or the matrix of `predict_proba`.
             latency_ms: a column, or one value for all rows, in milliseconds.
             timestamp: a column, or one value for all rows; by default now.
+            feature_names: names of the columns of a matrix, by default x0, x1 and so on; of
+                other features, which columns to log.
+            classes: names of the columns of a matrix `y_proba`, each row of which then is a
+                mapping of classes to probabilities; by default only its largest number is logged.
 
         Returns:
             Whether they were queued.
@@ -157,9 +180,10 @@ class Guard:
                 y_proba=y_proba,
                 latency_ms=latency_ms,
                 timestamp=timestamp,
+                feature_names=feature_names,
+                classes=classes,
+                on_left_out=partial(warn_left_out, self._counters),
             )
-            if len(table.features or ()) > MAX_FEATURES:
-                return self._drop("too_many_features", table.rows)
             if not self._queue.put_table(table):
                 return self._drop("closed" if self._queue.closed else "queue_full", table.rows)
         except Exception as error:  # noqa: BLE001 - the host's objects may raise anything
@@ -228,6 +252,22 @@ class Guard:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _log_record(self, features: Any, row: tuple[Any, Any, Any, Any], error: Exception) -> bool:
+        """Log features that are no mapping, if they have named fields, after an error of `log`."""
+        try:
+            if isinstance(features, Mapping) or (fields := fields_of(features)) is None:
+                return self._drop("unusable", 1, error)
+        except Exception as another:  # noqa: BLE001 - the same
+            return self._drop("unusable", 1, another)
+        timestamp, latency_ms, y_pred, y_proba = row
+        return self.log(
+            features=fields,
+            y_pred=y_pred,
+            y_proba=y_proba,
+            latency_ms=latency_ms,
+            timestamp=timestamp,
+        )
 
     def _drop(self, reason: str, events: int, error: Exception | None = None) -> bool:
         """Count events as dropped; return false, which is the answer to the host."""
