@@ -62,6 +62,18 @@ def table_from_columns(
     return Table(times, latencies, predictions, scores, named or None)
 
 
+def count_rows(*columns: Any) -> int:
+    """Estimate how many events an unusable batch has; at least 1, so that it is counted."""
+    for column in columns:
+        try:
+            if not isinstance(column, Mapping):
+                return max(1, len(column))
+            return max(1, *(len(each) for each in column.values()))
+        except Exception:  # noqa: BLE001, PERF203, S112 - an estimate
+            continue
+    return 1
+
+
 def column_from(column: Any) -> list[Any]:
     """Return a copy of a column as a list.
 

@@ -3,21 +3,22 @@
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mlguard.batcher import Batcher, line_prefix
-from mlguard.columns import table_from_columns
+from mlguard.columns import count_rows, table_from_columns
 from mlguard.connection import find_socket
 from mlguard.counters import Counters, Stats
 from mlguard.deferred_log import describe_error
 from mlguard.encoding import fastest_encoder
 from mlguard.event_queue import EventQueue
+from mlguard.names import resolve_name
 from mlguard.observation import Observation
-from mlguard.protocol import DEFAULT_ENDPOINT, MAX_NAME_LENGTH
+from mlguard.protocol import DEFAULT_ENDPOINT
 from mlguard.records import fields_of
 from mlguard.sender import BackgroundSender
 from mlguard.tables import warn_left_out
@@ -67,9 +68,9 @@ class Guard:
         flush_seconds: float = 2.0,
     ) -> None:
         prefix = line_prefix(
-            _name("project", project, "MLGUARD_PROJECT"),
-            _name("model", model, "MLGUARD_MODEL"),
-            _name("endpoint", endpoint, "MLGUARD_ENDPOINT", default=DEFAULT_ENDPOINT),
+            resolve_name("project", project, "MLGUARD_PROJECT"),
+            resolve_name("model", model, "MLGUARD_MODEL"),
+            resolve_name("endpoint", endpoint, "MLGUARD_ENDPOINT", default=DEFAULT_ENDPOINT),
         )
         if queue_size < 1:
             raise ValueError(f"queue_size must be at least 1, not {queue_size}")
@@ -187,7 +188,7 @@ class Guard:
             if not self._queue.put_table(table):
                 return self._drop("closed" if self._queue.closed else "queue_full", table.rows)
         except Exception as error:  # noqa: BLE001 - the host's objects may raise anything
-            return self._drop("unusable_batch", _count_rows(y_pred, features), error)
+            return self._drop("unusable_batch", count_rows(y_pred, features), error)
         self._wake()
         return True
 
@@ -201,20 +202,51 @@ class Guard:
         """
         return Observation(self.log, features)
 
-    def watch(self, function: _Function) -> _Function:
+    @overload
+    def watch(self, function: _Function) -> _Function: ...
+
+    @overload
+    def watch(
+        self,
+        *,
+        feature_names: Iterable[Any] | None = None,
+        classes: Iterable[Any] | None = None,
+    ) -> Callable[[_Function], _Function]: ...
+
+    def watch(
+        self,
+        function: Any = None,
+        *,
+        feature_names: Iterable[Any] | None = None,
+        classes: Iterable[Any] | None = None,
+    ) -> Any:
         """Decorate a predict function, sync or async, so that each call is logged.
 
-        The features are the one argument that is a mapping or a DataFrame; without one, they are
-        the arguments that are scalars, by name. A DataFrame is logged only if the result has as
-        many elements as it has rows. The prediction is the result if it is a scalar or an array
-        of one element. Calls that raise are not logged.
+        The features are the one argument that is a mapping, a dataclass, a pydantic model, or
+        that has rows: a DataFrame, a matrix, a list of rows or of records. Without one, they are
+        the arguments that are scalars, by name. An argument with rows is as many inferences as
+        it has rows; it is logged only if the result has as many elements. The prediction is the
+        result if it is a scalar or an array of one element. A generator is timed until it is
+        exhausted. Calls that raise are not logged.
 
         ::
 
             @guard.watch
             def predict(age, country): ...
+
+            @guard.watch(feature_names=["age", "balance"])
+            def predict_rows(matrix): ...
+
+        Args:
+            function: what is decorated.
+            feature_names: as in `log_batch`.
+            classes: likewise.
         """
-        return watch_calls(self, function)
+
+        def decorate(decorated: Any) -> Any:
+            return watch_calls(self, self._warn_once, decorated, feature_names, classes)
+
+        return decorate if function is None else decorate(function)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all events that were queued before are acknowledged.
@@ -276,6 +308,10 @@ class Guard:
             self._wake()
         return False
 
+    def _warn_once(self, kind: Hashable, text: str) -> None:
+        if self._counters.log.warn_once(kind, text):
+            self._wake()
+
     def _wake(self) -> None:
         try:
             self._sender.wake()
@@ -292,31 +328,3 @@ class Guard:
             self._counters.log.warn_once("wait", text)
             self._counters.log.flush()
             return False
-
-
-def _name(what: str, given: str | None, variable: str, default: str = "") -> str:
-    """Return the given name, else the one in the environment, else the default.
-
-    Raises:
-        ValueError: there is none, or it is invalid.
-    """
-    name = given if given is not None else os.environ.get(variable, "") or default
-    if not name:
-        raise ValueError(f"{what} is missing: give Guard a {what}, or set {variable}")
-    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise ValueError(
-            f"{what} must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!r:.200}"
-        )
-    return name
-
-
-def _count_rows(*columns: Any) -> int:
-    """Estimate how many events an unusable batch has; at least 1, so that it is counted."""
-    for column in columns:
-        try:
-            if not isinstance(column, Mapping):
-                return max(1, len(column))
-            return max(1, *(len(each) for each in column.values()))
-        except Exception:  # noqa: BLE001, PERF203, S112 - an estimate
-            continue
-    return 1
