@@ -16,9 +16,8 @@ from mlguard.counters import Counters, Stats
 from mlguard.deferred_log import describe_error
 from mlguard.encoding import fastest_encoder
 from mlguard.event_queue import EventQueue
-from mlguard.names import resolve_name
+from mlguard.names import resolve_names
 from mlguard.observation import Observation
-from mlguard.protocol import DEFAULT_ENDPOINT
 from mlguard.records import fields_of
 from mlguard.sender import BackgroundSender
 from mlguard.tables import warn_left_out
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_OWN_ATTRIBUTES = frozenset({"_recipe", "_flush_seconds", "_counters", "_queue", "_sender"})
+"""What a copy does not copy; attributes of subclasses are copied."""
 
 
 class Guard:
@@ -36,7 +37,9 @@ class Guard:
     Events go to a bounded queue, and one background thread sends them to the sidecar. After
     construction no method raises, and only `flush` and `close` wait. Events that find the queue
     full are dropped and counted. A guard may be used from any thread. In a forked child it
-    continues with an empty queue.
+    continues with an empty queue. A copy, such as one that is unpickled with a model, is a new
+    guard with the same arguments; a name that neither these nor its environment give is that of
+    the original.
 
     ::
 
@@ -55,6 +58,7 @@ class Guard:
 
     Raises:
         ValueError: a name is missing or invalid, or a number is out of range.
+        TypeError: `socket` is not a path.
     """
 
     def __init__(
@@ -67,20 +71,20 @@ class Guard:
         queue_size: int = 10_000,
         flush_seconds: float = 2.0,
     ) -> None:
-        prefix = line_prefix(
-            resolve_name("project", project, "MLGUARD_PROJECT"),
-            resolve_name("model", model, "MLGUARD_MODEL"),
-            resolve_name("endpoint", endpoint, "MLGUARD_ENDPOINT", default=DEFAULT_ENDPOINT),
-        )
+        given = {"project": project, "model": model, "endpoint": endpoint}
+        names = resolve_names(**given)
         if queue_size < 1:
             raise ValueError(f"queue_size must be at least 1, not {queue_size}")
         if not 0 <= flush_seconds < float("inf"):
             raise ValueError(f"flush_seconds must be 0 or more, not {flush_seconds}")
+        path = None if socket is None else os.fsdecode(socket)
+        options = {"socket": path, "queue_size": queue_size, "flush_seconds": flush_seconds}
+        self._recipe = {**given, **options}, {**names, **options}
         self._flush_seconds = flush_seconds
         self._counters = Counters()
         self._queue = EventQueue(queue_size)
-        batcher = Batcher(prefix, fastest_encoder(), self._queue, self._counters)
-        find = find_socket if socket is None else partial(Path, socket)
+        batcher = Batcher(line_prefix(**names), fastest_encoder(), self._queue, self._counters)
+        find = find_socket if path is None else partial(Path, path)
         self._sender = BackgroundSender(self._queue, batcher, self._counters, find, flush_seconds)
         # A guard that is garbage-collected must not leave its thread behind.
         weakref.finalize(self, self._sender.begin_close, flush_seconds).atexit = False
@@ -273,6 +277,18 @@ class Guard:
     def stats(self) -> Stats:
         """Return the counts of events."""
         return self._sender.stats()
+
+    def __getstate__(self) -> tuple[Any, dict[str, Any]]:
+        others = {key: each for key, each in vars(self).items() if key not in _OWN_ATTRIBUTES}
+        return self._recipe, others
+
+    def __setstate__(self, state: tuple[Any, dict[str, Any]]) -> None:
+        (given, resolved), others = state
+        try:
+            Guard.__init__(self, **given)
+        except ValueError:  # its environment has no names
+            Guard.__init__(self, **resolved)
+        vars(self).update(others)
 
     def __enter__(self) -> "Guard":  # noqa: PYI034 - Python 3.10 has no Self
         return self
