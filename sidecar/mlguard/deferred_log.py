@@ -57,9 +57,9 @@ class DeferredLog:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an error's type and text, at most 500 characters; its type if its text raises."""
+    """Return an error's type and text, at most 1,000 characters; its type if its text raises."""
     try:
-        return f"{type(error).__name__}: {error}"[:500]
+        return f"{type(error).__name__}: {error}"[:1_000]
     except Exception:  # noqa: BLE001 - the text of a foreign error is foreign code
         return type(error).__name__
 

@@ -80,6 +80,7 @@ class BackgroundSender:
         self._retry_at = 0.0
         self._failures = 0
         self._is_down = False
+        self._down_text = ""
         self._gave_up = False
 
     # Called by other threads.
@@ -303,9 +304,12 @@ class BackgroundSender:
         backoff = min(MAX_BACKOFF_SECONDS, MIN_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
         self._retry_at = time.monotonic() + backoff * (0.5 + os.urandom(1)[0] / 512)
         self._failures += 1
-        if not self._is_down:
+        text = f"the sidecar cannot be reached, events are queued: {describe_error(error)}"
+        # Missing rights show only once the sidecar runs, after other errors.
+        is_news = isinstance(error, PermissionError) and text != self._down_text
+        if not self._is_down or is_news:
             self._is_down = True
-            text = f"the sidecar cannot be reached, events are queued: {describe_error(error)}"
+            self._down_text = text
             self._counters.log.add(logging.WARNING, text)
 
     def _wait(self, waker: Waker) -> None:
