@@ -84,12 +84,14 @@ CLIENT = """
         from pathlib import Path
         from mlguard import protocol
         protocol.SYSTEM_RUN_DIR = Path(folder)
-    guard = Guard("p", "m", socket=sys.argv[3] or None)  # which loads an encoder
+    seconds = float(sys.argv[4])
+    # Which loads an encoder.
+    guard = Guard("p", "m", socket=sys.argv[3] or None, flush_seconds=seconds)
     os.setgroups([])
     os.setgid(int(sys.argv[2]))
     os.setuid(int(sys.argv[1]))
     guard.log(y_pred=1)
-    print(guard.flush(float(sys.argv[4])))
+    print(guard.flush())
 """
 
 
