@@ -24,6 +24,7 @@ class CallFeatures(NamedTuple):
 
 
 NO_FEATURES = CallFeatures(None)
+_PLAIN_TYPES = frozenset({int, float, str, bool, type(None)})
 
 
 class ArgumentReader:
@@ -54,21 +55,32 @@ class ArgumentReader:
         An argument may raise anything when it is inspected.
         """
         passed = {**dict(zip(self._names, args, strict=False)), **kwargs}
-        given = {**self._defaults, **passed}
+        given = {**self._defaults, **passed} if self._defaults else passed
         if self._names and self._names[0] in {"self", "cls"}:
             given.pop(self._names[0], None)
-        found = [(each, _rows(each)) for each in given.values()]
+        others = [each for each in given.values() if type(each) not in _PLAIN_TYPES]
+        if len(others) == 1 and type(others[0]) is dict and _rows(others[0]) is None:
+            return CallFeatures(others[0].copy())
+        return (others and self._read_objects(others)) or self._read_scalars(given, passed, others)
+
+    def _read_objects(self, others: list[Any]) -> CallFeatures | None:
+        """Return the features in the one argument that has some; None if there is not one."""
+        found = [(each, _rows(each)) for each in others]
         tables = [(each, rows) for each, rows in found if rows is not None]
         mappings = [each for each, rows in found if rows is None and isinstance(each, Mapping)]
-        if len(tables) + len(mappings) == 1:
+        if tables or mappings:
+            if len(tables) + len(mappings) > 1:
+                return None
             return CallFeatures(*tables[0]) if tables else CallFeatures(dict(mappings[0]))
-        if not tables and not mappings:
-            records = [each for each in given.values() if is_record(each)]
-            if len(records) == 1:  # with a mapping, it is rather the settings
-                return CallFeatures(fields_of(records[0]))
+        records = [each for each in others if is_record(each)]
+        return CallFeatures(fields_of(records[0])) if len(records) == 1 else None
+
+    def _read_scalars(
+        self, given: dict[str, Any], passed: dict[str, Any], others: list[Any]
+    ) -> CallFeatures:
         scalars = {key: each for key, each in given.items() if _is_scalar(each)}
-        if not scalars.keys() & passed.keys() and not tables and not mappings:
-            vectors = [each for each in given.values() if _is_vector(each)]
+        if others and not scalars.keys() & passed.keys():
+            vectors = [each for each in others if _is_vector(each)]
             if len(vectors) == 1:
                 return self._from_vector(vectors[0])
         return CallFeatures(scalars or None)

@@ -179,11 +179,12 @@ class _Call:
 
     def finish(self, result: Any) -> Any:
         """Return the result, and log the call; now, or once the result is exhausted or awaited."""
-        if isinstance(result, GeneratorType):
+        kind = type(result)
+        if kind is GeneratorType:
             return _watch_generator(self, result)
-        if isinstance(result, AsyncGeneratorType):
+        if kind is AsyncGeneratorType:
             return _async_generator_function(lambda: (self, result))()
-        if isinstance(result, CoroutineType):
+        if kind is CoroutineType:
             return _watch_coroutine(self, result)
         self.log(result)
         return result

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from mlguard import timestamps
 from mlguard.timestamps import epoch_seconds, is_naive
 
 SEPARATORS = ["T", "t", " "]
@@ -69,6 +70,17 @@ def test_a_time_without_seconds_is_none(text):
 def test_digits_of_other_scripts_are_none():
     with pytest.raises(ValueError, match="RFC 3339"):
         epoch_seconds("٢٠٢٦-01-01T00:00:00Z")
+
+
+def test_what_fromisoformat_does_not_read_is_read_without_it(monkeypatch):
+    class Older(datetime):
+        @classmethod
+        def fromisoformat(cls, text):
+            raise ValueError(text)
+
+    monkeypatch.setattr(timestamps, "datetime", Older)
+    for text in ("2026-01-01T09:00:00.5+0900", "2025-12-31 19:00:00,5-05", "2026-01-01T00:00:00.5"):
+        assert epoch_seconds(text) == 1767225600.5
 
 
 @pytest.mark.parametrize("clock", ["T23:59:60Z", "T235960Z"])
