@@ -28,6 +28,7 @@ _BY_TYPE = {
     " an age in days or the hour",
     "timedelta": "a duration is not a number: log its total_seconds()",
     "sequence": "it has many values: log each as a feature of its own",
+    "scores": "it has many values: log the largest, or a mapping of classes to probabilities",
     "bytes": "bytes are not text: decode them",
 }
 _GROUPS = {
@@ -83,8 +84,9 @@ def explain_missing_value(what: str, value: Any, error: str) -> str:
     group = _GROUPS.get(kind.__name__)
     if group is None:
         return f"a value of {what}, of type {name}, is sent as missing: {error}"
+    advised = _BY_TYPE["scores" if what == "y_proba" and group == "sequence" else group]
     unwatched = f"{what} is not watched: its values of type {name} are sent as missing"
-    return f"{unwatched}, as {_BY_TYPE[group]}"
+    return f"{unwatched}, as {advised}"
 
 
 def explain_left_out(found: int, first: str, limit: int) -> str:

@@ -1,18 +1,22 @@
 """From queued events to the lines of the wire format."""
 
 import json
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from mlguard.counters import Counters
 from mlguard.encoding import Encode
 from mlguard.event_queue import EventQueue
 from mlguard.protocol import MAX_LINE_BYTES, MAX_SEQ
-from mlguard.tables import Table, clean_table, tables_from_rows
+from mlguard.tables import Table, clean_table, tables_from_rows, warn_of_local_times
 from mlguard.unacked_batches import UnackedBatches
 
 BATCH_ROWS = 1_000
 """Most rows of a batch, which keeps the memory of encoding small."""
+
+
+TIME_SAMPLES = 16
+"""How many times of a batch or table are compared with the host's time zone."""
 
 
 class EncodedColumns(NamedTuple):
@@ -60,6 +64,11 @@ def encode_table(
             yield from encode_table(table.slice(start, start + step), max_bytes, encode, counters)
 
 
+def _sample(values: Sequence[Any]) -> Sequence[Any]:
+    """Return about `TIME_SAMPLES` values, the first and the last included."""
+    return [*values[:: len(values) // TIME_SAMPLES + 1], *values[-1:]]
+
+
 class Batcher:
     """Turns queued events into batches, in order; used by the background thread alone."""
 
@@ -102,6 +111,9 @@ class Batcher:
         rows, self._table = self._queue.dequeue(BATCH_ROWS)
         self._next_row = 0
         self._begin(len(rows))
+        warn_of_local_times([row[0] for row in _sample(rows)], self._counters)
+        if self._table is not None:
+            warn_of_local_times(_sample(self._table.timestamp), self._counters)
         for table in tables_from_rows(rows, self._counters):
             self._add_table(table, batches)
         self._in_progress = 0

@@ -253,13 +253,13 @@ class Guard:
         return decorate if function is None else decorate(function)
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all events that were queued before are acknowledged.
+        """Wait until the sidecar has answered for all events that were queued before.
 
         Args:
             timeout: seconds to wait; by default `flush_seconds`.
 
         Returns:
-            Whether they are acknowledged.
+            Whether all are acknowledged, or rejected by the sidecar.
         """
         return self._wait(self._sender.flush, timeout)
 
@@ -270,7 +270,7 @@ class Guard:
             timeout: seconds to wait; by default `flush_seconds`.
 
         Returns:
-            Whether all events are acknowledged.
+            Whether all events are acknowledged, or rejected by the sidecar.
         """
         return self._wait(self._sender.close, timeout)
 

@@ -91,6 +91,28 @@ def clean_table(table: Table, counters: Counters) -> Table:
     )
 
 
+def warn_of_local_times(timestamps: Sequence[Any], counters: Counters) -> None:
+    """Warn once if times without an offset, which mean UTC, are now in the host's time zone.
+
+    Args:
+        timestamps: a few of events that the host has just logged.
+        counters: has the log.
+    """
+    now = time.time()
+    offset = advice.host_offset(now)
+    if not offset or counters.log.has_warned("local_time"):
+        return
+    try:
+        naive = [
+            epoch_seconds(each) for each in timestamps if type(each) is not float and is_naive(each)
+        ]
+    except Exception:  # noqa: BLE001 - foreign types may raise anything
+        return
+    # All, as in a table of past events some are older than now by the offset.
+    if naive and all(advice.is_near(each, now + offset) for each in naive):
+        counters.log.warn_once("local_time", advice.explain_local_time(offset))
+
+
 def _with_features(rows: list[Row], counters: Counters) -> Iterator[Table]:
     """Turn rows that have features into tables."""
     times, latencies, predictions, scores, features = zip(*rows, strict=True)
@@ -146,7 +168,6 @@ def _with_valid_times(table: Table, counters: Counters) -> Table:
     if set(map(type, table.timestamp)) == {float} and isfinite(sum(table.timestamp)):
         return table
     times = [_seconds(value, counters) for value in table.timestamp]
-    _check_naive_times(table.timestamp, times, counters)
     valid = [row for row, seconds in enumerate(times) if seconds is not None]
     return _select(table._replace(timestamp=times), valid)
 
@@ -157,21 +178,6 @@ def _seconds(value: Any, counters: Counters) -> float | None:
     except Exception as error:  # noqa: BLE001 - foreign types may raise anything
         counters.drop("invalid_timestamp", detail=describe_error(error))
         return None
-
-
-def _check_naive_times(given: Column, times: Sequence[float | None], counters: Counters) -> None:
-    """Warn once if all times without an offset are now in the host's time zone."""
-    now = time.time()
-    offset = advice.host_offset(now)
-    if offset and not counters.log.has_warned("local_time"):
-        naive = [
-            seconds
-            for value, seconds in zip(given, times, strict=True)
-            if seconds is not None and is_naive(value)
-        ]
-        # All, as in a table of past events some are older than now by the offset.
-        if naive and all(advice.is_near(each, now + offset) for each in (min(naive), max(naive))):
-            counters.log.warn_once("local_time", advice.explain_local_time(offset))
 
 
 def _select(table: Table, rows: list[int]) -> Table:

@@ -228,6 +228,12 @@ def test_children_of_multiprocessing_deliver_before_they_leave(sidecar, code):
     assert sorted(map(str, sidecar.column("y_pred"))) == ["0", "1", "2", "3", "main"]
 
 
+def test_children_of_multiprocess_deliver_before_they_leave(sidecar):
+    pytest.importorskip("multiprocess")
+    run(FORKING.replace("multiprocessing", "multiprocess"), sidecar.path)
+    assert sorted(map(str, sidecar.column("y_pred"))) == ["0", "1", "2", "3", "main"]
+
+
 def test_guards_of_a_child_of_multiprocessing_leave_nothing_behind(sidecar):
     printed = run(
         """

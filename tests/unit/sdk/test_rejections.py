@@ -231,7 +231,7 @@ def test_a_column_of_local_times_is_warned_of_too(guard, caplog, zone):
     assert len(warnings(caplog)) == 1
 
 
-@pytest.mark.parametrize("name", [TOKYO, NEW_YORK, "UTC"])
+@pytest.mark.parametrize("name", [TOKYO, NEW_YORK, "UTC", "XXX+1"])
 def test_true_times_are_not_warned_of(guard, caplog, zone, name):
     zone(name)
     utc = datetime.now(timezone.utc)
@@ -243,6 +243,10 @@ def test_true_times_are_not_warned_of(guard, caplog, zone, name):
     day = [utc.replace(tzinfo=None) - timedelta(minutes=n) for n in range(24 * 60)]
     guard.log_batch(y_pred=[1] * len(day), timestamp=day)
     assert guard.flush()
+    # So many that each batch of them is of a few seconds.
+    hours = [utc.replace(tzinfo=None) - timedelta(seconds=n * 2) for n in range(20_000)]
+    guard.log_batch(y_pred=[1] * len(hours), timestamp=hours)
+    assert guard.flush(10)
     assert [text for text in warnings(caplog) if "invalid_timestamp" not in text] == []
 
 

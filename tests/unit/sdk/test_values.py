@@ -258,6 +258,22 @@ def test_values_that_are_not_watched_are_warned_of_with_the_reason(
     assert advice in record.getMessage()
 
 
+def test_the_row_of_a_matrix_is_no_probability(guard, caplog):
+    guard.log(y_proba=np.array([0.25, 0.75]))
+    assert guard.flush()
+    (record,) = caplog.records
+    assert "log the largest, or a mapping of classes" in record.getMessage()
+
+
+@pytest.mark.parametrize("name", ["x" * 500, "a\nb", "\x00", "", "\u202e", "x" * 129])
+def test_names_of_any_length_and_characters_are_sent_as_they_are(guard, sidecar, name):
+    assert guard.log(features={name: 1})
+    assert guard.log_batch(features={name: [2]})
+    assert guard.flush()
+    assert sidecar.feature(name) == [1, 2]
+    assert guard.stats().dropped == 0
+
+
 @pytest.mark.parametrize("column", ["y_pred", "y_proba", "latency_ms"])
 def test_other_columns_are_warned_of_likewise(guard, caplog, column):
     for _ in range(3):
