@@ -89,7 +89,9 @@ class ArgumentReader:
         values = list(vector.tolist() if hasattr(vector, "tolist") else vector)
         if not values:
             return CallFeatures([], 0)
-        names = self._feature_names or [f"x{n}" for n in range(len(values))]
+        index = getattr(vector, "index", None)  # of a Series; a list has a method of this name
+        own = None if index is None or callable(index) else list(index)
+        names = self._feature_names or own or [f"x{n}" for n in range(len(values))]
         if len(names) != len(values):
             return NO_FEATURES
         return CallFeatures(dict(zip(names, values, strict=True)), is_vector=True)

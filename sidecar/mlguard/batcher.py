@@ -155,6 +155,6 @@ class Batcher:
         clean = clean_table(table, self._counters)
         max_bytes = max_column_bytes(self._prefix)
         for encoded in encode_table(clean, max_bytes, self._encode, self._counters):
-            self._in_progress -= encoded.events
             line = batch_line(self._prefix, batches.last_seq + 1, encoded.columns)
             batches.add(encoded.events, line)
+            self._in_progress -= encoded.events

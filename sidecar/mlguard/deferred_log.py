@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 
 MAX_KINDS = 1_000
-"""Kinds of `warn_once` that are distinguished, so that the log does not grow with the traffic."""
+"""Kinds of `warn_once` in one category, so that the log does not grow with the traffic."""
 FORK_WAIT_SECONDS = 0.1
 """How long a fork waits for a handler: enough to write a line, too short to be noticed."""
 
@@ -25,23 +25,26 @@ class DeferredLog:
     write_lock = threading.RLock()
 
     def __init__(self) -> None:
-        self._kinds: dict[Hashable, object] = {}
+        self._kinds: dict[Hashable, dict[Hashable, object]] = {}
         self._pending: deque[tuple[int, str]] = deque()
 
     def warn_once(self, kind: Hashable, text: str | Callable[[], str]) -> bool:
         """Add a warning unless there was one of its kind; return whether it was added.
 
+        Of a kind that is a tuple, the first element is its category.
+
         A text that takes time to find is given as a function, which is called only for the first.
         """
         mine = object()  # threads that add the same kind at once: one finds its own object
-        if len(self._kinds) >= MAX_KINDS or self._kinds.setdefault(kind, mine) is not mine:
+        kinds = self._kinds.setdefault(_category(kind), {})
+        if len(kinds) >= MAX_KINDS or kinds.setdefault(kind, mine) is not mine:
             return False
         self.add(logging.WARNING, text if isinstance(text, str) else text())
         return True
 
     def has_warned(self, kind: Hashable) -> bool:
         """Return whether there was a warning of this kind."""
-        return kind in self._kinds
+        return kind in self._kinds.get(_category(kind), ())
 
     def add(self, level: int, text: str) -> None:
         """Add a message of a level of `logging`."""
@@ -54,6 +57,10 @@ class DeferredLog:
             # A filter or handler that raises costs its message, and no event.
             with DeferredLog.write_lock, suppress(Exception):
                 _logger.log(level, "%s", text)
+
+
+def _category(kind: Hashable) -> Hashable:
+    return kind[0] if isinstance(kind, tuple) else kind
 
 
 def describe_error(error: BaseException) -> str:

@@ -196,7 +196,7 @@ class Guard:
         self._wake()
         return True
 
-    def observe(self, *, features: Mapping[str, Any] | None = None) -> Observation:
+    def observe(self, *, features: Any = None) -> Observation:
         """Return a context manager that logs one prediction, with the duration of the block.
 
         ::

@@ -258,6 +258,16 @@ def test_values_that_are_not_watched_are_warned_of_with_the_reason(
     assert advice in record.getMessage()
 
 
+def test_warnings_of_many_features_do_not_hide_others(guard, caplog):
+    for number in range(1_200):
+        guard.log(features={f"f{number}": [1]})
+    guard.log(timestamp="never")
+    assert guard.flush()
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 1_001
+    assert "invalid_timestamp" in messages[-1]
+
+
 def test_the_row_of_a_matrix_is_no_probability(guard, caplog):
     guard.log(y_proba=np.array([0.25, 0.75]))
     assert guard.flush()

@@ -171,6 +171,15 @@ def test_a_row_of_numbers_is_one_inference(guard, sidecar, row):
     assert columns(guard, sidecar)["features"] == {"age": [29], "balance": [1.5]}
 
 
+def test_a_series_is_one_inference_with_its_names(guard, sidecar):
+    @guard.watch
+    def predict(row):
+        return row["age"]
+
+    predict(pd.Series({"age": 29, "balance": 1.5}))
+    assert columns(guard, sidecar)["features"] == {"age": [29], "balance": [1.5]}
+
+
 NOT_FOUND = {
     "two mappings": (lambda a, b: 1, ({"x": 1}, {"y": 2})),  # noqa: ARG005
     "objects": (lambda a, b: 1, (object(), object())),  # noqa: ARG005
