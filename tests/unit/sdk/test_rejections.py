@@ -243,9 +243,12 @@ def test_true_times_are_not_warned_of(guard, caplog, zone, name):
     day = [utc.replace(tzinfo=None) - timedelta(minutes=n) for n in range(24 * 60)]
     guard.log_batch(y_pred=[1] * len(day), timestamp=day)
     assert guard.flush()
-    # So many that each batch of them is of a few seconds.
-    hours = [utc.replace(tzinfo=None) - timedelta(seconds=n * 2) for n in range(20_000)]
-    guard.log_batch(y_pred=[1] * len(hours), timestamp=hours)
+    # Past hours that end where the host's time zone is, in so many rows that a batch is short.
+    for hours in (1, 5):
+        steps = [timedelta(hours=hours) * n / 20_000 for n in range(20_001)]
+        past = [utc.replace(tzinfo=None) - step for step in steps]
+        guard.log_batch(y_pred=[1] * len(past), timestamp=past)
+        assert guard.flush(10)
     assert guard.flush(10)
     assert [text for text in warnings(caplog) if "invalid_timestamp" not in text] == []
 
