@@ -1,18 +1,22 @@
 """From queued events to the lines of the wire format."""
 
 import json
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from mlguard.counters import Counters
 from mlguard.encoding import Encode
 from mlguard.event_queue import EventQueue
 from mlguard.protocol import MAX_LINE_BYTES, MAX_SEQ
-from mlguard.tables import Table, clean_table, tables_from_rows
+from mlguard.tables import Table, clean_table, tables_from_rows, warn_of_local_times
 from mlguard.unacked_batches import UnackedBatches
 
 BATCH_ROWS = 1_000
 """Most rows of a batch, which keeps the memory of encoding small."""
+
+
+TIME_SAMPLES = 16
+"""How many times of a batch or table are compared with the host's time zone."""
 
 
 class EncodedColumns(NamedTuple):
@@ -60,12 +64,13 @@ def encode_table(
             yield from encode_table(table.slice(start, start + step), max_bytes, encode, counters)
 
 
-class Batcher:
-    """Turns queued events into batches, in order; used by the background thread alone.
+def _sample(values: Sequence[Any]) -> Sequence[Any]:
+    """Return about `TIME_SAMPLES` values, the first and the last included."""
+    return [*values[:: len(values) // TIME_SAMPLES + 1], *values[-1:]]
 
-    Attributes:
-        in_progress: events that are neither in the queue nor in a batch at the moment.
-    """
+
+class Batcher:
+    """Turns queued events into batches, in order; used by the background thread alone."""
 
     def __init__(
         self, prefix: bytes, encode: Encode, queue: EventQueue, counters: Counters
@@ -78,7 +83,8 @@ class Batcher:
 
     def reset(self) -> None:
         """Forget what is in progress; also in a forked child."""
-        self.in_progress = 0
+        self._in_progress = 0
+        self._dropped_before = 0
         self._table: Table | None = None
         self._next_row = 0
 
@@ -104,14 +110,18 @@ class Batcher:
             return
         rows, self._table = self._queue.dequeue(BATCH_ROWS)
         self._next_row = 0
-        self.in_progress = len(rows)
+        self._begin(len(rows))
+        warn_of_local_times([row[0] for row in _sample(rows)], self._counters)
+        if self._table is not None:
+            warn_of_local_times(_sample(self._table.timestamp), self._counters)
         for table in tables_from_rows(rows, self._counters):
             self._add_table(table, batches)
-        self.in_progress = 0
+        self._in_progress = 0
 
     def discard_in_progress(self) -> int:
         """Forget the events that are neither in the queue nor in a batch; return how many."""
-        discarded, self.in_progress = self.in_progress, 0
+        dropped = self._counters.drops()[1] - self._dropped_before
+        discarded, self._in_progress = self._in_progress - dropped, 0
         return discarded
 
     def discard_all(self) -> None:
@@ -133,14 +143,18 @@ class Batcher:
         if self._next_row >= table.rows:
             self._table = None
         self._queue.release_rows(part.rows)
-        self.in_progress = part.rows
+        self._begin(part.rows)
         self._add_table(part, batches)
-        self.in_progress = 0
+        self._in_progress = 0
+
+    def _begin(self, events: int) -> None:
+        self._in_progress = events
+        self._dropped_before = self._counters.drops()[1]
 
     def _add_table(self, table: Table, batches: UnackedBatches) -> None:
         clean = clean_table(table, self._counters)
         max_bytes = max_column_bytes(self._prefix)
         for encoded in encode_table(clean, max_bytes, self._encode, self._counters):
-            self.in_progress -= encoded.events
             line = batch_line(self._prefix, batches.last_seq + 1, encoded.columns)
             batches.add(encoded.events, line)
+            self._in_progress -= encoded.events

@@ -1,13 +1,17 @@
 """The connection to the sidecar: lines out, replies in."""
 
 import json
-import os
 import socket
 import time
 import uuid
 from pathlib import Path
 from typing import Any
 
+from mlguard.access import (
+    explain_connect_error,
+    explain_unsearchable,
+    explain_untrusted,
+)
 from mlguard.protocol import (
     MAX_LINE_BYTES,
     PROTOCOL_VERSION,
@@ -24,7 +28,8 @@ def find_socket() -> Path:
     """Return the path of the sidecar's socket.
 
     It is the one that the environment names, else the first default that exists, even in a folder
-    that this process may not write to. A folder of another user (other than root) is ignored.
+    that this process may not write to. Of the defaults, one in a folder of another user (other
+    than root) is ignored: who names a path trusts its folder.
 
     Raises:
         FileNotFoundError: the environment names none, and no default exists.
@@ -33,11 +38,20 @@ def find_socket() -> Path:
     if named is not None:
         return named
     defaults = list(default_sockets())
+    reasons = []
     for path in defaults:
-        # Path.exists raises where this returns false: in a folder that may not be searched.
-        if os.path.exists(path) and is_trusted(path.parent):  # noqa: PTH110
-            return path
-    raise FileNotFoundError(f"no socket at {', '.join(map(str, defaults))}")
+        try:
+            path.stat()
+        except PermissionError:  # noqa: PERF203 - a few paths
+            reasons.append(explain_unsearchable(path))
+        except OSError:
+            continue
+        else:
+            if is_trusted(path.parent):
+                return path
+            reasons.append(explain_untrusted(path))
+    none = f"no socket at {', '.join(map(str, defaults))}"
+    raise FileNotFoundError("; ".join([none, *reasons]))
 
 
 class Connection:
@@ -73,12 +87,17 @@ class Connection:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._partial_line = b""
         self._socket.settimeout(HELLO_SECONDS)
-        self._socket.connect(str(path))
+        try:
+            self._socket.connect(str(path))
+        except OSError as error:
+            raise explain_connect_error(path, error) from error
         hello = {"hello": {"client": self.client, "version": PROTOCOL_VERSION}}
         self.send(json.dumps(hello).encode() + b"\n")
         deadline = time.monotonic() + HELLO_SECONDS
         while (remaining := deadline - time.monotonic()) > 0:
             for reply in self._read(remaining):
+                if "error" in reply:
+                    raise ConnectionAbortedError(f"the sidecar refused hello: {reply['error']}")
                 answer = reply.get("hello")
                 if isinstance(answer, dict) and isinstance(answer.get("last_seq"), int):
                     return int(answer["last_seq"])

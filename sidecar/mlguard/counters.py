@@ -10,12 +10,18 @@ from mlguard.deferred_log import DeferredLog
 class Stats(NamedTuple):
     """Counts of events since the process started or was forked.
 
+    At every moment, the events that were ever logged are `queued` + `unacknowledged` +
+    `acknowledged` + `rejected` + `dropped`.
+
     Attributes:
         queued: accepted and not yet written to the sidecar.
         sent: written to the sidecar; an event that is sent again after a reconnect counts once.
-        acknowledged: committed by the sidecar.
-        dropped: discarded, for any reason.
+        acknowledged: committed and counted by the sidecar.
+        dropped: discarded by the SDK, for any reason.
         dropped_by_reason: the same, by reason.
+        rejected: received by the sidecar and not counted, for any reason.
+        rejected_by_reason: the same, by reason.
+        unacknowledged: written to the sidecar, which has not yet answered what became of it.
     """
 
     queued: int
@@ -23,6 +29,9 @@ class Stats(NamedTuple):
     acknowledged: int
     dropped: int
     dropped_by_reason: Mapping[str, int]
+    rejected: int = 0
+    rejected_by_reason: Mapping[str, int] = {}
+    unacknowledged: int = 0
 
 
 class Counters:
@@ -30,6 +39,7 @@ class Counters:
 
     Attributes:
         log: the messages about what was dropped, and all others of one guard.
+        never_queued: dropped events that were never in the queue.
     """
 
     def __init__(self) -> None:
@@ -40,11 +50,14 @@ class Counters:
         # Reentrant, so that a signal handler may drop while its own thread is dropping.
         self._lock = threading.RLock()
         self._dropped: dict[str, int] = {}
+        self.never_queued = 0
         self._reported = 0
         self.log = DeferredLog()
 
-    def drop(self, reason: str, events: int = 1, detail: str = "") -> bool:
-        """Count events as dropped.
+    def drop(
+        self, reason: str, events: int = 1, detail: str = "", *, was_queued: bool = True
+    ) -> bool:
+        """Count events as dropped, whether or not they were in the queue.
 
         The first drop of each reason is also logged, with the detail.
 
@@ -56,12 +69,19 @@ class Counters:
         with self._lock:
             self._dropped.setdefault(reason, 0)
             self._dropped[reason] += events  # no call in between, where a signal could interrupt
+            if not was_queued:
+                self.never_queued += events
         return self.log.warn_once(("drop", reason), f"events are dropped: {reason} {detail}")
 
     def dropped_by_reason(self) -> dict[str, int]:
         """Return the counts of dropped events by reason."""
+        return self.drops()[0]
+
+    def drops(self) -> tuple[dict[str, int], int]:
+        """Return the counts of dropped events by reason, and how many of them were queued."""
         with self._lock:
-            return dict(self._dropped)
+            dropped = dict(self._dropped)
+            return dropped, sum(dropped.values()) - self.never_queued
 
     def unreported_drops(self) -> int:
         """Return how many dropped events were not yet reported to the sidecar."""

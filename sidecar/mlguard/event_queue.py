@@ -35,7 +35,8 @@ class EventQueue:
         self.dequeued = 0
         self._lock = threading.RLock()
         self._table_rows = 0
-        self._tables = 0
+        self._tables_added = 0
+        self._rows_of_tables_added = 0
 
     def put_table(self, table: Table) -> bool:
         """Add a whole table; return false if there is no room for it.
@@ -49,7 +50,8 @@ class EventQueue:
                 return False
             if rows:
                 self._table_rows += rows
-                self._tables += 1
+                self._tables_added += 1
+                self._rows_of_tables_added += rows
                 self.queue.append(table)
             return True
 
@@ -67,7 +69,6 @@ class EventQueue:
                 entry = queue.popleft()
                 self.dequeued += 1
                 if type(entry) is not tuple:  # a Table is a tuple too, but not a Row
-                    self._tables -= 1
                     return rows, entry
                 rows.append(entry)
         return rows, None
@@ -77,9 +78,11 @@ class EventQueue:
         with self._lock:
             self._table_rows -= table_rows
 
-    def waiting(self) -> int:
-        """Return how many events wait, including those of a table that is being batched."""
-        return max(0, len(self.queue) - self._tables) + self._table_rows
+    def accepted(self) -> int:
+        """Return how many events were ever added, those of tables included."""
+        with self._lock:
+            entries = self.dequeued + len(self.queue)
+            return entries - self._tables_added + self._rows_of_tables_added
 
     def close(self) -> None:
         """Accept no more events."""

@@ -3,28 +3,32 @@
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from mlguard.batcher import Batcher, line_prefix
+from mlguard.columns import count_rows, table_from_columns
 from mlguard.connection import find_socket
 from mlguard.counters import Counters, Stats
 from mlguard.deferred_log import describe_error
 from mlguard.encoding import fastest_encoder
 from mlguard.event_queue import EventQueue
+from mlguard.names import resolve_names
 from mlguard.observation import Observation
-from mlguard.protocol import DEFAULT_ENDPOINT, MAX_FEATURES, MAX_NAME_LENGTH
+from mlguard.records import fields_of
 from mlguard.sender import BackgroundSender
-from mlguard.tables import table_from_columns
+from mlguard.tables import warn_left_out
 from mlguard.watch import watch_calls
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_OWN_ATTRIBUTES = frozenset({"_recipe", "_flush_seconds", "_counters", "_queue", "_sender"})
+"""What a copy does not copy; attributes of subclasses are copied."""
 
 
 class Guard:
@@ -33,7 +37,9 @@ class Guard:
     Events go to a bounded queue, and one background thread sends them to the sidecar. After
     construction no method raises, and only `flush` and `close` wait. Events that find the queue
     full are dropped and counted. A guard may be used from any thread. In a forked child it
-    continues with an empty queue.
+    continues with an empty queue. A copy, such as one that is unpickled with a model, is a new
+    guard with the same arguments; a name that neither these nor its environment give is that of
+    the original.
 
     ::
 
@@ -52,6 +58,7 @@ class Guard:
 
     Raises:
         ValueError: a name is missing or invalid, or a number is out of range.
+        TypeError: `socket` is not a path.
     """
 
     def __init__(
@@ -64,20 +71,20 @@ class Guard:
         queue_size: int = 10_000,
         flush_seconds: float = 2.0,
     ) -> None:
-        prefix = line_prefix(
-            _name("project", project, "MLGUARD_PROJECT"),
-            _name("model", model, "MLGUARD_MODEL"),
-            _name("endpoint", endpoint, "MLGUARD_ENDPOINT", default=DEFAULT_ENDPOINT),
-        )
+        given = {"project": project, "model": model, "endpoint": endpoint}
+        names = resolve_names(**given)
         if queue_size < 1:
             raise ValueError(f"queue_size must be at least 1, not {queue_size}")
         if not 0 <= flush_seconds < float("inf"):
             raise ValueError(f"flush_seconds must be 0 or more, not {flush_seconds}")
+        path = None if socket is None else os.fsdecode(socket)
+        options = {"socket": path, "queue_size": queue_size, "flush_seconds": flush_seconds}
+        self._recipe = {**given, **options}, {**names, **options}
         self._flush_seconds = flush_seconds
         self._counters = Counters()
         self._queue = EventQueue(queue_size)
-        batcher = Batcher(prefix, fastest_encoder(), self._queue, self._counters)
-        find = find_socket if socket is None else partial(Path, socket)
+        batcher = Batcher(line_prefix(**names), fastest_encoder(), self._queue, self._counters)
+        find = find_socket if path is None else partial(Path, path)
         self._sender = BackgroundSender(self._queue, batcher, self._counters, find, flush_seconds)
         # A guard that is garbage-collected must not leave its thread behind.
         weakref.finalize(self, self._sender.begin_close, flush_seconds).atexit = False
@@ -85,7 +92,7 @@ class Guard:
     def log(
         self,
         *,
-        features: Mapping[str, Any] | None = None,
+        features: Any = None,
         y_pred: Any = None,
         y_proba: Any = None,
         latency_ms: float | None = None,
@@ -94,7 +101,8 @@ class Guard:
         """Log one prediction.
 
         Args:
-            features: name to number, bool, string or None, at most 512; copied at once.
+            features: name to number, bool, string or None, copied at once; or an object with such
+                fields (a dataclass, a pydantic model). At most 512: further ones are left out.
             y_pred: the prediction: a number, bool or string.
             y_proba: its probability, from 0 to 1, or a mapping of classes to probabilities.
             latency_ms: how long the prediction took, in milliseconds.
@@ -121,7 +129,8 @@ class Guard:
                 )
             )
         except Exception as error:  # noqa: BLE001 - the host's objects may raise anything
-            return self._drop("unusable", 1, error)
+            row = timestamp, latency_ms, y_pred, y_proba
+            return self._log_record(features, row, error)
         if waiting >= events.wake_at:
             self._wake()
         return True
@@ -134,18 +143,37 @@ class Guard:
         y_proba: Any = None,
         latency_ms: Any = None,
         timestamp: Any = None,
+        feature_names: Iterable[Any] | None = None,
+        classes: Iterable[Any] | None = None,
     ) -> bool:
         """Log many predictions, as columns of one length: all of them or none.
 
-        A column is a list, an array, a Series or the like; it is copied at once.
+        A column is a list, an array, a tensor, a Series or the like; it is copied at once.
+
+        ::
+
+            guard.log_batch(
+                features=matrix,
+                feature_names=["age", "balance"],
+                y_pred=model.predict(matrix),
+                y_proba=model.predict_proba(matrix),
+                classes=model.classes_,
+            )
 
         Args:
-            features: a mapping of names to columns, or a DataFrame of pandas or polars; at most
-                512 columns.
+            features: a mapping of names to columns; a DataFrame of pandas, polars or the like; a
+                structured array; a list of records (mappings, dataclasses, pydantic models); or a
+                matrix: an array of two dimensions or a list of rows. At most 512 columns: further
+                ones are left out.
             y_pred: the predictions.
-            y_proba: their probabilities.
+            y_proba: their probabilities: a column of numbers or of mappings of classes to
+                probabilities, or the matrix of `predict_proba`.
             latency_ms: a column, or one value for all rows, in milliseconds.
             timestamp: a column, or one value for all rows; by default now.
+            feature_names: names of the columns of a matrix, by default x0, x1 and so on; of
+                other features, which columns to log.
+            classes: names of the columns of a matrix `y_proba`, each row of which then is a
+                mapping of classes to probabilities; by default only its largest number is logged.
 
         Returns:
             Whether they were queued.
@@ -157,17 +185,18 @@ class Guard:
                 y_proba=y_proba,
                 latency_ms=latency_ms,
                 timestamp=timestamp,
+                feature_names=feature_names,
+                classes=classes,
+                on_left_out=partial(warn_left_out, self._counters),
             )
-            if len(table.features or ()) > MAX_FEATURES:
-                return self._drop("too_many_features", table.rows)
             if not self._queue.put_table(table):
                 return self._drop("closed" if self._queue.closed else "queue_full", table.rows)
         except Exception as error:  # noqa: BLE001 - the host's objects may raise anything
-            return self._drop("unusable_batch", _count_rows(y_pred, features), error)
+            return self._drop("unusable_batch", count_rows(y_pred, features), error)
         self._wake()
         return True
 
-    def observe(self, *, features: Mapping[str, Any] | None = None) -> Observation:
+    def observe(self, *, features: Any = None) -> Observation:
         """Return a context manager that logs one prediction, with the duration of the block.
 
         ::
@@ -177,29 +206,60 @@ class Guard:
         """
         return Observation(self.log, features)
 
-    def watch(self, function: _Function) -> _Function:
+    @overload
+    def watch(self, function: _Function) -> _Function: ...
+
+    @overload
+    def watch(
+        self,
+        *,
+        feature_names: Iterable[Any] | None = None,
+        classes: Iterable[Any] | None = None,
+    ) -> Callable[[_Function], _Function]: ...
+
+    def watch(
+        self,
+        function: Any = None,
+        *,
+        feature_names: Iterable[Any] | None = None,
+        classes: Iterable[Any] | None = None,
+    ) -> Any:
         """Decorate a predict function, sync or async, so that each call is logged.
 
-        The features are the one argument that is a mapping or a DataFrame; without one, they are
-        the arguments that are scalars, by name. A DataFrame is logged only if the result has as
-        many elements as it has rows. The prediction is the result if it is a scalar or an array
-        of one element. Calls that raise are not logged.
+        The features are the one argument that is a mapping, a dataclass, a pydantic model, or
+        that has rows: a DataFrame, a matrix, a list of rows or of records. Without one, they are
+        the arguments that are scalars, by name. An argument with rows is as many inferences as
+        it has rows; it is logged only if the result has as many elements. The prediction is the
+        result if it is a scalar or an array of one element. A generator is timed until it is
+        exhausted. Calls that raise are not logged.
 
         ::
 
             @guard.watch
             def predict(age, country): ...
+
+            @guard.watch(feature_names=["age", "balance"])
+            def predict_rows(matrix): ...
+
+        Args:
+            function: what is decorated.
+            feature_names: as in `log_batch`.
+            classes: likewise.
         """
-        return watch_calls(self, function)
+
+        def decorate(decorated: Any) -> Any:
+            return watch_calls(self, self._warn_once, decorated, feature_names, classes)
+
+        return decorate if function is None else decorate(function)
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Wait until all events that were queued before are acknowledged.
+        """Wait until the sidecar has answered for all events that were queued before.
 
         Args:
             timeout: seconds to wait; by default `flush_seconds`.
 
         Returns:
-            Whether they are acknowledged.
+            Whether all are acknowledged, or rejected by the sidecar.
         """
         return self._wait(self._sender.flush, timeout)
 
@@ -210,13 +270,25 @@ class Guard:
             timeout: seconds to wait; by default `flush_seconds`.
 
         Returns:
-            Whether all events are acknowledged.
+            Whether all events are acknowledged, or rejected by the sidecar.
         """
         return self._wait(self._sender.close, timeout)
 
     def stats(self) -> Stats:
         """Return the counts of events."""
         return self._sender.stats()
+
+    def __getstate__(self) -> tuple[Any, dict[str, Any]]:
+        others = {key: each for key, each in vars(self).items() if key not in _OWN_ATTRIBUTES}
+        return self._recipe, others
+
+    def __setstate__(self, state: tuple[Any, dict[str, Any]]) -> None:
+        (given, resolved), others = state
+        try:
+            Guard.__init__(self, **given)
+        except ValueError:  # its environment has no names
+            Guard.__init__(self, **resolved)
+        vars(self).update(others)
 
     def __enter__(self) -> "Guard":  # noqa: PYI034 - Python 3.10 has no Self
         return self
@@ -229,11 +301,32 @@ class Guard:
     ) -> None:
         self.close()
 
+    def _log_record(self, features: Any, row: tuple[Any, Any, Any, Any], error: Exception) -> bool:
+        """Log features that are no mapping, if they have named fields, after an error of `log`."""
+        try:
+            if isinstance(features, Mapping) or (fields := fields_of(features)) is None:
+                return self._drop("unusable", 1, error)
+        except Exception as another:  # noqa: BLE001 - the same
+            return self._drop("unusable", 1, another)
+        timestamp, latency_ms, y_pred, y_proba = row
+        return self.log(
+            features=fields,
+            y_pred=y_pred,
+            y_proba=y_proba,
+            latency_ms=latency_ms,
+            timestamp=timestamp,
+        )
+
     def _drop(self, reason: str, events: int, error: Exception | None = None) -> bool:
         """Count events as dropped; return false, which is the answer to the host."""
-        if self._counters.drop(reason, events, describe_error(error) if error else ""):
+        detail = describe_error(error) if error else ""
+        if self._counters.drop(reason, events, detail, was_queued=False):
             self._wake()
         return False
+
+    def _warn_once(self, kind: Hashable, text: str) -> None:
+        if self._counters.log.warn_once(kind, text):
+            self._wake()
 
     def _wake(self) -> None:
         try:
@@ -251,31 +344,3 @@ class Guard:
             self._counters.log.warn_once("wait", text)
             self._counters.log.flush()
             return False
-
-
-def _name(what: str, given: str | None, variable: str, default: str = "") -> str:
-    """Return the given name, else the one in the environment, else the default.
-
-    Raises:
-        ValueError: there is none, or it is invalid.
-    """
-    name = given if given is not None else os.environ.get(variable, "") or default
-    if not name:
-        raise ValueError(f"{what} is missing: give Guard a {what}, or set {variable}")
-    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH or not name.isprintable():
-        raise ValueError(
-            f"{what} must be 1 to {MAX_NAME_LENGTH} printable characters, not {name!r:.200}"
-        )
-    return name
-
-
-def _count_rows(*columns: Any) -> int:
-    """Estimate how many events an unusable batch has; at least 1, so that it is counted."""
-    for column in columns:
-        try:
-            if not isinstance(column, Mapping):
-                return max(1, len(column))
-            return max(1, *(len(each) for each in column.values()))
-        except Exception:  # noqa: BLE001, PERF203, S112 - an estimate
-            continue
-    return 1

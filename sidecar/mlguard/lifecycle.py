@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import time
 import weakref
 from contextlib import suppress
 from typing import Protocol
 
 from mlguard import deferred_log
+from mlguard.child_exit import call_before_exit
 
 
 class Sender(Protocol):
@@ -32,7 +32,7 @@ class Sender(Protocol):
 
 _senders: weakref.WeakSet[Sender] = weakref.WeakSet()
 _exit_began: list[float] = []
-_finalizers: list[object] = []
+_has_exit_hook: list[bool] = []
 
 
 def register(sender: Sender) -> None:
@@ -42,12 +42,8 @@ def register(sender: Sender) -> None:
 
 def thread_started() -> None:
     """Note that a sender has started its thread in this process."""
-    process = sys.modules.get("multiprocessing.process")
-    if process is not None and process.parent_process() is not None and not _finalizers:
-        # A child of multiprocessing runs its own finalizers and ends without atexit.
-        from multiprocessing.util import Finalize  # noqa: PLC0415 - the host has imported it
-
-        _finalizers.append(Finalize(None, _at_exit, exitpriority=0))
+    if not _has_exit_hook and call_before_exit(_at_exit):
+        _has_exit_hook.append(True)
 
 
 def _at_exit() -> None:
@@ -66,7 +62,7 @@ def _at_exit() -> None:
 def _after_fork_in_child() -> None:
     deferred_log.after_fork_in_child()
     _exit_began.clear()
-    _finalizers.clear()
+    _has_exit_hook.clear()
     for sender in list(_senders):
         sender.reset_after_fork()
 

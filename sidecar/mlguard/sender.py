@@ -14,6 +14,7 @@ from mlguard.connection import Connection
 from mlguard.counters import Counters, Stats
 from mlguard.deferred_log import describe_error
 from mlguard.event_queue import NEVER, EventQueue
+from mlguard.replies import handle_reply
 from mlguard.unacked_batches import UnackedBatches
 from mlguard.waker import Waker
 
@@ -79,6 +80,7 @@ class BackgroundSender:
         self._retry_at = 0.0
         self._failures = 0
         self._is_down = False
+        self._down_text = ""
         self._gave_up = False
 
     # Called by other threads.
@@ -138,14 +140,21 @@ class BackgroundSender:
 
     def stats(self) -> Stats:
         """Return the counts of events."""
-        dropped = self._counters.dropped_by_reason()
-        batches = self._batches
+        # Read in the order in which events move, so that none is missed: what is not yet settled,
+        # whatever the background thread is doing with it, is queued.
+        dropped, dropped_from_queue = self._counters.drops()
+        counts = self._batches.counts
+        rejected = sum(counts.rejected.values())
+        settled = dropped_from_queue + counts.unacknowledged + counts.acknowledged + rejected
         return Stats(
-            queued=self._queue.waiting() + self._batcher.in_progress + batches.unsent_events,
-            sent=batches.sent,
-            acknowledged=batches.acknowledged,
+            queued=max(0, self._queue.accepted() - settled),
+            sent=counts.sent,
+            acknowledged=counts.acknowledged,
             dropped=sum(dropped.values()),
             dropped_by_reason=dropped,
+            rejected=rejected,
+            rejected_by_reason=dict(counts.rejected),
+            unacknowledged=counts.unacknowledged,
         )
 
     def reset_after_fork(self) -> None:
@@ -279,12 +288,8 @@ class BackgroundSender:
 
     def _handle_replies(self, replies: list[dict[str, Any]]) -> None:
         for reply in replies:
-            seq, error = reply.get("ack"), reply.get("error")
-            if isinstance(seq, int) and self._batches.acknowledge(seq):
+            if handle_reply(reply, self._batches, self._counters):
                 self._mark_recovered()
-            if error is not None:
-                text = f"the sidecar reported an error: {error}"[:500]
-                self._counters.log.warn_once("sidecar_error", text)
 
     def _mark_recovered(self) -> None:
         self._failures = 0
@@ -299,9 +304,12 @@ class BackgroundSender:
         backoff = min(MAX_BACKOFF_SECONDS, MIN_BACKOFF_SECONDS * 2 ** min(self._failures, 10))
         self._retry_at = time.monotonic() + backoff * (0.5 + os.urandom(1)[0] / 512)
         self._failures += 1
-        if not self._is_down:
+        text = f"the sidecar cannot be reached, events are queued: {describe_error(error)}"
+        # Missing rights show only once the sidecar runs, after other errors.
+        is_news = isinstance(error, PermissionError) and text != self._down_text
+        if not self._is_down or is_news:
             self._is_down = True
-            text = f"the sidecar cannot be reached, events are queued: {describe_error(error)}"
+            self._down_text = text
             self._counters.log.add(logging.WARNING, text)
 
     def _wait(self, waker: Waker) -> None:

@@ -1,15 +1,17 @@
 """Events as columns: made of rows or of the host's columns, and cleaned to be encoded."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
-from mlguard import values
+from mlguard import advice, values
 from mlguard.counters import Counters
 from mlguard.deferred_log import describe_error
 from mlguard.protocol import MAX_FEATURES
+from mlguard.timestamps import epoch_seconds, is_naive
 
 Row: TypeAlias = tuple[Any, Any, Any, Any, dict[Any, Any] | None]
 """timestamp, latency_ms, y_pred, y_proba, features"""
@@ -89,23 +91,60 @@ def clean_table(table: Table, counters: Counters) -> Table:
     )
 
 
+def warn_of_local_times(timestamps: Sequence[Any], counters: Counters) -> None:
+    """Warn once if times without an offset, which mean UTC, are now in the host's time zone.
+
+    Args:
+        timestamps: a few of events that the host has just logged.
+        counters: has the log.
+    """
+    now = time.time()
+    offset = advice.host_offset(now)
+    if not offset or counters.log.has_warned("local_time"):
+        return
+    try:
+        naive = [
+            epoch_seconds(each) for each in timestamps if type(each) is not float and is_naive(each)
+        ]
+    except Exception:  # noqa: BLE001 - foreign types may raise anything
+        return
+    # All, as in a table of past events some are older than now by the offset.
+    if naive and all(advice.is_near(each, now + offset) for each in naive):
+        counters.log.warn_once("local_time", advice.explain_local_time(offset))
+
+
 def _with_features(rows: list[Row], counters: Counters) -> Iterator[Table]:
     """Turn rows that have features into tables."""
     times, latencies, predictions, scores, features = zip(*rows, strict=True)
-    reason, detail = "too_many_features", ""
     try:
         named = _transpose_same_names(features) or _transpose(features)
         if len(named) <= MAX_FEATURES:
             yield Table(times, latencies, predictions, scores, named)
             return
+        if len(rows) == 1:
+            left_out = next(islice(named, MAX_FEATURES, None))
+            warn_left_out(counters, len(named), left_out)
+            first = dict(islice(named.items(), MAX_FEATURES))
+            yield Table(times, latencies, predictions, scores, first)
+            return
     except Exception as error:  # noqa: BLE001 - a foreign key may raise anything
-        reason, detail = "unusable", describe_error(error)
-    if len(rows) == 1:
-        counters.drop(reason, detail=detail)
-        return
+        if len(rows) == 1:
+            counters.drop("unusable", detail=describe_error(error))
+            return
     half = len(rows) // 2
     yield from _with_features(rows[:half], counters)
     yield from _with_features(rows[half:], counters)
+
+
+def warn_left_out(counters: Counters, found: int, first: str) -> None:
+    """Warn once that events have too many features.
+
+    Args:
+        counters: has the log.
+        found: how many features there are.
+        first: name of the first that is left out.
+    """
+    counters.log.warn_once("too_many_features", advice.explain_left_out(found, first, MAX_FEATURES))
 
 
 def _transpose_same_names(features: Sequence[dict[Any, Any]]) -> dict[str, Column] | None:
@@ -135,7 +174,7 @@ def _with_valid_times(table: Table, counters: Counters) -> Table:
 
 def _seconds(value: Any, counters: Counters) -> float | None:
     try:
-        return values.epoch_seconds(value)
+        return epoch_seconds(value)
     except Exception as error:  # noqa: BLE001 - foreign types may raise anything
         counters.drop("invalid_timestamp", detail=describe_error(error))
         return None
@@ -172,82 +211,8 @@ def _clean(
     return values.clean(column, kinds, convert, partial(_warn_once, counters, name))
 
 
-def _warn_once(counters: Counters, what: str, error: Exception) -> None:
-    text = f"a value of {what} is sent as missing: {describe_error(error)}"
-    counters.log.warn_once(("value", what), text)
-
-
-def table_from_columns(
-    *, features: Any, y_pred: Any, y_proba: Any, latency_ms: Any, timestamp: Any
-) -> Table:
-    """Return a table of copies of the host's columns.
-
-    Args:
-        features: a mapping of names to columns, or a DataFrame of pandas, polars or the like.
-        y_pred: a column, or None.
-        y_proba: a column, or None.
-        latency_ms: a column, or one value for all rows, or None.
-        timestamp: a column, or one value for all rows; None, also within a column, means now.
-
-    Raises:
-        ValueError: the columns differ in length, or there is no column.
-        TypeError: an argument that has to be a column is not one.
-    """
-    named = _named_columns(features)
-    predictions = None if y_pred is None else column_from(y_pred)
-    scores = None if y_proba is None else column_from(y_proba)
-    if scores is not None:  # mappings of classes are still the host's
-        scores = [dict(each) if type(each) is dict else each for each in scores]
-    latencies = column_from(latency_ms) if _is_column(latency_ms) else None
-    times = column_from(timestamp) if _is_column(timestamp) else None
-
-    given = (predictions, scores, latencies, times, *named.values())
-    lengths = {len(column) for column in given if column is not None}
-    if len(lengths) != 1:
-        raise ValueError(f"columns of lengths {sorted(lengths)}, expected one length")
-    rows = lengths.pop()
-
-    if latency_ms is not None and latencies is None:
-        latencies = [latency_ms] * rows
-    now = time.time()
-    if times is None:
-        times = [now if timestamp is None else timestamp] * rows
-    else:
-        times = [now if value is None else value for value in times]
-    return Table(times, latencies, predictions, scores, named or None)
-
-
-def column_from(column: Any) -> Column:
-    """Return a copy of a column as a list.
-
-    Raises:
-        TypeError: it is not a column.
-    """
-    if hasattr(column, "columns") and len(column.columns) == 1:
-        column = column[column.columns[0]]
-    elif getattr(column, "ndim", 1) == 2 and column.shape[1] == 1:
-        column = column.reshape(-1)  # some models return a matrix of one column
-    # The tolist of an array of times would return bare integers; that of a Series would not.
-    if hasattr(column, "__array_interface__") and column.dtype.kind in {"M", "m"}:
-        column = column.astype(f"{column.dtype.kind}8[us]")
-    for method in ("tolist", "to_list"):
-        if hasattr(column, method):
-            column = getattr(column, method)()
-            break
-    if not _is_column(column) or hasattr(column, "columns"):  # list() of a frame returns its names
-        raise TypeError(f"{type(column).__name__} is not a column")
-    return list(column)
-
-
-def _named_columns(features: Any) -> dict[Any, Column]:
-    if features is None:
-        return {}
-    names = features if isinstance(features, Mapping) else features.columns
-    return {values.name(name): column_from(features[name]) for name in names}
-
-
-def _is_column(value: Any) -> bool:
-    """Return whether a value is a column, not one value for all rows."""
-    if isinstance(value, (str, bytes, Mapping)):
-        return False
-    return isinstance(value, Iterable) and getattr(value, "ndim", 1) != 0
+def _warn_once(counters: Counters, what: str, value: Any, error: Exception) -> None:
+    counters.log.warn_once(
+        ("value", what),
+        lambda: advice.explain_missing_value(what, value, describe_error(error)),
+    )

@@ -1,14 +1,12 @@
 """Values of the host, converted to those of the wire format."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
 from math import isfinite
 from typing import Any, TypeAlias
 
 Plain: TypeAlias = str | float | int | bool | None
 Convert: TypeAlias = Callable[[Any], Any]
-OnError: TypeAlias = Callable[[Exception], None]
+OnError: TypeAlias = Callable[[Any, Exception], None]
 
 PLAIN_TYPES: frozenset[type] = frozenset({float, int, str, bool, type(None)})
 NUMBER_TYPES: frozenset[type] = frozenset({float, int, type(None)})
@@ -91,7 +89,8 @@ def clean(
         values: the column.
         kinds: types of values that are kept as they are.
         convert: converts a value of another type to one of these, or raises.
-        on_error: called with each error; the value becomes None.
+        on_error: called with each value that cannot be converted, which becomes None, and the
+            error.
     """
     found = set(map(type, values))
     if not found <= kinds and all(kind in kinds or _is_numpy_number(kind) for kind in found):
@@ -107,7 +106,7 @@ def _converted(value: Any, convert: Convert, on_error: OnError) -> Any:
     try:
         return convert(value)
     except Exception as error:  # noqa: BLE001 - foreign types may raise anything
-        on_error(error)
+        on_error(value, error)
         return None
 
 
@@ -138,57 +137,3 @@ def _all_small(values: Sequence[Any], found: set[type]) -> bool:
     if found == {int}:
         return bool(min(values) >= MIN_INT and max(values) <= MAX_INT)
     return all(MIN_INT <= value <= MAX_INT for value in values if type(value) is int)
-
-
-_RFC_3339 = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):([0-5]\d|60)(\.\d+)?"
-    r"(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))?"
-)
-
-
-def epoch_seconds(value: Any) -> float:
-    """Return a timestamp as epoch seconds.
-
-    Args:
-        value: epoch seconds of any numeric type, a datetime or numpy.datetime64, or RFC 3339
-            string; without an offset it is in UTC.
-
-    Raises:
-        ValueError: it is not finite, or a string that is not RFC 3339.
-        TypeError: it is none of these. Foreign types may raise any other exception.
-    """
-    if isinstance(value, str):
-        seconds = _from_string(value)
-    elif isinstance(value, datetime):
-        seconds = _from_datetime(value)
-    elif isinstance(value, bool):
-        raise TypeError("a bool is not a timestamp")
-    elif getattr(getattr(value, "dtype", None), "kind", "") == "M":
-        # item() would return nanoseconds as a bare integer.
-        seconds = _from_datetime(value.astype("datetime64[us]").item())
-    else:
-        seconds = float(value)
-    if not isfinite(seconds):
-        raise ValueError("the timestamp is not finite")
-    return seconds
-
-
-def _from_datetime(value: datetime) -> float:
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=timezone.utc)
-    return value.timestamp()
-
-
-def _from_string(text: str) -> float:
-    match = _RFC_3339.fullmatch(text)
-    if match is None:
-        raise ValueError("the timestamp is not RFC 3339")
-    *fields, fraction, sign, hours, minutes = match.groups()
-    year, month, day, hour, minute, second = map(int, fields)
-    # Epoch seconds have no leap seconds: second 60 is the first of the next minute.
-    start = datetime(year, month, day, hour, minute, tzinfo=timezone.utc)
-    seconds = start.timestamp() + second + float(fraction or 0)
-    if sign:
-        offset = timedelta(hours=int(hours), minutes=int(minutes)).total_seconds()
-        seconds -= offset if sign == "+" else -offset
-    return seconds

@@ -3,6 +3,7 @@
 import select
 import socket
 from contextlib import suppress
+from typing import Any
 
 
 class Waker:
@@ -31,11 +32,18 @@ class Waker:
             connection: file descriptor of the connection, if there is one.
             seconds: time limit; None means none.
         """
-        poll = select.poll()
-        poll.register(self._reader, select.POLLIN)
-        if connection is not None:
-            poll.register(connection, select.POLLIN)
-        poll.poll(None if seconds is None else max(0.0, seconds) * 1_000)
+        limit = None if seconds is None else max(0.0, seconds)
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            poll.register(self._reader, select.POLLIN)
+            if connection is not None:
+                poll.register(connection, select.POLLIN)
+            poll.poll(None if limit is None else limit * 1_000)
+        else:  # eventlet takes poll away, and its select has no limit on descriptors
+            watched: list[Any] = [self._reader]
+            if connection is not None:
+                watched.append(connection)
+            select.select(watched, [], [], limit)
         with suppress(BlockingIOError):
             self._reader.recv(4_096)
 

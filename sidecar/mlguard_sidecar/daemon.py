@@ -180,10 +180,12 @@ class Daemon:
         Raises:
             BindError: an address cannot be listened on.
         """
-        path = Path(self._lifecycle.config.socket.path or paths.socket_to_serve())
+        path, is_named = paths.socket_to_serve(self._lifecycle.config.socket.path)
         host, port = split_listen(self._lifecycle.config.listen)
-        events = self._listener(path, self._accept)
-        over_http = self._listener(path.with_name(HTTP_SOCKET), self._http.listen_unix)
+        events = self._listener(path, self._accept, is_named=is_named)
+        over_http = self._listener(
+            path.with_name(HTTP_SOCKET), self._http.listen_unix, is_named=is_named
+        )
         alerting: asyncio.Task[None] | None = None
         try:
             await self._refresher.read_all()
@@ -206,10 +208,19 @@ class Daemon:
             self._store.close()
 
     def _listener(
-        self, path: Path, listen: Callable[..., Awaitable[Callable[[], Awaitable[None]]]]
+        self,
+        path: Path,
+        listen: Callable[..., Awaitable[Callable[[], Awaitable[None]]]],
+        *,
+        is_named: bool,
     ) -> SocketListener:
-        mode = self._lifecycle.config.socket.mode.bits
-        return SocketListener(path, mode, listen, lambda: self._telemetry.count(t.SOCKET_RECREATED))
+        return SocketListener(
+            path,
+            self._lifecycle.config.socket.mode.bits,
+            is_named=is_named,
+            listen=listen,
+            on_recreated=lambda: self._telemetry.count(t.SOCKET_RECREATED),
+        )
 
     async def _accept(self, bound: socket.socket) -> Callable[[], Awaitable[None]]:
         def connect() -> Connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mlguard.protocol import (
     SYSTEM_DATA_DIR,
@@ -14,22 +14,19 @@ from mlguard.protocol import (
 )
 from mlguard_common.paths import data_dir, is_usable
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 __all__ = ["data_dir", "socket_to_serve"]
 
 
-def socket_to_serve() -> Path:
-    """Return the path for the event socket.
+def socket_to_serve(configured: str | None = None) -> tuple[Path, bool]:
+    """Return the path for the event socket, and whether it was named.
 
-    It is MLGUARD_SOCKET, else the first default path that can be used.
+    It is the configured one or MLGUARD_SOCKET, else the first default path that can be used.
     """
-    named = configured_socket()
+    named = Path(configured) if configured else configured_socket()
     if named is not None:
-        return named
+        return named, True
     *defaults, last = default_sockets()
-    return next((path for path in defaults if _can_serve(path)), last)
+    return next((path for path in defaults if _can_serve(path)), last), False
 
 
 def _can_serve(path: Path) -> bool:

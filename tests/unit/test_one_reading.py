@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.offline import Offline
 
+from mlguard.columns import table_from_columns
 from mlguard.counters import Counters
 from mlguard.encoding import fastest_encoder
-from mlguard.tables import clean_table, table_from_columns, tables_from_rows
+from mlguard.tables import clean_table, tables_from_rows
 from mlguard_sidecar.baseline import Baseline, Binning, dump
 from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig
 from mlguard_sidecar.histogram import Kind
@@ -154,6 +155,7 @@ def live_lines(frame: pd.DataFrame, *, one_by_one: bool) -> list[bytes]:
                 y_proba=frame["y_proba"],
                 latency_ms=None,
                 timestamp=1.8e9,
+                on_left_out=lambda *_: None,
             )
         ]
     encode = fastest_encoder()

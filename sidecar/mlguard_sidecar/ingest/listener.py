@@ -7,6 +7,7 @@ import errno
 import logging
 import os
 import socket
+import stat
 from typing import TYPE_CHECKING
 
 from mlguard_common.web import BindError
@@ -32,6 +33,7 @@ class SocketListener:
     Args:
         path: the socket file.
         mode: permission bits of the file.
+        is_named: whether the path was configured; see `bind_socket`.
         listen: starts to accept on a bound socket, and returns a function that stops it.
         on_recreated: called after a deleted file was created again.
     """
@@ -40,11 +42,14 @@ class SocketListener:
         self,
         path: Path,
         mode: int,
+        *,
+        is_named: bool,
         listen: Callable[[socket.socket], Awaitable[Callable[[], Awaitable[None]]]],
         on_recreated: Callable[[], None],
     ) -> None:
         self._path = path
         self._mode = mode
+        self._is_named = is_named
         self._listen = listen
         self._on_recreated = on_recreated
         self._inode: int | None = None
@@ -56,7 +61,7 @@ class SocketListener:
         Raises:
             BindError: the path is in use, or cannot be used.
         """
-        bound = bind_socket(self._path, self._mode)
+        bound = bind_socket(self._path, self._mode, is_named=self._is_named)
         self._inode = self._path.stat().st_ino if self._path.exists() else None
         self._stop = await self._listen(bound)
 
@@ -98,7 +103,7 @@ class SocketListener:
             self._path.unlink(missing_ok=True)
 
 
-def bind_socket(path: Path, mode: int) -> socket.socket:
+def bind_socket(path: Path, mode: int, *, is_named: bool) -> socket.socket:
     """Return a Unix stream socket bound to a path.
 
     A file that a killed process left there is replaced if no process answers on it.
@@ -106,14 +111,21 @@ def bind_socket(path: Path, mode: int) -> socket.socket:
     Args:
         path: the socket file; its folder is created if necessary.
         mode: permission bits of the file.
+        is_named: whether the path was configured. Who names a path trusts the owner of its
+            folder, who may replace the file; the folder of a default path has to be this user's
+            or root's.
 
     Raises:
         BindError: the path is in use, or cannot be used.
     """
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if os.geteuid() not in (0, path.parent.stat().st_uid) and path.parent.stat().st_uid:
-            raise BindError(f"{path.parent} belongs to another user; name another with --socket")
+        owner = path.parent.stat().st_uid
+        if not is_named and owner not in (0, os.geteuid()):
+            raise BindError(
+                f"{path.parent} belongs to user {owner}, and neither to root nor to user"
+                f" {os.geteuid()}; to use it all the same, name {path} with --socket"
+            )
         if path.is_socket():
             if _answers(path):
                 raise BindError(
@@ -129,9 +141,23 @@ def bind_socket(path: Path, mode: int) -> socket.socket:
             os.umask(mask)
     except OSError as error:
         what = "path is too long for a socket" if "too long" in str(error) else error.strerror
+        if isinstance(error, PermissionError):
+            what = f"{what}{_rights(path.parent)}"
         raise BindError(f"{path} cannot be listened on: {what}") from error
     bound.setblocking(False)
     return bound
+
+
+def _rights(folder: Path) -> str:
+    """Return who may use a folder, and who wants to; nothing if it cannot be looked at."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return ""
+    return (
+        f"; {folder} has mode {stat.S_IMODE(found.st_mode):04o}, owner {found.st_uid} and group"
+        f" {found.st_gid}, and this process is user {os.geteuid()} of group {os.getegid()}"
+    )
 
 
 def _answers(path: Path) -> bool:

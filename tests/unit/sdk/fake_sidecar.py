@@ -31,6 +31,7 @@ class FakeSidecar:
         reads: whether anything is read at all.
         drop_after: close the connection, once, after so many batches and a half acknowledgement.
         claim: answer hello with this number instead of the true one.
+        answers: returns the replies to a batch that precede its acknowledgement.
     """
 
     def __init__(self, path: Path):
@@ -40,6 +41,7 @@ class FakeSidecar:
         self.last_seqs = {}
         self.acks = self.greets = self.reads = True
         self.drop_after = self.claim = None
+        self.answers = lambda _message: ()
         self.connections = 0
         self._open = set()
         self._listener = None
@@ -154,6 +156,8 @@ class FakeSidecar:
                 self.drop_after = None
                 connection.sendall(b'{"ack"')
                 return False
+        for answer in self.answers(message):
+            connection.sendall(json.dumps(answer).encode() + b"\n")
         if self.acks:
             connection.sendall(b'{"ack": %d}\n' % self.last_seqs[client])
         return True

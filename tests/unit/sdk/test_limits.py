@@ -5,6 +5,9 @@ import time
 import tracemalloc
 from itertools import count
 
+import numpy as np
+import pandas as pd
+import pytest
 from unit.sdk.fake_sidecar import eventually
 
 from mlguard import Stats
@@ -112,14 +115,45 @@ def test_an_event_that_is_too_large_costs_no_other(guard, sidecar):
     assert guard.stats() == Stats(0, 99, 99, 1, {"too_large": 1})
 
 
-def test_512_features_fit_and_513_do_not(guard, sidecar):
-    guard.log(features={f"f{n}": n for n in range(512)}, y_pred="fits")
-    guard.log(features={f"f{n}": n for n in range(513)}, y_pred="does not")
+def names_in(batch):
+    return list(batch["columns"]["features"])
+
+
+def test_features_beyond_512_are_left_out_of_each_event(guard, sidecar, caplog):
+    for features in (512, 513, 700, 3):
+        guard.log(features={f"f{n}": n for n in range(features)}, y_pred=features)
     assert guard.flush()
-    assert sidecar.column("y_pred") == ["fits"]
-    assert guard.stats().dropped_by_reason == {"too_many_features": 1}
-    assert not guard.log_batch(features={f"f{n}": [1, 2] for n in range(513)})
-    assert guard.stats().dropped_by_reason == {"too_many_features": 3}
+    assert sidecar.column("y_pred") == [512, 513, 700, 3]
+    assert all(set(names_in(batch)) <= {f"f{n}" for n in range(512)} for batch in sidecar.batches)
+    assert sidecar.feature("f511") == [511, 511, 511, None]
+    assert guard.stats() == Stats(0, 4, 4, 0, {})
+    (record,) = caplog.records
+    assert "the first 512 of each event are sent" in record.getMessage()
+    assert "'f512'" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: {f"x{i}": [1, 2] for i in range(n)},
+        lambda n: [{f"x{i}": 1 for i in range(n)}] * 2,
+        lambda n: np.ones((2, n)),
+        lambda n: pd.DataFrame(np.ones((2, n)), columns=[f"x{i}" for i in range(n)]),
+    ],
+    ids=["columns", "records", "matrix", "frame"],
+)
+def test_columns_beyond_512_are_left_out(guard, sidecar, caplog, make):
+    assert guard.log_batch(features=make(512), y_pred=[1, 2])
+    assert guard.flush()
+    assert caplog.records == []
+    assert guard.log_batch(features=make(600), y_pred=[1, 2])
+    assert guard.log_batch(features=make(513), y_pred=[1, 2])
+    assert guard.flush()
+    assert [names_in(batch) for batch in sidecar.batches] == [[f"x{n}" for n in range(512)]] * 3
+    assert guard.stats() == Stats(0, 6, 6, 0, {})
+    (record,) = caplog.records
+    assert "600 features" in record.getMessage()
+    assert "'x512'" in record.getMessage()
 
 
 def test_events_of_differing_features_are_split_until_each_line_has_at_most_512(guard, sidecar):

@@ -1,5 +1,6 @@
 """Forks, children of multiprocessing, and the process's end."""
 
+import importlib.util
 import logging
 import os
 import subprocess
@@ -227,6 +228,12 @@ def test_children_of_multiprocessing_deliver_before_they_leave(sidecar, code):
     assert sorted(map(str, sidecar.column("y_pred"))) == ["0", "1", "2", "3", "main"]
 
 
+def test_children_of_multiprocess_deliver_before_they_leave(sidecar):
+    pytest.importorskip("multiprocess")
+    run(FORKING.replace("multiprocessing", "multiprocess"), sidecar.path)
+    assert sorted(map(str, sidecar.column("y_pred"))) == ["0", "1", "2", "3", "main"]
+
+
 def test_guards_of_a_child_of_multiprocessing_leave_nothing_behind(sidecar):
     printed = run(
         """
@@ -433,3 +440,123 @@ def test_a_signal_handler_may_log_while_the_host_logs(sidecar):
         sidecar.path,
     )
     assert printed == "True\n"
+
+
+BILLIARD = """
+    import sys
+    import billiard
+    from billiard.pool import Pool
+    from mlguard import Guard
+
+    guard = Guard("p", "m", socket=sys.argv[1])
+    kind = sys.argv[2]
+
+    def leave(*_):
+        guard.log(y_pred="leaving")
+
+    def work(number):
+        assert guard.log(y_pred=number)
+
+    if kind == "process":
+        children = [billiard.Process(target=work, args=(n,)) for n in range(9)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+            assert child.exitcode == 0
+    else:
+        # A worker that has done its tasks ends while the events of the last are still queued.
+        options = {"maxtasksperchild": 3} if kind == "pool, few tasks" else {}
+        callback = leave if kind == "pool, with a callback" else None
+        pool = Pool(3, on_process_exit=callback, **options)
+        for result in [pool.apply_async(work, (n,)) for n in range(9)]:
+            result.get()
+        pool.close()
+        pool.join()
+"""
+
+
+@pytest.mark.parametrize("kind", ["process", "pool", "pool, few tasks", "pool, with a callback"])
+def test_children_of_billiard_deliver_before_they_leave(sidecar, kind):
+    pytest.importorskip("billiard")
+    run(BILLIARD, sidecar.path, kind)
+    arrived = sidecar.column("y_pred")
+    assert sorted(each for each in arrived if each != "leaving") == list(range(9))
+    if kind == "pool, with a callback":
+        assert "leaving" in arrived
+
+
+def test_children_of_joblib_deliver_before_they_leave(sidecar):
+    pytest.importorskip("joblib")
+    run(
+        """
+        import sys
+        from joblib import Parallel, delayed
+        from joblib.externals.loky import get_reusable_executor
+        from mlguard import Guard
+
+        def work(guard, number):
+            guard.log(y_pred=number)
+
+        guard = Guard("p", "m", socket=sys.argv[1])
+        Parallel(n_jobs=2)(delayed(work)(guard, n) for n in range(4))
+        get_reusable_executor().shutdown(wait=True)
+        """,
+        sidecar.path,
+    )
+    assert sorted(sidecar.column("y_pred")) == [0, 1, 2, 3]
+
+
+GREEN = """
+    import sys
+
+    library, order = sys.argv[2:]
+
+    def patch():
+        if library == "gevent":
+            from gevent import monkey
+
+            monkey.patch_all()
+        else:
+            import eventlet
+
+            eventlet.monkey_patch(**({} if library == "eventlet" else {"thread": False}))
+
+    if order == "patched first":
+        patch()
+    from mlguard import Guard
+
+    if order == "patched last":
+        patch()
+    guard = Guard("p", "m", socket=sys.argv[1])
+
+    def work(number):
+        guard.log(y_pred=number)
+
+    if library == "gevent":
+        import gevent
+
+        gevent.joinall([gevent.spawn(work, n) for n in range(100)])
+    else:
+        import eventlet
+
+        pool = eventlet.GreenPool()
+        for number in range(100):
+            pool.spawn_n(work, number)
+        pool.waitall()
+    assert guard.flush(10)
+    stats = guard.stats()
+    assert (stats.acknowledged, stats.dropped) == (100, 0), stats
+    guard.log(y_pred="last")
+"""
+
+
+@pytest.mark.parametrize("order", ["patched first", "patched last"])
+@pytest.mark.parametrize("library", ["eventlet", "eventlet without threads", "gevent"])
+def test_green_threads_deliver(sidecar, library, order):
+    found = importlib.util.find_spec(library.partition(" ")[0])
+    if found is None:
+        pytest.skip(f"{library} is not installed")
+    run(GREEN, sidecar.path, library, order)
+    assert sidecar.events == 101
+    assert sidecar.connections == 1

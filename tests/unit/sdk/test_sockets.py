@@ -39,23 +39,23 @@ def serve(path):
 def test_the_environment_s_socket_comes_first(usable, monkeypatch, tmp_path):
     usable.add(tmp_path / "run")
     monkeypatch.setenv("MLGUARD_SOCKET", "/somewhere/else.sock")
-    assert paths.socket_to_serve() == find_socket() == Path("/somewhere/else.sock")
+    assert paths.socket_to_serve()[0] == find_socket() == Path("/somewhere/else.sock")
 
 
 def test_then_the_system_s_folder_then_the_user_s_then_the_temporary_one(
     usable, monkeypatch, tmp_path
 ):
     uid = os.getuid()
-    assert paths.socket_to_serve() == tmp_path / ".local/state/mlguard/mlguard.sock"
+    assert paths.socket_to_serve()[0] == tmp_path / ".local/state/mlguard/mlguard.sock"
     usable.add(tmp_path / "tmp")
-    assert paths.socket_to_serve() == tmp_path / f"tmp/mlguard-{uid}/mlguard.sock"
+    assert paths.socket_to_serve()[0] == tmp_path / f"tmp/mlguard-{uid}/mlguard.sock"
     usable |= {Path("/run/user"), Path(f"/run/user/{uid}")}
-    assert paths.socket_to_serve() == Path(f"/run/user/{uid}/mlguard/mlguard.sock")
+    assert paths.socket_to_serve()[0] == Path(f"/run/user/{uid}/mlguard/mlguard.sock")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
     usable.add(tmp_path)
-    assert paths.socket_to_serve() == tmp_path / "runtime/mlguard/mlguard.sock"
+    assert paths.socket_to_serve()[0] == tmp_path / "runtime/mlguard/mlguard.sock"
     usable.add(tmp_path / "run")
-    assert paths.socket_to_serve() == tmp_path / "run/mlguard/mlguard.sock"
+    assert paths.socket_to_serve()[0] == tmp_path / "run/mlguard/mlguard.sock"
 
 
 def test_the_sdk_finds_each_socket_that_the_sidecar_may_serve(usable, monkeypatch, tmp_path):
@@ -66,14 +66,14 @@ def test_the_sdk_finds_each_socket_that_the_sidecar_may_serve(usable, monkeypatc
         if allowed is not None:
             (tmp_path / allowed).mkdir(exist_ok=True)
             usable.add(tmp_path / allowed)
-        assert serve(paths.socket_to_serve()) == find_socket()
+        assert serve(paths.socket_to_serve()[0]) == find_socket()
 
 
 def test_a_system_s_socket_is_found_where_its_folder_may_not_be_written(usable, tmp_path):
     usable.add(tmp_path / "tmp")
     system = serve(tmp_path / "run/mlguard/mlguard.sock")
     assert find_socket() == system
-    assert paths.socket_to_serve() != system
+    assert paths.socket_to_serve()[0] != system
 
 
 @pytest.mark.usefixtures("usable")

@@ -2,7 +2,8 @@
 
 import enum
 import sys
-from datetime import datetime, timezone
+from datetime import date, datetime, timedelta, timezone
+from datetime import time as clock
 from decimal import Decimal
 from fractions import Fraction
 
@@ -11,6 +12,8 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from mlguard import values
 
 NAN, INF = float("nan"), float("inf")
 
@@ -213,6 +216,90 @@ def test_one_warning_for_each_feature_that_has_unusable_values(guard, caplog):
     assert all(record.levelname == "WARNING" for record in caplog.records)
     assert "'when'" in messages[0]
     assert "'what'" in messages[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "advice"),
+    [
+        (datetime(2026, 1, 1), "datetime.datetime", "a time is neither a number nor a category"),  # noqa: DTZ001
+        (date(2026, 1, 1), "datetime.date", "a time is neither"),
+        (clock(12, 30), "datetime.time", "a time is neither"),
+        (pd.Timestamp("2026-01-01"), "Timestamp", "a time is neither"),
+        (np.datetime64("2026-01-01"), "numpy.datetime64", "a time is neither"),
+        (timedelta(seconds=5), "datetime.timedelta", "a duration is not a number"),
+        (pd.Timedelta(5), "Timedelta", "a duration is not a number"),
+        (np.timedelta64(5, "s"), "numpy.timedelta64", "a duration is not a number"),
+        ([1, 2], "type list", "log each as a feature of its own"),
+        ((1, 2), "type tuple", "log each"),
+        ({"a": 1}, "type dict", "log each"),
+        ({1}, "type set", "log each"),
+        (np.array([1, 2]), "numpy.ndarray", "log each"),
+        (b"bytes", "type bytes", "decode them"),
+        (bytearray(b"bytes"), "type bytearray", "decode them"),
+    ],
+)
+@pytest.mark.parametrize("method", ["log", "log_batch"])
+def test_values_that_are_not_watched_are_warned_of_with_the_reason(
+    guard, sidecar, caplog, method, value, kind, advice
+):
+    for _ in range(3):
+        if method == "log":
+            assert guard.log(features={"odd": value, "even": 2})
+        else:
+            column = np.array([None], dtype=object)
+            column[0] = value
+            assert guard.log_batch(features={"odd": column, "even": [2]})
+        assert guard.flush()
+    assert sidecar.feature("odd") == [None] * 3
+    assert sidecar.feature("even") == [2] * 3
+    (record,) = caplog.records
+    assert "feature 'odd' is not watched" in record.getMessage()
+    assert kind in record.getMessage()
+    assert advice in record.getMessage()
+
+
+def test_warnings_of_many_features_do_not_hide_others(guard, caplog):
+    for number in range(1_200):
+        guard.log(features={f"f{number}": [1]})
+    guard.log(timestamp="never")
+    assert guard.flush()
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 1_001
+    assert "invalid_timestamp" in messages[-1]
+
+
+def test_the_row_of_a_matrix_is_no_probability(guard, caplog):
+    guard.log(y_proba=np.array([0.25, 0.75]))
+    assert guard.flush()
+    (record,) = caplog.records
+    assert "log the largest, or a mapping of classes" in record.getMessage()
+
+
+@pytest.mark.parametrize("name", ["x" * 500, "a\nb", "\x00", "", "\u202e", "x" * 129])
+def test_names_of_any_length_and_characters_are_sent_as_they_are(guard, sidecar, name):
+    assert guard.log(features={name: 1})
+    assert guard.log_batch(features={name: [2]})
+    assert guard.flush()
+    assert sidecar.feature(name) == [1, 2]
+    assert guard.stats().dropped == 0
+
+
+@pytest.mark.parametrize("column", ["y_pred", "y_proba", "latency_ms"])
+def test_other_columns_are_warned_of_likewise(guard, caplog, column):
+    for _ in range(3):
+        guard.log(**{column: 1j})
+    assert guard.flush()
+    (record,) = caplog.records
+    assert f"a value of {column}, of type complex, is sent as missing" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [date(2026, 1, 1), clock(), timedelta(1), b"", bytearray(), [1], (1,), {1: 1}, {1}, 1j],
+)
+def test_plain_names_the_type_that_it_refuses(odd):
+    with pytest.raises(TypeError, match=type(odd).__name__):
+        values.plain(odd)
 
 
 anything = st.one_of(
