@@ -215,7 +215,8 @@ def test_a_frame_shows_no_drift_from_its_own_file(seed, n):
 
 
 @pytest.mark.long
-@settings(max_examples=400, deadline=None)
+@pytest.mark.timeout(600)
+@settings(max_examples=300, deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 2000))
 def test_many_frames_show_no_drift_from_their_own_files(seed, n):
     check(seed, n)

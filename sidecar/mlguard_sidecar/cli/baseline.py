@@ -75,7 +75,7 @@ def baseline_build(
     method: str,
 ) -> None:
     """Build a baseline from FILE: CSV, TSV, NDJSON, or Parquet if pyarrow is installed."""
-    left_out = [*drop, *filter(None, [index_column])]
+    left_out = [*drop, *([] if index_column is None else [index_column])]
     roles = Roles(y_pred or "y_pred", y_proba or "y_proba", frozenset(left_out))
     binning = Binning(bins=bins, method=Method(method))
     as_category = Binning(bins=bins, method=Method(method), kind=Kind.CATEGORICAL)
@@ -122,7 +122,7 @@ def _report(built: Built) -> None:
     """Print the columns, what is doubtful, and the dry run, to standard error."""
     click.echo(table(column_table(built)), err=True)
     for name, why in built.baseline.not_watched.items():
-        click.echo(f"not watched  {name}: {why}", err=True)
+        click.echo(f"not watched  {name or repr(name)}: {why}", err=True)
     for doubt in doubts(built):
         click.echo(f"doubtful     {doubt}", err=True)
     (_, worst), index = max(built.dry_run.items(), key=lambda item: item[1])

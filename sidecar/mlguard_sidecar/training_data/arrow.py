@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import io
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -32,28 +33,41 @@ class UnreadableByArrowError(Exception):
     """Pyarrow cannot read a file that the standard library may be able to read."""
 
 
-def read_separated_by_arrow(
-    path: Path, names: Sequence[str], separator: str, encoding: str
-) -> Iterator[Chunk]:
-    """Yield the chunks of a file with separated values; its header must have been checked.
+class _QuoteCounter(io.RawIOBase):
+    """A file that counts the quotes in it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.quotes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self.quotes += data.count(b'"')
+        return data
+
+
+def read_separated_by_arrow(path: Path, names: Sequence[str], separator: str) -> Iterator[Chunk]:
+    """Yield the chunks of a file with separated values in UTF-8; its header must be checked before.
 
     Args:
         path: the file.
         names: names of its columns.
         separator: separates the values of a row.
-        encoding: encoding of the file.
 
     Raises:
-        UnreadableByArrowError: pyarrow cannot read it.
+        UnreadableByArrowError: pyarrow cannot read it, or a quote may not be closed, which only
+            the standard library finds.
     """
     size = max(path.stat().st_size, 1)
     try:
         with path.open("rb") as file:
+            counter = _QuoteCounter(file)
             reader = csv.open_csv(
-                file,
-                read_options=csv.ReadOptions(
-                    block_size=_BLOCK_BYTES, encoding=encoding.removesuffix("-sig")
-                ),
+                counter,
+                read_options=csv.ReadOptions(block_size=_BLOCK_BYTES),
                 parse_options=csv.ParseOptions(delimiter=separator, newlines_in_values=True),
                 convert_options=csv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
@@ -67,6 +81,8 @@ def read_separated_by_arrow(
                 yield Chunk(len(batch), columns, progress=file.tell() / size)
     except pa.ArrowException as error:
         raise UnreadableByArrowError(str(error)) from error
+    if counter.quotes % 2:
+        raise UnreadableByArrowError("an odd number of quotes")
 
 
 def read_parquet(path: Path) -> tuple[Iterator[Chunk], dict[str, str]]:

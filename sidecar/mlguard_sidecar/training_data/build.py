@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from mlguard_sidecar.training_data.read import DataFile, ReadOptions
 
 
+_NO_NAME = "it has no name, as the index of a DataFrame; leave it out with --index-column ''"
+
+
 @dataclass(frozen=True)
 class BuildSettings:
     """Settings of a baseline.
@@ -86,7 +89,7 @@ def build_from_file(
     _check(path, sample, settings, file)
     not_watched = {n: why for n, why in file.not_watched.items() if n not in options.roles.left_out}
     not_watched |= {
-        name[:128]: "its name is not 1 to 128 printable characters"
+        name[:128]: "its name is not 1 to 128 printable characters" if name else _NO_NAME
         for name in sample.features
         if not is_name(name)
     }

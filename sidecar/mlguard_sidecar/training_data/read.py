@@ -76,6 +76,9 @@ def _open_separated(path: Path, separator: str, given: str | None) -> DataFile:
     names = _header(path, separator, encoding)
 
     def chunks() -> Iterator[Chunk]:
+        if encoding not in {"utf-8", "utf-8-sig"}:
+            yield from read_separated(path, separator, encoding)
+            return
         try:
             from mlguard_sidecar.training_data import arrow  # noqa: PLC0415 - rarely installed
         except ImportError:
@@ -83,7 +86,7 @@ def _open_separated(path: Path, separator: str, given: str | None) -> DataFile:
             return
         seen = 0
         try:
-            for chunk in arrow.read_separated_by_arrow(path, names, separator, encoding):
+            for chunk in arrow.read_separated_by_arrow(path, names, separator):
                 seen += chunk.rows
                 yield chunk
         except arrow.UnreadableByArrowError:

@@ -24,6 +24,7 @@ _IDENTIFIER_SHARE = 0.9
 _MIN_IDENTIFIERS = 100
 _MIXED_SHARE = 0.5
 _FEW_WORDS = 3
+_MAX_LISTED = 8
 _SECONDS = (946_684_800.0, 4_102_444_800.0)  # the years 2000 to 2100
 _DAYS = (19000101.0, 21001231.0)
 
@@ -49,11 +50,16 @@ def column_table(built: Built) -> list[tuple[str, ...]]:
 
 def doubts(built: Built) -> list[str]:
     """Return what is doubtful about a baseline, a line each, with the option that would help."""
-    return [
-        f"{part.column.name[:40]}: {doubt}"
-        for part in built.baseline.columns
-        for doubt in _doubts(part, _sample_of(built, part))
-    ]
+    columns: dict[str, list[str]] = {}
+    for part in built.baseline.columns:
+        for doubt in _doubts(part, _sample_of(built, part)):
+            columns.setdefault(doubt, []).append(part.column.name[:40])
+    return [f"{_listed(names)}: {doubt}" for doubt, names in columns.items()]
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return ", ".join(names[:_MAX_LISTED]) + more
 
 
 def _doubts(part: ColumnBaseline, sample: ColumnSample) -> Iterator[str]:
@@ -69,7 +75,7 @@ def _doubts(part: ColumnBaseline, sample: ColumnSample) -> Iterator[str]:
         )
     if valid < MIN_SAMPLES_A_BIN * len(part.psi_labels):
         yield (
-            f"{valid:,} values for {len(part.psi_labels)} bins: too few ever to judge its drift;"
+            f"{valid:,} values, and {len(part.psi_labels)} bins: too few ever to judge its drift;"
             f" use at least {MIN_SAMPLES_A_BIN} rows a bin, or fewer --bins"
         )
     distinct = _distinct(part, sample)
