@@ -7,7 +7,6 @@ second time for its dry run.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,15 @@ import numpy as np
 import pandas as pd
 
 ROWS = 1_000_000
+
+_PEAK = """
+import atexit, sys
+def report():
+    lines = open("/proc/self/status").readlines()
+    sys.stderr.write(next(line for line in lines if line.startswith("VmHWM")))
+atexit.register(report)
+"""
+"""Prints the largest resident memory at the end of the process."""
 
 
 def table(rows: int) -> pd.DataFrame:
@@ -32,9 +40,9 @@ def table(rows: int) -> pd.DataFrame:
 
 def measure(path: Path, what: str, *, without_pyarrow: bool = False) -> None:
     """Build a baseline of a file, and print the time and the largest memory."""
-    command = "from mlguard_sidecar.cli import main; main()"
+    command = f"{_PEAK}\nfrom mlguard_sidecar.cli import main\nmain()"
     if without_pyarrow:
-        command = f"import sys; sys.modules['pyarrow'] = None; {command}"
+        command = f"import sys\nsys.modules['pyarrow'] = None\n{command}"
     arguments = [sys.executable, "-c", command, "baseline", "build", str(path), "-o", "/dev/null"]
     before = time.perf_counter()
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
@@ -42,10 +50,9 @@ def measure(path: Path, what: str, *, without_pyarrow: bool = False) -> None:
     if done.returncode:
         print(done.stderr)
         sys.exit(1)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    print(
-        f"{what:<24} {path.stat().st_size >> 20:>5} MiB {seconds:>7.1f} s  peak so far {peak} MiB"
-    )
+    peak = int(done.stderr.split()[-2]) // 1024
+    size = path.stat().st_size >> 20
+    print(f"{what:<24} {size:>5} MiB {seconds:>7.1f} s {peak:>6} MiB resident")
 
 
 def main() -> None:
@@ -57,7 +64,7 @@ def main() -> None:
         frame.to_csv(files["csv"], index=False)
         frame.to_parquet(files["parquet"], index=False)
         frame.to_json(files["ndjson"], orient="records", lines=True)
-        print(f"{rows:,} rows of {len(frame.columns)} columns, in the order of memory")
+        print(f"{rows:,} rows of {len(frame.columns)} columns; file, time, largest resident memory")
         measure(files["csv"], "CSV, pyarrow")
         measure(files["parquet"], "Parquet")
         measure(files["csv"], "CSV, standard library", without_pyarrow=True)

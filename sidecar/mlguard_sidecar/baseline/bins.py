@@ -147,6 +147,9 @@ def split(counts: Sequence[int], bins: int) -> list[int]:
     return sorted(last & set(range(len(counts) - 1)))
 
 
+_PIECE = 1 << 16
+
+
 def close_values(numbers: NDArray[np.float64]) -> int:
     """Return how many neighbouring values may share a bin once they are rounded to float32.
 
@@ -154,13 +157,18 @@ def close_values(numbers: NDArray[np.float64]) -> int:
     that float32 cannot hold to its relative precision: too large, or too small but not 0. Without
     any of these, float32 and float64 of the same data fall into the same bins.
     """
-    values = np.unique(numbers)
-    sizes = np.abs(values)
-    with np.errstate(over="ignore"):
-        gaps = np.diff(values)
-    close = gaps < 2 * MARGIN * np.maximum(sizes[1:], sizes[:-1])
-    odd = (sizes > _MAX_FLOAT32) | ((sizes < _MIN_FLOAT32) & (sizes > 0))
-    return int(close.sum() + odd.sum())
+    values = np.sort(numbers)
+    found = 0
+    for start in range(0, len(values), _PIECE):  # in pieces, as a file may have millions
+        piece = values[start : start + _PIECE + 1]
+        sizes = np.abs(piece)
+        with np.errstate(over="ignore"):
+            gaps = np.diff(piece)
+        close = (gaps > 0) & (gaps < 2 * MARGIN * np.maximum(sizes[1:], sizes[:-1]))
+        is_new = np.append(gaps > 0, start + _PIECE >= len(values))
+        odd = (sizes > _MAX_FLOAT32) | ((sizes < _MIN_FLOAT32) & (sizes > 0))
+        found += int(close.sum() + (odd & is_new[: len(piece)]).sum())
+    return found
 
 
 def edge_label(edge: float) -> str:

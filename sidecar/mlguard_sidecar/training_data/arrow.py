@@ -95,7 +95,7 @@ def read_parquet(path: Path) -> tuple[Iterator[Chunk], dict[str, str]]:
     from pyarrow import parquet  # noqa: PLC0415 - much memory, which other files do not need
 
     try:
-        file = parquet.ParquetFile(path)
+        file = parquet.ParquetFile(path, memory_map=True, pre_buffer=False)
     except pa.ArrowException as error:
         raise DataFileError(f"{path}: not a Parquet file: {error}") from error
     schema = file.schema_arrow
@@ -114,7 +114,7 @@ def read_parquet(path: Path) -> tuple[Iterator[Chunk], dict[str, str]]:
 def _parquet_chunks(path: Path, file: Any, names: list[str]) -> Iterator[Chunk]:
     rows, total = 0, max(file.metadata.num_rows, 1)
     try:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
+        for batch in file.iter_batches(_BATCH_ROWS, columns=names, use_threads=False):
             rows += len(batch)
             columns = {name: _parts(batch.column(name)) for name in names}
             yield Chunk(len(batch), columns, progress=rows / total)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK_ROWS = 5_000
+CHUNK_BYTES = 4 << 20
+_IDS = {"project_id", "model_id"}
+_decoder = msgspec.json.Decoder(dict[str, Any])
 _SCALARS = {int, float, bool, str, type(None)}
 
 
@@ -48,19 +51,29 @@ def read_json_lines(path: Path, encoding: str, roles: Roles) -> Iterator[Chunk]:
         OSError: it cannot be opened.
     """
     size = max(path.stat().st_size, 1)
-    parts = _Parts(path, roles)
-    position = 0
+    reader = _Reader(path, roles)
+    number = position = 0
     try:
-        for number, line in enumerate(_lines(path, encoding), start=1):
-            position += len(line)
-            if not line.strip():
-                continue
-            parts.add(number, line)
-            if parts.rows >= CHUNK_ROWS:
-                yield from parts.chunks(min(position / size, 1.0))
+        for block in _blocks(_lines(path, encoding)):
+            position += sum(map(len, block))
+            yield from reader.chunks(number, block, min(position / size, 1.0))
+            number += len(block)
     except UnicodeDecodeError as error:
         raise decoding_error(path, encoding) from error
-    yield from parts.chunks(1.0)
+
+
+def _blocks(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Yield lists of lines, of at most CHUNK_ROWS lines and about CHUNK_BYTES."""
+    block: list[bytes] = []
+    size = 0
+    for line in lines:
+        block.append(line)
+        size += len(line)
+        if len(block) == CHUNK_ROWS or size > CHUNK_BYTES:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def _lines(path: Path, encoding: str) -> Iterator[bytes]:
@@ -75,30 +88,55 @@ def _lines(path: Path, encoding: str) -> Iterator[bytes]:
 
 
 @dataclass
-class _Parts:
-    """Lines that are decoded, but not yet columns."""
+class _Reader:
+    """Turns lines into columns.
+
+    Attributes:
+        path: the file, for errors.
+        roles: which columns are predictions.
+        model: the model of the events so far.
+    """
 
     path: Path
     roles: Roles
-    flat: list[dict[str, Any]] = field(default_factory=list)
-    events: list[tuple[int, Line]] = field(default_factory=list)
-    rows: int = 0
     model: ModelKey | None = None
 
-    def add(self, number: int, raw: bytes) -> None:
-        self.rows += 1
-        row = self._row(number, raw)
-        if "features" in row or "columns" in row or ("project_id" in row and "model_id" in row):
-            try:
-                line = decode_line(raw)
-            except RejectedError as error:
-                raise DataFileError(f"{self.path}:{number}: {error}") from error
-            # what the events are of does not matter, unless it is several models
-            line.project_id, line.model_id = line.project_id or "-", line.model_id or "-"
-            self.events.append((number, line))
-            self.rows += 0 if line.columns is None else CHUNK_ROWS
-        else:
-            self.flat.append(row)
+    def chunks(self, before: int, lines: list[bytes], progress: float) -> Iterator[Chunk]:
+        """Yield a block of lines as columns.
+
+        Args:
+            before: number of lines before the block.
+            lines: the lines.
+            progress: share of the file that is read with them.
+        """
+        flat: list[dict[str, Any]] = []
+        events: list[tuple[int, Line]] = []
+        for number, row in self._rows(before, lines):
+            if "features" in row or "columns" in row or row.keys() >= _IDS:
+                events.append((number, self._event(number, lines[number - before - 1])))
+            else:
+                flat.append(row)
+        if flat:
+            names = dict.fromkeys(name for row in flat for name in row)
+            columns = {
+                name: [self._column([row.get(name) for row in flat], name)] for name in names
+            }
+            yield Chunk(len(flat), columns, progress=progress)
+        if events:
+            yield from self._event_chunks(events, progress)
+
+    def _rows(self, before: int, lines: list[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield the number of each line that is not blank, and its object."""
+        try:  # fast, and fails if any line is odd, or blank
+            rows = _decoder.decode_lines(b"".join(lines))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            rows = []
+        if len(rows) == len(lines):
+            yield from enumerate(rows, start=before + 1)
+            return
+        for number, raw in enumerate(lines, start=before + 1):
+            if raw.strip():
+                yield number, self._row(number, raw)
 
     def _row(self, number: int, raw: bytes) -> dict[str, Any]:
         try:
@@ -110,6 +148,15 @@ class _Parts:
             raise DataFileError(f"{self.path}:{number}: expected a JSON object, found {found}")
         return row
 
+    def _event(self, number: int, raw: bytes) -> Line:
+        try:
+            line = decode_line(raw)
+        except RejectedError as error:
+            raise DataFileError(f"{self.path}:{number}: {error}") from error
+        # what the events are of does not matter, unless it is several models
+        line.project_id, line.model_id = line.project_id or "-", line.model_id or "-"
+        return line
+
     def _odd_row(self, number: int, raw: bytes) -> Any:
         """Return a row with what only Python takes for JSON: NaN, or a lone surrogate."""
         try:
@@ -120,16 +167,7 @@ class _Parts:
             raise DataFileError(f"{self.path}:{number}: {error}") from error
         return {clean_text(k): _clean(v) for k, v in row.items()} if isinstance(row, dict) else row
 
-    def chunks(self, progress: float) -> Iterator[Chunk]:
-        """Yield the lines as columns, and forget them."""
-        flat, events = self.flat, self.events
-        self.flat, self.events, self.rows = [], [], 0
-        if flat:
-            names = dict.fromkeys(name for row in flat for name in row)
-            columns = {
-                name: [self._column([row.get(name) for row in flat], name)] for name in names
-            }
-            yield Chunk(len(flat), columns, progress=progress)
+    def _event_chunks(self, events: list[tuple[int, Line]], progress: float) -> Iterator[Chunk]:
         single = [(number, line) for number, line in events if line.columns is None]
         lines = [line for _, line in single]
         found = rows_of_events(lines, Positions(lines), 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 from mlguard_sidecar.baseline import close_values, decide_feature, decide_prediction
 from mlguard_sidecar.drift import MIN_SAMPLES_A_BIN
 from mlguard_sidecar.histogram import Kind, Role
-from mlguard_sidecar.histogram.values import INVALID, as_number
+from mlguard_sidecar.histogram.values import INVALID, as_number, is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,8 +79,8 @@ def _doubts(part: ColumnBaseline, sample: ColumnSample) -> Iterator[str]:
             f" use at least {MIN_SAMPLES_A_BIN} rows a bin, or fewer --bins"
         )
     distinct = _distinct(part, sample)
-    if valid >= _MIN_IDENTIFIERS and distinct > 1 and _top_share(sample) > _CONSTANT_SHARE:
-        yield f"nearly constant: {_top_share(sample):.1%} of its values are the same"
+    if valid >= _MIN_IDENTIFIERS and distinct > 1 and _top_share(part, sample) > _CONSTANT_SHARE:
+        yield f"nearly constant: {_top_share(part, sample):.1%} of its values are the same"
     if not is_feature:
         return
     name = column.name[:40]
@@ -160,6 +160,10 @@ def _distinct(part: ColumnBaseline, sample: ColumnSample) -> int:
     return sum(1 for _ in sample.distinct())
 
 
-def _top_share(sample: ColumnSample) -> float:
-    counts = [n for value, n in sample.distinct() if value is not None and value != ""]
+def _top_share(part: ColumnBaseline, sample: ColumnSample) -> float:
+    """Return the share of the most frequent value."""
+    if part.column.kind is Kind.NUMERIC:
+        _, found = np.unique(sample.numbers(), return_counts=True)
+        return float(found.max(initial=0) / max(found.sum(), 1))
+    counts = [n for value, n in sample.distinct() if not is_missing(value)]
     return max(counts, default=0) / max(sum(counts), 1)
