@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -74,8 +75,10 @@ class ColumnBaseline:
     def is_out_of_range(self, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which numbers lie outside the baseline's range; those not finite do not."""
         first, last = self._range
-        bins = np.searchsorted(np.array(self.column.edges), numbers)
-        return np.isfinite(numbers) & ((bins < first) | (bins >= last))
+        edges = self.column.edges
+        low = edges[first - 1] if first else -math.inf
+        high = edges[last - 1] if last <= len(edges) else math.inf
+        return np.isfinite(numbers) & ((numbers <= low) | (numbers > high))
 
     def out_of_range(self, counts: NDArray[np.integer]) -> int:
         """Return how many counted values lie below the baseline's minimum or above its maximum."""

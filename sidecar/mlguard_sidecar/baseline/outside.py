@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlguard_sidecar.histogram import Kind, most_frequent
+from mlguard_sidecar.histogram import MAX_OUTSIDE, Kind, most_frequent
 from mlguard_sidecar.histogram.encoded_column import mapped
 from mlguard_sidecar.histogram.values import as_numbers, category
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from mlguard_sidecar.baseline.baseline import ColumnBaseline
@@ -31,19 +33,33 @@ def values_outside(
         counts: counts of the slots of each part.
     """
     column = part.column
-    found: defaultdict[int, Counter[str | float]] = defaultdict(Counter)
     if column.kind is Kind.CATEGORICAL:
         unseen = column.bins - 1
         if not counts[:, unseen].any():
             return {}
         rows = np.flatnonzero(mapped(values, column.category_slot) == unseen)
-        for row, of in zip(rows.tolist(), parts.of_row[rows].tolist(), strict=True):
-            found[of][category(values[row])] += 1
+        names = [category(values[row]) for row in rows.tolist()]
+        if len(parts) == 1:
+            return _reduced({0: Counter(names)})
     else:
         if not part.out_of_range(counts.sum(axis=0)):
             return {}
         numbers, _ = as_numbers(values, column.missing_words)
         rows = np.flatnonzero(part.is_out_of_range(numbers))
-        for number, of in zip(numbers[rows].tolist(), parts.of_row[rows].tolist(), strict=True):
-            found[of][number] += 1
-    return {of: most_frequent([counter]) for of, counter in found.items()}
+        if len(parts) == 1:
+            distinct, repeats = np.unique(numbers[rows], return_counts=True)
+            if len(distinct) > MAX_OUTSIDE and repeats.max() == 1:
+                return {}  # none is more frequent than another
+            return _reduced(
+                {0: Counter(dict(zip(distinct.tolist(), repeats.tolist(), strict=True)))}
+            )
+        names = numbers[rows].tolist()
+    found: defaultdict[int, Counter[str | float]] = defaultdict(Counter)
+    for name, of in zip(names, parts.of_row[rows].tolist(), strict=True):
+        found[of][name] += 1
+    return _reduced(found)
+
+
+def _reduced(found: Mapping[int, OutsideCounts]) -> dict[int, OutsideCounts]:
+    kept = {part: most_frequent([counter]) for part, counter in found.items()}
+    return {part: counts for part, counts in kept.items() if counts}

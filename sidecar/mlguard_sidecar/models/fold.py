@@ -12,6 +12,7 @@ from mlguard_sidecar.histogram import (
     CLASS_LIMIT,
     NO_CLASS,
     Column,
+    Kind,
     Pane,
     Partition,
     Role,
@@ -153,7 +154,11 @@ def _values(rows: Rows, column: Column) -> Values | None:
         return rows.raw_scores() if np.isinf(rows.scores).any() else rows.scores
     if rows.features is None:
         return None
-    return rows.features.get(column.name) or [None] * len(rows)
+    values = rows.features.get(column.name) or [None] * len(rows)
+    if column.kind is Kind.NUMERIC:  # converted once for all who read them
+        numbers, wrong = as_numbers(values, column.missing_words)
+        return values if wrong.any() else numbers
+    return values
 
 
 def _class_numbers(y_pred: Sequence[object], schema: Schema) -> NDArray[np.intp]:
