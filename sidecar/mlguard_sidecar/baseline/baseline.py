@@ -72,13 +72,14 @@ class ColumnBaseline:
         low, high = self.moments[3], self.moments[4]
         return int(np.searchsorted(edges, low)), int(np.searchsorted(edges, high)) + 1
 
-    def is_out_of_range(self, numbers: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which numbers lie outside the baseline's range; those not finite do not."""
+    def rows_out_of_range(self, numbers: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the indices of finite numbers outside the baseline's range."""
         first, last = self._range
         edges = self.column.edges
         low = edges[first - 1] if first else -math.inf
         high = edges[last - 1] if last <= len(edges) else math.inf
-        return np.isfinite(numbers) & ((numbers <= low) | (numbers > high))
+        rows = np.flatnonzero((numbers <= low) | (numbers > high))
+        return rows[np.isfinite(numbers[rows])]
 
     def out_of_range(self, counts: NDArray[np.integer]) -> int:
         """Return how many counted values lie below the baseline's minimum or above its maximum."""

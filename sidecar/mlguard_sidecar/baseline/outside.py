@@ -45,7 +45,7 @@ def values_outside(
         if not part.out_of_range(counts.sum(axis=0)):
             return {}
         numbers, _ = as_numbers(values, column.missing_words)
-        rows = np.flatnonzero(part.is_out_of_range(numbers))
+        rows = part.rows_out_of_range(numbers)
         if len(parts) == 1:
             distinct, repeats = np.unique(numbers[rows], return_counts=True)
             if len(distinct) > MAX_OUTSIDE and repeats.max() == 1:
