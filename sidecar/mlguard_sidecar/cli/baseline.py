@@ -179,4 +179,7 @@ def _shown(loaded: Baseline) -> str:
             f"{column.name[:24]:<24} {column.kind:<12} {counts[: column.bins].sum():>8}"
             f" {counts[column.missing]:>8}  {shown}"
         )
+    lines += [
+        f"{name or repr(name)} is not watched: {why}" for name, why in loaded.not_watched.items()
+    ]
     return "\n".join(lines)

@@ -26,6 +26,7 @@ def status_table(url: str) -> str:
     rows = [("MODEL", "INFERENCES", "PER SECOND", "P95", "BASELINE", "DRIFTING BEYOND CHANCE")]
     rows += map(_row, found["models"])
     lines = [table(rows)] if found["models"] else ["No events yet."]
+    lines += [line for model in found["models"] for line in _not_watched(model)]
     events = found["events"]
     lines += [
         "",
@@ -36,6 +37,13 @@ def status_table(url: str) -> str:
         ),
     ]
     return "\n".join(lines)
+
+
+def _not_watched(model: dict[str, Any]) -> list[str]:
+    """Return a line for each feature of a model that is not watched."""
+    name = f"{model['project']}/{model['model']}/{model['endpoint']}"
+    found = model["not_watched"].items()
+    return [f"{name}: {feature} is not watched: {why}" for feature, why in found]
 
 
 def _row(model: dict[str, Any]) -> tuple[str, str, str, str, str, str]:
