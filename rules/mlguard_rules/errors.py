@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mlguard_common.errors import MLGuardError
@@ -37,16 +38,47 @@ class NotationError(MLGuardError, ValueError):
     """A series in a test file cannot be parsed."""
 
 
+class SendReason(StrEnum):
+    """Why a receiver did not accept a notification, a value of the label `reason`.
+
+    REFUSED: it refuses this notification. CREDENTIALS: it refuses the URL's user, token or path.
+    RATE_LIMIT, UNAVAILABLE: it asks to come later, or has a fault. TIMEOUT, CONNECTION,
+    CERTIFICATE: it cannot be talked to. BAD_URL: Apprise does not know the URL.
+    """
+
+    REFUSED = "refused"
+    CREDENTIALS = "credentials"
+    RATE_LIMIT = "rate_limit"
+    UNAVAILABLE = "unavailable"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    CERTIFICATE = "certificate"
+    BAD_URL = "bad_url"
+    UNKNOWN = "unknown"
+
+
 class SendError(MLGuardError):
     """A receiver did not accept a notification; the text holds no secret.
 
     Attributes:
-        rejected: whether the receiver refuses the notification itself.
+        reason: the kind of failure.
+        retry_after: seconds for which the receiver asks to wait; None if it does not.
     """
 
-    def __init__(self, reason: str, *, rejected: bool = False) -> None:
-        super().__init__(reason)
-        self.rejected = rejected
+    def __init__(
+        self,
+        text: str,
+        reason: SendReason = SendReason.UNKNOWN,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.retry_after = retry_after
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the receiver refuses the notification itself."""
+        return self.reason is SendReason.REFUSED
 
 
 class BusyError(MLGuardError):

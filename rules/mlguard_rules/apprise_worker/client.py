@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mlguard_rules.errors import SendError
+from mlguard_rules.errors import SendError, SendReason
 
 if TYPE_CHECKING:
     from mlguard_rules.notify import Notification
 
 TIMEOUT_SECONDS = 20.0
 _EXIT_SECONDS = 5.0
-_REJECTING_STATUS = (400, 413, 422)
-"""HTTP states that refuse the notification itself."""
-
 _MAX_PROCESSES = 2
 """At the same time; each takes some 40 MiB."""
 
@@ -29,8 +26,9 @@ log = logging.getLogger(__name__)
 
 
 class _Result(msgspec.Struct):
-    reason: str
-    status: int | None
+    reason: SendReason | None
+    text: str
+    retry_after: float | None
     sent_to_some: bool
 
 
@@ -65,9 +63,9 @@ async def send(url: str, notification: Notification, *, plain: bool = False) -> 
     except msgspec.DecodeError as error:
         raise SendError("the process that sends it ended without a result") from error
     if result.reason and result.sent_to_some:
-        log.error("a notification was accepted by some targets only: %s", result.reason)
+        log.error("a notification was accepted by some targets only: %s", result.text)
     elif result.reason:
-        raise SendError(result.reason, rejected=result.status in _REJECTING_STATUS)
+        raise SendError(result.text, result.reason, result.retry_after)
 
 
 async def _run(job: bytes) -> bytes:
@@ -96,7 +94,8 @@ async def _run(job: bytes) -> bytes:
             process.stdin.write(job + b"\n")
             output = await process.stdout.read()
     except TimeoutError as error:
-        raise SendError(f"it did not answer within {TIMEOUT_SECONDS:.0f} s") from error
+        text = f"it did not answer within {TIMEOUT_SECONDS:.0f} s"
+        raise SendError(text, SendReason.TIMEOUT) from error
     finally:
         process.stdin.close()  # at which it ends by itself
         # to kill a process that has just ended is a race with asyncio, which waits for it too

@@ -72,7 +72,8 @@ class ReceiverQueue:
         self._failed = failed
         self._wake = asyncio.Event()
         self._stopping = False
-        self._in_flight = False
+        self._in_flight: Notification | None = None
+        self._longest_pause = MAX_RETRY_SECONDS
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -81,8 +82,8 @@ class ReceiverQueue:
         """Queue a notification; beyond the limit the oldest one is dropped."""
         self._queue.append(notification)
         if len(self._queue) > MAX_QUEUED:
-            # not the first, which may be in flight
-            self._drop(1, f"{MAX_QUEUED} wait")
+            oldest = next(i for i, n in enumerate(self._queue) if n is not self._in_flight)
+            self._drop(oldest, f"{MAX_QUEUED} wait")
         self._wake.set()
 
     def _drop(self, index: int, reason: str) -> None:
@@ -99,11 +100,20 @@ class ReceiverQueue:
             self._wake.clear()
             await self.send_due()
             # a clock that was set back must not delay it by more than the longest retry
-            left = self._queue[0].next_attempt_at - self._clock() if self._queue else None
-            wait = None if left is None else min(max(left, 0.0), MAX_RETRY_SECONDS)
+            waiting = [n.next_attempt_at - self._clock() for n in self._candidates()]
+            wait = min(max(min(waiting), 0.0), self._longest_pause) if waiting else None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
+
+    def _candidates(self) -> list[Notification]:
+        """Return those that may be sent next: the first, and what was refused before it.
+
+        What a receiver has refused is tried again beside the others, which it must not hold up.
+        """
+        refused = [n for n in self._queue if n.rejections]
+        first = next((n for n in self._queue if not n.rejections), None)
+        return refused if first is None else [*refused, first]
 
     def stop(self) -> None:
         """Send nothing after the notification that is in flight."""
@@ -113,58 +123,70 @@ class ReceiverQueue:
     def release(self) -> list[Notification]:
         """Stop, and return the notifications that are not in flight."""
         self.stop()
-        released = list(self._queue)[1 if self._in_flight else 0 :]
+        released = [n for n in self._queue if n is not self._in_flight]
         for notification in released:
             self._queue.remove(notification)
         return released
 
     async def send_due(self) -> None:
-        """Send what is due now, up to the first notification that is not accepted."""
-        while self._queue and not self._stopping:
-            notification, now = self._queue[0], self._clock()
-            if now < notification.next_attempt_at <= now + MAX_RETRY_SECONDS:
+        """Send what is due now, in order, up to the first that cannot be delivered."""
+        while not self._stopping:
+            now = self._clock()
+            due = [
+                notification
+                for notification in self._candidates()
+                if not now < notification.next_attempt_at <= now + self._longest_pause
+            ]
+            if not due:
                 return
+            notification = due[0]
             is_old = now - notification.created_at > RETENTION_SECONDS
             if is_old and notification.attempts > _MIN_ATTEMPTS_BEFORE_EXPIRY:
-                self._drop(0, "it was tried for a week")
+                self._drop(self._queue.index(notification), "it was tried for a week")
             elif not await self._send(notification):
                 return
 
     async def _send(self, notification: Notification) -> bool:
-        """Send one; return whether the next one may be tried now."""
-        self._in_flight = True
+        """Send one; return whether another one may be tried now."""
+        self._in_flight = notification
         plain = notification.rejections >= _PLAIN_AFTER_REJECTIONS
         try:
             await self.send(notification, plain=plain)
         except SendError as error:
-            return self._retry(notification, str(error), rejected=error.rejected)
+            return self._retry(notification, error)
         except Exception as error:  # noqa: BLE001 - its text may hold a secret
-            return self._retry(notification, type(error).__name__, rejected=False)
+            return self._retry(notification, SendError(type(error).__name__))
         finally:
-            self._in_flight = False
-        self._queue.popleft()
+            self._in_flight = None
+        self._queue.remove(notification)
+        self._longest_pause = MAX_RETRY_SECONDS
         self._done(notification, "sent")
         return True
 
-    def _retry(self, notification: Notification, reason: str, *, rejected: bool) -> bool:
-        """Postpone or drop a notification; return whether the next one may be tried now."""
-        rejections = notification.rejections + rejected
+    def _retry(self, notification: Notification, error: SendError) -> bool:
+        """Postpone or drop a notification; return whether another one may be tried now."""
+        index = self._queue.index(notification)
+        rejections = notification.rejections + error.rejected
         if rejections > _MAX_REJECTIONS:
-            self._drop(0, f"it was refused {rejections} times, {reason}")
+            self._drop(index, f"it was refused {rejections} times, {error}")
             return True
         pause = min(MIN_RETRY_SECONDS * 2 ** min(notification.attempts, 10), MAX_RETRY_SECONDS)
+        if error.retry_after is not None:
+            pause = max(pause, error.retry_after)
+        self._longest_pause = max(pause, MAX_RETRY_SECONDS)
         log.warning(
             "a notification was not accepted by %s, tried again in %.0f s: %s",
             self.name,
             pause,
-            reason,
+            error,
         )
         postponed = replace(
             notification,
             attempts=notification.attempts + 1,
             rejections=rejections,
             next_attempt_at=self._clock() + pause,
+            last_failure=error.reason,
         )
-        self._queue[0] = postponed
+        self._queue[index] = postponed
         self._failed(postponed)
-        return False
+        return error.rejected

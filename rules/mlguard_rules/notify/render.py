@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from mlguard_rules.notify.severity import notify_type, rank, shown, worst
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +19,23 @@ if TYPE_CHECKING:
 
 _MAX_SHOWN_ALERTS = 10
 _MAX_SHOWN_VALUES = 5
+_MAX_SHOWN_RESOLVED = 20
 _MAX_TEXT_LENGTH = 600
 _MAX_SHOWN_URL_LENGTH = 120
 _BUNDLED_RUNBOOK = "rules/README.md#mlguard"
-_SEVERITIES = ("critical", "warning", "info")
 _LOOKALIKES = str.maketrans("<>*`", "\u2039\u203a\u2217\u02cb")
 """Harmless substitutes for HTML in mail, mentions in Slack, and Markdown."""
 
+_MARKUP = re.compile(
+    r"[^\s(]*(?:(?<![^\W_])_|_(?![^\W_])|\\|&\#?\w+;|~)[^\s)]*?(?=[.,:;!?)]*(?:\s|$))"
+)
+"""Word that Markdown would change, such as `__other__`; within a word, an underscore is none."""
+
 _MENTION = re.compile(r"@(?=everyone|here|channel|all)", re.IGNORECASE)
 _LINK = re.compile(r"https?://[\w.~:/?#@!$&+,;=%-]{1,2000}")
+_REPLICA = ("instance", "pod")
+"""Labels in which alerts that say the same may differ."""
+
 _WHERE = ("project", "model", "model_endpoint")
 
 
@@ -56,6 +66,7 @@ class Notification:
         attempts: attempts to send it that failed.
         rejections: attempts in which the receiver refused the notification itself.
         next_attempt_at: when it is tried next.
+        last_failure: why the last attempt failed, a SendReason; empty before.
     """
 
     title: str
@@ -67,12 +78,13 @@ class Notification:
     attempts: int = 0
     rejections: int = 0
     next_attempt_at: float = 0.0
+    last_failure: str = ""
 
 
 def render(group: AlertGroup, links: Links, now: float) -> Notification:
     """Return the notification of a group: what, where, the values, since when, what to do."""
     firing, resolved = group.firing, group.resolved
-    severity = _worst(firing)
+    severity = worst(alert.label("severity") for alert in firing)
     return Notification(
         title=_title(group, severity),
         body="\n\n".join(
@@ -86,31 +98,24 @@ def render(group: AlertGroup, links: Links, now: float) -> Notification:
             )
             if part
         ),
-        notify_type={"critical": "failure", "warning": "warning", "": "success"}.get(
-            severity, "info"
-        ),
+        notify_type=notify_type(severity) if firing else "success",
     )
 
 
 def _title(group: AlertGroup, severity: str) -> str:
     firing, resolved = group.firing, group.resolved
-    shown = firing or resolved
-    names = sorted({a.label("alertname") for a in shown})
+    named = firing or resolved
+    names = sorted({a.label("alertname") for a in named})
     name = names[0] if len(names) == 1 else f"{len(names)} kinds of alerts"
-    common = dict(_common(shown))
+    common = dict(_common(named))
     where = "/".join(common[label] for label in _WHERE if common.get(label))
-    state = severity.upper() if firing else "RESOLVED"
+    state = shown(severity) if firing else "RESOLVED"
     count = f" ({len(firing):,} firing)" if len(firing) > 1 else ""
     if firing and resolved:
         count = f" ({len(firing):,} firing, {len(resolved):,} resolved)"
     elif len(resolved) > 1:
         count = f" ({len(resolved):,})"
     return _one_line(f"[{state}] {name}{': ' + where if where else ''}{count}")
-
-
-def _worst(alerts: Sequence[Alert]) -> str:
-    found = {alert.label("severity") for alert in alerts}
-    return next((s for s in _SEVERITIES if s in found), "info" if alerts else "")
 
 
 def _common(alerts: Sequence[Alert]) -> Labels:
@@ -122,27 +127,44 @@ def _common(alerts: Sequence[Alert]) -> Labels:
 
 
 def _paragraphs(alerts: Sequence[Alert], now: float) -> list[str]:
-    """Return a paragraph for each of the first alerts; one for all if only the replica differs."""
+    """Return a paragraph for each of the worst alerts; one for those that say the same."""
     if not alerts:
         return []
     common = dict(_common(alerts))
     differing = sorted({name for a in alerts for name, _ in a.labels if name not in common})
-    if len(alerts) > 1 and differing in (["instance"], ["pod"]):
-        return [_paragraph(alerts[0], now, ""), _values(alerts, differing[0])]
-    ordered = sorted(alerts, key=lambda a: _rank(a.label("severity")))
-    lines = [
-        _paragraph(alert, now, _distinction(alert, differing))
-        for alert in ordered[:_MAX_SHOWN_ALERTS]
-    ]
-    if len(alerts) > _MAX_SHOWN_ALERTS:
-        lines.append(
-            f"and {len(alerts) - _MAX_SHOWN_ALERTS:,} more: {_counted(ordered[_MAX_SHOWN_ALERTS:])}"
-        )
+    alike: dict[tuple[str, ...], list[Alert]] = {}
+    for alert in sorted(alerts, key=_urgency):
+        alike.setdefault(_sentences(alert, differing), []).append(alert)
+    groups = list(alike.values())
+    lines = []
+    for group in groups[:_MAX_SHOWN_ALERTS]:
+        first = group[0]
+        if len(group) == 1:
+            lines.append(_paragraph(first, now, _distinction(first, differing)))
+            continue
+        same = {*_common(group)}
+        kept = [n for n in differing if (n, first.label(n)) in same]
+        begin = min(alert.active_at for alert in group)
+        lines.append(_paragraph(replace(first, active_at=begin), now, _distinction(first, kept)))
+        lines.append(_values(group, [n for n in differing if n not in kept]))
+    rest = [alert for group in groups[_MAX_SHOWN_ALERTS:] for alert in group]
+    if rest:
+        lines.append(f"and {len(rest):,} more: {_counted(rest)}")
     return lines
 
 
-def _rank(severity: str) -> int:
-    return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
+def _sentences(alert: Alert, differing: Sequence[str]) -> tuple[str, ...]:
+    """Return what is said of an alert; alerts of which the same is said share a paragraph."""
+    summary = alert.annotation("summary")
+    said_apart = differing if not summary else [n for n in differing if n not in _REPLICA]
+    description = "" if alert.is_resolved else alert.annotation("description")
+    labels = (f"{name}={alert.label(name)}" for name in said_apart)
+    return (alert.label("alertname"), summary, description, *labels)
+
+
+def _urgency(alert: Alert) -> tuple[int, float]:
+    """Return a sort key: the worst severity first, then the largest value."""
+    return rank(alert.label("severity")), -(alert.value or 0.0)
 
 
 def _paragraph(alert: Alert, now: float, distinction: str) -> str:
@@ -176,20 +198,31 @@ def _distinction(alert: Alert, differing: Sequence[str]) -> str:
     return f" ({_plain(', '.join(shown))})" if shown else ""
 
 
-def _values(alerts: Sequence[Alert], name: str) -> str:
+def _values(alerts: Sequence[Alert], names: Sequence[str]) -> str:
+    """Return how many alerts say the same, and what distinguishes them."""
+    name = names[0] if names else "alertname"
     values = sorted({alert.label(name) for alert in alerts})
-    shown = ", ".join(values[:_MAX_SHOWN_VALUES])
-    more = (
-        f" and {len(values) - _MAX_SHOWN_VALUES:,} more" if len(values) > _MAX_SHOWN_VALUES else ""
-    )
-    return f"{len(alerts):,} times, {name}: {_plain(shown)}{more}"
+    limit = _MAX_SHOWN_RESOLVED if alerts[0].is_resolved else _MAX_SHOWN_VALUES
+    listed = ", ".join(values[:limit])
+    more = f" and {len(values) - limit:,} more" if len(values) > limit else ""
+    return f"{len(alerts):,} times, {name}: {_plain(listed)}{more}"
 
 
 def _counted(alerts: Sequence[Alert]) -> str:
-    """Return the number of alerts of each name."""
+    """Return the number of alerts of each name, and of resolved ones which they are."""
     counts = Counter(alert.label("alertname") for alert in alerts)
-    shown = ", ".join(f"{_plain(name)} {n:,}" for name, n in counts.most_common(_MAX_SHOWN_VALUES))
-    return shown + (", ..." if len(counts) > _MAX_SHOWN_VALUES else "")
+    names = ", ".join(f"{_plain(name)} {n:,}" for name, n in counts.most_common(_MAX_SHOWN_VALUES))
+    names += ", ..." if len(counts) > _MAX_SHOWN_VALUES else ""
+    if not alerts[0].is_resolved:
+        return names
+    texts = [alert.annotation("summary") or _labels_of(alert) for alert in alerts]
+    more = len(texts) - _MAX_SHOWN_RESOLVED
+    named = "; ".join(texts[:_MAX_SHOWN_RESOLVED]) + (f"; and {more:,} more" if more > 0 else "")
+    return f"{names} ({_plain(named)})"
+
+
+def _labels_of(alert: Alert) -> str:
+    return ", ".join(f"{name}={value}" for name, value in alert.labels if name != "alertname")
 
 
 def _footer(alerts: Sequence[Alert], links: Links) -> str:
@@ -245,4 +278,5 @@ def _plain(text: str) -> str:
     line = " ".join(text.split())
     line = line if len(line) <= _MAX_TEXT_LENGTH else line[: _MAX_TEXT_LENGTH - 3] + "..."
     line = _MENTION.sub("@\u200b", line)
-    return line.translate(_LOOKALIKES).replace("](", "] (")
+    line = line.translate(_LOOKALIKES).replace("](", "] (")
+    return _MARKUP.sub(lambda word: f"`{word[0]}`", line)

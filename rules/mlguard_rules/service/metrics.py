@@ -39,6 +39,12 @@ NOTIFICATIONS = MetricDefinition(
     " dropped.",
     ("receiver", "outcome"),
 )
+NOTIFICATION_FAILURES = MetricDefinition(
+    "mlguard_notification_failures_total",
+    "counter",
+    "Attempts to send a notification that failed and are retried, by receiver and reason.",
+    ("receiver", "reason"),
+)
 NOTIFICATIONS_PENDING = MetricDefinition(
     "mlguard_notifications_pending",
     "gauge",
@@ -61,6 +67,7 @@ METRICS = (
     EVALUATION_SECONDS,
     EVALUATION_FAILURES,
     NOTIFICATIONS,
+    NOTIFICATION_FAILURES,
     NOTIFICATIONS_PENDING,
     STORE_ERRORS,
 )

@@ -54,6 +54,7 @@ class NotificationQueue:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._counts: Counter[tuple[str, str]] = Counter()
+        self._failures: Counter[tuple[str, str]] = Counter()
         self._running = False
         self._use(urls, [queued for _, queued in store.load("notification", Notification)])
 
@@ -152,6 +153,7 @@ class NotificationQueue:
 
     def _failed(self, notification: Notification) -> None:
         self._counts[notification.receiver, "failed"] += 1
+        self._failures[notification.receiver, notification.last_failure] += 1
         self._store.put("notification", notification.id, notification)
         self._store.save_soon()
 
@@ -169,6 +171,9 @@ class NotificationQueue:
         zeros = {(name, outcome): 0 for name in names for outcome in OUTCOMES}
         for labels, n in (zeros | dict(self._counts)).items():
             families.add(m.NOTIFICATIONS, labels, n)
+        families.declare(m.NOTIFICATION_FAILURES)
+        for labels, n in self._failures.items():
+            families.add(m.NOTIFICATION_FAILURES, labels, n)
         for name, receiver in self.receivers.items():
             families.add(m.NOTIFICATIONS_PENDING, (name,), len(receiver))
         yield from families
