@@ -150,7 +150,9 @@ def _of_smtp(line: str, clean: _Cleaner) -> Outcome | None:
     text = re.sub(r"^\d\.\d+\.\d+ ", "", text.replace("\\n", " "))
     shown = f"it answered {code}" + (f": {clean(text)}" if text.strip() else "")
     if code in _SMTP_CREDENTIALS:
-        return Outcome(SendReason.CREDENTIALS, f"it refused the credentials, {shown[3:]}")
+        return Outcome(
+            SendReason.CREDENTIALS, f"it refused the credentials, {shown.removeprefix('it ')}"
+        )
     return Outcome(SendReason.UNAVAILABLE if code < 500 else SendReason.REFUSED, shown)
 
 

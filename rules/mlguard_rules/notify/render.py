@@ -143,10 +143,14 @@ def _paragraphs(alerts: Sequence[Alert], now: float) -> list[str]:
             lines.append(_paragraph(first, now, _distinction(first, differing)))
             continue
         same = {*_common(group)}
-        kept = [n for n in differing if (n, first.label(n)) in same]
-        begin = min(alert.active_at for alert in group)
-        lines.append(_paragraph(replace(first, active_at=begin), now, _distinction(first, kept)))
-        lines.append(_values(group, [n for n in differing if n not in kept]))
+        varying = [n for n in differing if (n, first.label(n)) not in same]
+        kept = replace(
+            first,
+            active_at=min(alert.active_at for alert in group),
+            labels=tuple(pair for pair in first.labels if pair in same),
+        )
+        lines.append(_paragraph(kept, now, _distinction(kept, differing)))
+        lines.append(_values(group, varying))
     rest = [alert for group in groups[_MAX_SHOWN_ALERTS:] for alert in group]
     if rest:
         lines.append(f"and {len(rest):,} more: {_counted(rest)}")
@@ -156,7 +160,7 @@ def _paragraphs(alerts: Sequence[Alert], now: float) -> list[str]:
 def _sentences(alert: Alert, differing: Sequence[str]) -> tuple[str, ...]:
     """Return what is said of an alert; alerts of which the same is said share a paragraph."""
     summary = alert.annotation("summary")
-    said_apart = differing if not summary else [n for n in differing if n not in _REPLICA]
+    said_apart = [name for name in differing if name not in _REPLICA]
     description = "" if alert.is_resolved else alert.annotation("description")
     labels = (f"{name}={alert.label(name)}" for name in said_apart)
     return (alert.label("alertname"), summary, description, *labels)
@@ -193,9 +197,14 @@ def _distinction(alert: Alert, differing: Sequence[str]) -> str:
     shown = [
         value if name == "severity" else f"{name}={value}"
         for name in differing
-        if (value := alert.label(name)) and value not in summary
+        if (value := alert.label(name)) and not _names(summary, value)
     ]
     return f" ({_plain(', '.join(shown))})" if shown else ""
+
+
+def _names(text: str, value: str) -> bool:
+    """Return whether a text has a value as a word of its own."""
+    return re.search(rf"(?<![^\W_]){re.escape(value)}(?![^\W_])", text) is not None
 
 
 def _values(alerts: Sequence[Alert], names: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,85 @@ def test_an_alert_without_texts_still_says_what_it_is():
     message = rendered([alert], links=Links())
     assert message.title == "[INFO] Plain"
     assert message.body == "**Plain** (disk=sda). Since 2026-01-28 08:46 UTC, for 3 d."
+
+
+def latency(model: str, value: float, severity="warning", resolved_at=None) -> Alert:
+    labels = {"alertname": "Slow", "model": model, "severity": severity}
+    annotations = {"summary": "p95 is high", "description": f"It is {value:g} s."}
+    named, texts = tuple(sorted(labels.items())), tuple(annotations.items())
+    return Alert(named, texts, NOW - 60, resolved_at, value=value)
+
+
+def test_alerts_that_differ_in_a_value_are_told_apart_the_worst_first():
+    values = [3, 12, 7, 1, 9, 4, 11, 2, 8, 6, 5, 10]
+    body = rendered([latency(f"m{v}", v) for v in values], links=Links()).body
+    paragraphs = body.split("\n\n")
+    assert [p.split("It is ")[1].split(" s.")[0] for p in paragraphs[:10]] == [
+        str(v) for v in range(12, 2, -1)
+    ]
+    assert paragraphs[0].startswith("**p95 is high** (model=m12). It is 12 s.")
+    assert paragraphs[10] == "and 2 more: Slow 2"
+    assert "times" not in body
+
+
+def test_replicas_that_say_something_else_are_told_apart():
+    alerts = [drift(instance="a"), drift(instance="b"), drift(instance="c")]
+    other = dict(alerts[2].annotations) | {"description": "Something else."}
+    alerts[2] = replace(alerts[2], annotations=tuple(other.items()))
+    body = rendered(alerts).body
+    assert "2 times, instance: a, b" in body
+    assert "(instance=c). Something else." in body
+
+
+def test_what_was_resolved_is_named():
+    ended = [latency(f"m{i:02}", i, resolved_at=NOW) for i in range(15)]
+    body = rendered(resolved=ended, links=Links()).body
+    for i in range(10, 15):
+        assert f"(model=m{i:02})" in body
+    named = [drift(f"feature-{i:02}", resolved_at=NOW) for i in range(18)]
+    body = rendered(resolved=named, links=Links()).body
+    assert all(f"feature-{i:02} of shop" in body for i in range(18))
+
+
+@pytest.mark.parametrize(
+    ("severity", "title", "kind"),
+    [
+        ("critical", "[CRITICAL]", "failure"),
+        ("CRITICAL", "[CRITICAL]", "failure"),
+        ("page", "[page]", "failure"),
+        ("P1", "[P1]", "failure"),
+        ("emergency", "[emergency]", "failure"),
+        ("error", "[error]", "failure"),
+        ("sev3", "[sev3]", "warning"),
+        ("warning", "[WARNING]", "warning"),
+        ("none", "[none]", "info"),
+        ("info", "[INFO]", "info"),
+        ("whatever", "[whatever]", "warning"),
+    ],
+)
+def test_a_severity_is_shown_as_it_is_and_ranks_as_it_is_meant(severity, title, kind):
+    message = rendered([drift(severity=severity)])
+    assert message.title.startswith(f"{title} MLGuard")
+    assert message.notify_type == kind
+
+
+def test_the_worst_of_foreign_severities_is_the_title_s():
+    message = rendered([drift("a", "info"), drift("b", "sev3"), drift("c", "P1")])
+    assert message.title.startswith("[P1]")
+    assert message.body.startswith("**c of shop")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("__other__ is high", "`__other__` is high"),
+        ("(_x_), then churn_v1.", "(`_x_`), then churn_v1."),
+        ("__index_level_0__: 1", "`__index_level_0__`: 1"),
+        ("at C:\\data now", "at `C:\\data` now"),
+        ("a&lt;b and R&D", "`a&lt;b` and R&D"),
+        ("snake_case and __init__.", "snake_case and `__init__`."),
+    ],
+)
+def test_a_name_that_markdown_would_change_is_a_span_of_code(text, shown):
+    alert = Alert((("alertname", "A"),), (("summary", text),), NOW)
+    assert rendered([alert], links=Links()).body.startswith(f"**{shown}**")
