@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,14 +12,24 @@ from mlguard_sidecar.models import LearnAgainError
 from mlguard_sidecar.wire import ModelKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from mlguard_sidecar.statistics import ColumnStatistics, ModelStatistics, TrafficStatistics
+    from mlguard_sidecar.statistics import (
+        ColumnStatistics,
+        DayStatistics,
+        ModelStatistics,
+        TrafficStatistics,
+    )
     from mlguard_sidecar.telemetry import Telemetry
+
+
+MAX_HISTORY_DAYS = 400
+_DEFAULT_HISTORY_DAYS = 30
 
 
 def model_routes(
     statistics: Callable[[], Sequence[ModelStatistics]],
+    history: Callable[[ModelKey, int], Awaitable[Sequence[DayStatistics] | None]],
     learn_again: Callable[[ModelKey], int],
     telemetry: Telemetry,
     clock: Callable[[], float],
@@ -27,6 +38,7 @@ def model_routes(
 
     Args:
         statistics: returns the current statistics of each model.
+        history: returns the statistics of a model's last days; None if there is no such model.
         learn_again: begins to learn the baseline of a model again; returns from how many events.
         telemetry: the counts of events.
         clock: epoch seconds.
@@ -43,22 +55,64 @@ def model_routes(
             },
             "store_errors": telemetry.store_errors,
         }
-        return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+        return _json(answer)
+
+    async def model(request: web.Request) -> web.Response:
+        key = _key(request)
+        found = next((each for each in statistics() if each.key == key), None)
+        return _no_model(key) if found is None else _json(_model(found, clock()))
+
+    async def days(request: web.Request) -> web.Response:
+        key, text = _key(request), request.query.get("days", str(_DEFAULT_HISTORY_DAYS))
+        if not text.isdecimal() or not 1 <= int(text) <= MAX_HISTORY_DAYS:
+            return _json({"error": f"days: expected 1 to {MAX_HISTORY_DAYS}"}, 400)
+        found = await history(key, int(text))
+        return _no_model(key) if found is None else _json({"days": [_day(each) for each in found]})
 
     async def relearn(request: web.Request) -> web.Response:
-        names = request.match_info
-        key = ModelKey(names["project"], names["model"], names["endpoint"])
         try:
-            events = learn_again(key)
+            return _json({"events": learn_again(_key(request))})
         except LearnAgainError as error:
-            body = msgspec.json.encode({"error": str(error)})
-            return web.Response(body=body, status=409, content_type="application/json")
-        return web.json_response({"events": events})
+            return _json({"error": str(error)}, 409)
 
+    one = "/api/v1/models/{project}/{model}/{endpoint}"
     return [
         web.get("/api/v1/models", models),
-        web.post("/api/v1/models/{project}/{model}/{endpoint}/baseline/relearn", relearn),
+        web.get(one, model),
+        web.get(f"{one}/history", days),
+        web.post(f"{one}/baseline/relearn", relearn),
     ]
+
+
+def _key(request: web.Request) -> ModelKey:
+    names = request.match_info
+    return ModelKey(names["project"], names["model"], names["endpoint"])
+
+
+def _json(answer: object, status: int = 200) -> web.Response:
+    body = msgspec.json.encode(answer)
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def _no_model(key: ModelKey) -> web.Response:
+    return _json({"error": f"found no model {'/'.join(key)}"}, 404)
+
+
+def _day(day: DayStatistics) -> dict[str, Any]:
+    p50, p95, p99 = day.latency_quantiles or (None, None, None)
+    mean, stddev = day.score or (None, None)
+    return {
+        "day": time.strftime("%Y-%m-%d", time.gmtime(day.start)),
+        "inferences": day.inferences,
+        "latency_p50_seconds": p50,
+        "latency_p95_seconds": p95,
+        "latency_p99_seconds": p99,
+        "prediction_ratios": dict(day.class_ratios),
+        "score_mean": mean,
+        "score_stddev": stddev,
+        "baseline": day.baseline,
+        "columns": [_column(column) for column in day.columns],
+    }
 
 
 def _model(model: ModelStatistics, now: float) -> dict[str, Any]:

@@ -30,9 +30,10 @@ from mlguard_sidecar.ingest import (
     accept_connections,
 )
 from mlguard_sidecar.models import ModelRegistry
+from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.refresher import WindowRefresher
 from mlguard_sidecar.settings import CurrentSettings, Settings
-from mlguard_sidecar.statistics import StatisticsCache
+from mlguard_sidecar.statistics import DayStatistics, StatisticsCache, day_statistics
 from mlguard_sidecar.store import Retention, Store, load, open_store
 from mlguard_sidecar.telemetry import Telemetry
 
@@ -96,6 +97,7 @@ class Daemon:
             "sidecar", mlguard.__version__, config, read_config, self._apply, _IMMUTABLE
         )
         self._settings = CurrentSettings(config)
+        self._clock = clock
         alerting_settings = _alerting_settings(config)
 
         (self._store, snapshot), recreated = open_store(
@@ -150,7 +152,9 @@ class Daemon:
         self._http = HttpServer(
             [
                 *routes(self),
-                *model_routes(self._statistics, self._learn_again, self._telemetry, clock),
+                *model_routes(
+                    self._statistics, self._history, self._learn_again, self._telemetry, clock
+                ),
                 *AlertApi(self._alerting, clock).routes(),
             ],
             lambda: self._lifecycle.access,
@@ -159,6 +163,16 @@ class Daemon:
     def _statistics(self) -> list[ModelStatistics]:
         """Return the current statistics of each model."""
         return self._cache.of_all(self._registry.views.values(), self._settings.now.of)
+
+    async def _history(self, key: ModelKey, days: int) -> list[DayStatistics] | None:
+        """Return the statistics of the last days of a model, today included."""
+        today = int(self._clock() // DAY_SECONDS) * DAY_SECONDS
+        start, end = today - (days - 1) * DAY_SECONDS, today + DAY_SECONDS
+        found = await self._store.read_history(key, start, end)
+        if found is None:
+            return None
+        drift = self._settings.now.of(key).drift
+        return [day_statistics(day, found.schema, found.baselines, drift) for day in found.days]
 
     def _learn_again(self, key: ModelKey) -> int:
         events = self._registry.learn_again(key)

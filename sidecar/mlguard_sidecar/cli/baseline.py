@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mlguard.protocol import DEFAULT_ENDPOINT
 from mlguard_sidecar.baseline import Baseline, Binning, Method, dump, load
 from mlguard_sidecar.cli.client import RequestError, request
-from mlguard_sidecar.cli.options import URL, fail
+from mlguard_sidecar.cli.options import URL, fail, model_path
 from mlguard_sidecar.cli.table import table
 from mlguard_sidecar.histogram import Kind
 from mlguard_sidecar.training_data import (
@@ -152,17 +150,13 @@ def baseline_relearn(*, model: str, url: str) -> None:
 
     The present one stays in use until then.
     """
-    names = model.split("/")
-    if not 2 <= len(names) <= 3 or not all(names):
-        fail(f"{model}: expected PROJECT/MODEL or PROJECT/MODEL/ENDPOINT")
-    project, name, endpoint = [*names, DEFAULT_ENDPOINT][:3]
-    path = "/".join(urllib.parse.quote(part, safe="") for part in (project, name, endpoint))
+    path = model_path(model)
     try:
         answer = request(f"{url}/api/v1/models/{path}/baseline/relearn", method="POST")
     except RequestError as error:
         fail(str(error))
     click.echo(
-        f"{project}/{name}/{endpoint}: the baseline is learnt again from the next"
+        f"{model}: the baseline is learnt again from the next"
         f" {answer['events']:,} events; until then the present one stays in use"
     )
 

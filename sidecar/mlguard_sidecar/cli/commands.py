@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 
 import mlguard as sdk
+from mlguard_sidecar.api import MAX_HISTORY_DAYS
 from mlguard_sidecar.cli.alerts import alerts
 from mlguard_sidecar.cli.baseline import baseline
-from mlguard_sidecar.cli.client import NoAnswerError, RequestError
-from mlguard_sidecar.cli.options import URL, fail
+from mlguard_sidecar.cli.client import NoAnswerError, RequestError, request
+from mlguard_sidecar.cli.history import history_table
+from mlguard_sidecar.cli.options import URL, fail, model_path
 from mlguard_sidecar.cli.rules import rules
 from mlguard_sidecar.cli.status import status_table
 
@@ -51,3 +53,16 @@ def status(*, url: str) -> None:
         fail(f"no sidecar answers at {url}: {error}")
     except RequestError as error:
         fail(str(error))
+
+
+@mlguard.command()
+@click.argument("model", metavar="PROJECT/MODEL[/ENDPOINT]")
+@click.option("--days", default=14, show_default=True, type=click.IntRange(1, MAX_HISTORY_DAYS))
+@URL
+def history(*, model: str, days: int, url: str) -> None:
+    """Show the last days of a model: volume, latency and drift."""
+    try:
+        answer = request(f"{url}/api/v1/models/{model_path(model)}/history?days={days}")
+    except RequestError as error:
+        fail(str(error))
+    click.echo(history_table(answer["days"]))

@@ -7,7 +7,7 @@ from mlguard_sidecar.models.learning import LEARNT, LearningSettings
 from mlguard_sidecar.models.prediction import Prediction
 from mlguard_sidecar.models.registry import LearnAgainError, ModelRegistry, StoredModel
 from mlguard_sidecar.models.schema import UNBINNED, Schema, dump_schema, load_schema
-from mlguard_sidecar.models.view import ModelView, Span, Window
+from mlguard_sidecar.models.view import ModelView, Span, StoredDay, StoredHistory, Window
 
 __all__ = [
     "LEARNT",
@@ -25,6 +25,8 @@ __all__ = [
     "Prediction",
     "Schema",
     "Span",
+    "StoredDay",
+    "StoredHistory",
     "StoredModel",
     "Widths",
     "Window",

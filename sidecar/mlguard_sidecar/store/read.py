@@ -11,16 +11,18 @@ import msgspec
 import numpy as np
 
 from mlguard_sidecar.baseline import load as load_baseline
-from mlguard_sidecar.histogram import Pane, Traffic, decode
+from mlguard_sidecar.histogram import Pane, Traffic, decode, merge_panes
 from mlguard_sidecar.histogram.values import INVALID
-from mlguard_sidecar.models import Counters, ModelView, StoredModel, load_schema
-from mlguard_sidecar.models.resolutions import DAY, TOTAL
+from mlguard_sidecar.models import UNBINNED, Counters, ModelView, StoredModel, load_schema
+from mlguard_sidecar.models.resolutions import DAY, DAY_SECONDS, TOTAL
 from mlguard_sidecar.wire import ModelKey, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlite_utils import Database
+
+    from mlguard_sidecar.baseline import Baseline
 
 
 TRAFFIC = "traffic"
@@ -149,13 +151,7 @@ def load_model(db: Database, key: ModelKey) -> StoredModel | None:
     if row is None:
         return None
     number, first_seen, stored = row
-    baselines = {
-        name: load_baseline(body)
-        for name, body in db.execute(
-            "SELECT id, body FROM baseline WHERE model = ?", (number,)
-        ).fetchall()
-    }
-    schema = load_schema(stored, baselines)
+    schema = load_schema(stored, read_baselines(db, key))
     training_rows = [
         msgspec.json.decode(body, type=TrainingRows).rows(key)
         for (body,) in db.execute(
@@ -208,6 +204,42 @@ def read_panes(
         (*key, binning, DAY, start, end),
     ):
         yield row[3], decode_row(row)
+
+
+def read_binnings(db: Database, key: ModelKey) -> list[str]:
+    """Return the baselines in whose bins panes of a model are stored."""
+    found = db.execute(
+        "SELECT DISTINCT binning FROM pane JOIN model ON model.id = pane.model"
+        " WHERE (project, model.model, endpoint) = (?, ?, ?) AND binning NOT IN (?, ?)",
+        (*key, TRAFFIC, UNBINNED),
+    )
+    return sorted(name for (name,) in found.fetchall())
+
+
+def read_baselines(db: Database, key: ModelKey) -> dict[str, Baseline]:
+    """Return the stored baselines of a model, by ID."""
+    found = db.execute(
+        "SELECT baseline.id, body FROM baseline JOIN model ON model.id = baseline.model"
+        " WHERE (project, model.model, endpoint) = (?, ?, ?)",
+        key,
+    )
+    return {name: load_baseline(body) for name, body in found.fetchall()}
+
+
+def read_days(db: Database, key: ModelKey, binning: str, start: int, end: int) -> dict[int, Pane]:
+    """Return the merged panes of each UTC day between two times, by its start.
+
+    Args:
+        db: the database.
+        key: key of the model.
+        binning: TRAFFIC, or the ID of a baseline.
+        start: start of the first day, epoch seconds.
+        end: end of the last day, epoch seconds.
+    """
+    days: dict[int, list[Pane]] = {}
+    for begin, pane in read_panes(db, key, binning, start, end):
+        days.setdefault(begin // DAY_SECONDS * DAY_SECONDS, []).append(pane)
+    return {day: merge_panes(panes) for day, panes in sorted(days.items())}
 
 
 def decode_row(row: tuple[int, str, int, int, bytes]) -> Pane:

@@ -11,8 +11,18 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from mlguard_common.database import DatabaseThread
+from mlguard_sidecar.histogram import Traffic
+from mlguard_sidecar.models import StoredDay, StoredHistory
 from mlguard_sidecar.store.compaction import Compacted, Retention, compact, store_bytes
-from mlguard_sidecar.store.read import TRAFFIC, UnreadablePaneError, load_model, read_total
+from mlguard_sidecar.store.read import (
+    TRAFFIC,
+    UnreadablePaneError,
+    load_model,
+    read_baselines,
+    read_binnings,
+    read_days,
+    read_total,
+)
 from mlguard_sidecar.store.windows import HourlyCache
 from mlguard_sidecar.store.write import Writer
 
@@ -87,6 +97,39 @@ class Store:
         if self.panes_dropped > dropped:  # the windows may have held what could not be read
             return await self.read_windows(key, binning, moved)
         return found
+
+    async def read_history(self, key: ModelKey, start: int, end: int) -> StoredHistory | None:
+        """Return the days of a model, retired or not, between two times; None without one.
+
+        Args:
+            key: key of the model.
+            start: start of the first day, epoch seconds.
+            end: end of the last day, epoch seconds.
+
+        Raises:
+            sqlite3.Error: the database cannot be read.
+        """
+
+        def job() -> StoredHistory | None:
+            model = load_model(self._db, key)
+            if model is None:
+                return None
+            traffic = read_days(self._db, key, TRAFFIC, start, end)
+            features = {
+                binning: read_days(self._db, key, binning, start, end)
+                for binning in read_binnings(self._db, key)
+            }
+            days = [
+                StoredDay(
+                    day,
+                    Traffic.zeros().merged(Traffic(pane)),
+                    {name: panes[day] for name, panes in features.items() if day in panes},
+                )
+                for day, pane in traffic.items()
+            ]
+            return StoredHistory(model.view.schema, days, read_baselines(self._db, key))
+
+        return await self._read(job)
 
     async def read_total(self, key: ModelKey, binning: str) -> Pane:
         """Return the running totals of a binning.

@@ -79,7 +79,9 @@ def _doubts(part: ColumnBaseline, sample: ColumnSample) -> Iterator[str]:
             f" use at least {MIN_SAMPLES_A_BIN} rows a bin, or fewer --bins"
         )
     distinct = _distinct(part, sample)
-    if valid >= _MIN_IDENTIFIERS and distinct > 1 and _top_share(part, sample) > _CONSTANT_SHARE:
+    if valid >= _MIN_IDENTIFIERS and distinct == 1:
+        yield "constant: any other value will be drift"
+    elif valid >= _MIN_IDENTIFIERS and _top_share(part, sample) > _CONSTANT_SHARE:
         yield f"nearly constant: {_top_share(part, sample):.1%} of its values are the same"
     if not is_feature:
         return

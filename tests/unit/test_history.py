@@ -1,0 +1,116 @@
+"""The history of days, from what is stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.offline import KEY, NOW, Offline
+
+from mlguard_sidecar.cli.history import bar, history_table
+from mlguard_sidecar.config import BaselineConfig, Config
+from mlguard_sidecar.drift import psi
+from mlguard_sidecar.models.resolutions import DAY_SECONDS
+from mlguard_sidecar.statistics import DayStatistics, day_statistics
+from mlguard_sidecar.store import Retention
+
+FIRST = int(NOW // DAY_SECONDS) * DAY_SECONDS
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Offline(tmp_path, Config(baseline=BaselineConfig(events=500)))
+    made.now = FIRST
+    yield made
+    made.close()
+
+
+def history(bench: Offline) -> list[DayStatistics]:
+    start, end = FIRST - 10 * DAY_SECONDS, FIRST + 500 * DAY_SECONDS
+    found = bench.loop.run_until_complete(bench.store.read_history(KEY, start, end))
+    assert found is not None
+    drift = bench.settings.now.of(KEY).drift
+    return [day_statistics(day, found.schema, found.baselines, drift) for day in found.days]
+
+
+def send_day(bench: Offline, day: int, x: np.ndarray, latency: float = 5.0) -> None:
+    bench.now = FIRST + day * DAY_SECONDS + DAY_SECONDS // 2
+    times = FIRST + day * DAY_SECONDS + np.linspace(0, DAY_SECONDS // 2, len(x))
+    classes = ["yes" if i % 4 == 0 else "no" for i in range(len(x))]
+    bench.send(
+        timestamp=times.tolist(),
+        latency_ms=[latency] * len(x),
+        y_pred=classes,
+        features={"x": x.tolist()},
+    )
+    assert bench.commit()
+
+
+def test_each_day_has_its_figures_whether_its_panes_are_folded_or_not(bench):
+    rng = np.random.default_rng(1)
+    days = [rng.normal(day / 10, 1, 500) for day in range(45)]
+    for day, x in enumerate(days):
+        send_day(bench, day, x, latency=5.0 + day)
+    before = history(bench)
+    assert [day.start for day in before] == [FIRST + i * DAY_SECONDS for i in range(45)]
+    baseline = bench.registry.views[KEY].schema.baseline
+    assert baseline is not None
+    for day, x, found in zip(range(45), days, before, strict=True):
+        assert found.inferences == 500
+        assert found.latency_quantiles == pytest.approx([(5 + day) / 1000] * 3, rel=0.01)
+        assert found.class_ratios == {"yes": 0.25, "no": 0.75}
+        assert found.baseline == baseline.id
+        (column,) = (c for c in found.columns if c.column.name == "x")
+        assert column.mean == pytest.approx(x.mean())
+        assert column.stddev == pytest.approx(x.std())
+        part = next(p for p in baseline.columns if p.column.name == "x")
+        counts = np.histogram(x, [-np.inf, *part.psi_edges, np.inf])[0]
+        assert column.drift is not None
+        assert column.drift.psi == pytest.approx(psi(part.psi_baseline, counts))
+    bench.compact(Retention())
+    after = history(bench)
+    assert [d.columns[0].mean for d in after] == pytest.approx([d.columns[0].mean for d in before])
+    assert [d.columns[0].drift for d in after] == [d.columns[0].drift for d in before]
+
+
+def test_late_events_change_their_day_and_a_new_baseline_those_after_it(bench):
+    rng = np.random.default_rng(2)
+    for day in range(3):
+        send_day(bench, day, rng.normal(size=500))
+    first = history(bench)[0]
+    late = FIRST + DAY_SECONDS - 1.0
+    bench.send(timestamp=[late] * 10, features={"x": [100.0] * 10})
+    bench.commit()
+    changed = history(bench)[0]
+    assert changed.inferences == first.inferences + 10
+    assert changed.columns[0].maximum == 100
+    old = changed.baseline
+    bench.registry.learn_again(KEY)
+    send_day(bench, 3, rng.normal(5, 1, 500))
+    send_day(bench, 4, rng.normal(5, 1, 500))
+    baselines = [day.baseline for day in history(bench)]
+    assert baselines[:3] == [old] * 3
+    assert baselines[4] not in {old, None}
+    drifts = [day.columns[0].drift for day in history(bench)]
+    assert drifts[4] is not None
+    assert drifts[4].psi < drifts[4].critical, "compared with the new one"
+
+
+def test_the_table_shows_a_line_a_day_with_bars():
+    column = {"name": "x", "psi": 0.4, "psi_critical": 0.1}
+    days = [
+        {"day": "2026-01-01", "inferences": 50, "latency_p95_seconds": 0.01, "columns": []},
+        {"day": "2026-01-02", "inferences": 100, "latency_p95_seconds": None, "columns": [column]},
+    ]
+    lines = history_table(days).splitlines()
+    assert len(lines) == 3
+    assert lines[1].split() == ["2026-01-01", "50", bar(1, 2), "10.0", "ms", "-", "-", "-"]
+    assert lines[2].split() == ["2026-01-02", "100", bar(2, 2), "-", "0.400", bar(1, 1), "x", "x"]
+    assert history_table([]) == "No days yet."
+
+
+@pytest.mark.parametrize(
+    ("value", "largest", "text"),
+    [(0, 0, ""), (0, 8, ""), (8, 8, "\u2588" * 8), (1, 8, "\u2588"), (1, 16, "\u258c")],
+)
+def test_a_bar_has_eighths_of_a_character(value, largest, text):
+    assert bar(value, largest) == text
