@@ -12,8 +12,9 @@ from mlguard_sidecar.models import LearnAgainError
 from mlguard_sidecar.wire import ModelKey
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
+    from mlguard_sidecar.ingest import Reject
     from mlguard_sidecar.statistics import (
         ColumnStatistics,
         DayStatistics,
@@ -31,6 +32,7 @@ def model_routes(
     statistics: Callable[[], Sequence[ModelStatistics]],
     history: Callable[[ModelKey, int], Awaitable[Sequence[DayStatistics] | None]],
     learn_again: Callable[[ModelKey], int],
+    rejects: Collection[Reject],
     telemetry: Telemetry,
     clock: Callable[[], float],
 ) -> list[web.RouteDef]:
@@ -40,6 +42,7 @@ def model_routes(
         statistics: returns the current statistics of each model.
         history: returns the statistics of a model's last days; None if there is no such model.
         learn_again: begins to learn the baseline of a model again; returns from how many events.
+        rejects: the last rejections and invalid values, the newest last.
         telemetry: the counts of events.
         clock: epoch seconds.
     """
@@ -75,9 +78,13 @@ def model_routes(
         except LearnAgainError as error:
             return _json({"error": str(error)}, 409)
 
+    async def last_rejects(_: web.Request) -> web.Response:
+        return _json({"rejects": [_reject(each) for each in reversed(list(rejects))]})
+
     one = "/api/v1/models/{project}/{model}/{endpoint}"
     return [
         web.get("/api/v1/models", models),
+        web.get("/api/v1/rejects", last_rejects),
         web.get(one, model),
         web.get(f"{one}/history", days),
         web.post(f"{one}/baseline/relearn", relearn),
@@ -96,6 +103,11 @@ def _json(answer: object, status: int = 200) -> web.Response:
 
 def _no_model(key: ModelKey) -> web.Response:
     return _json({"error": f"found no model {'/'.join(key)}"}, 404)
+
+
+def _reject(reject: Reject) -> dict[str, Any]:
+    when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(reject.time))
+    return reject._asdict() | {"time": when}
 
 
 def _day(day: DayStatistics) -> dict[str, Any]:

@@ -65,6 +65,7 @@ _INDEX = """ML Guard sidecar
 /healthz           the process runs
 /readyz            events are taken and stored
 /api/v1/models     what each model shows
+/api/v1/rejects    the last events and values that were refused
 /api/v1/alerts     alerts that are pending or firing
 /api/v1/silences   silences of alerts
 """
@@ -153,7 +154,12 @@ class Daemon:
             [
                 *routes(self),
                 *model_routes(
-                    self._statistics, self._history, self._learn_again, self._telemetry, clock
+                    self._statistics,
+                    self._history,
+                    self._learn_again,
+                    self._pipeline.rejects,
+                    self._telemetry,
+                    clock,
                 ),
                 *AlertApi(self._alerting, clock).routes(),
             ],

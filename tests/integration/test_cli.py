@@ -177,3 +177,48 @@ def test_a_command_without_its_extra_says_which_to_install(tmp_path):
         assert done.returncode == 2, done
         assert f"pip install 'mlguard[{extra}]'" in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_history_rejects_and_relearning_on_a_running_sidecar(make_sidecar):
+    with make_sidecar(baseline={"events": 100}) as sidecar:
+        with sidecar.connection() as client:
+            rows = [{"x": i % 10, "c": "ab"[i % 2]} for i in range(150)]
+            events = [
+                {"project_id": "my shop", "model_id": "m/1", "latency_ms": 5, "features": row}
+                for row in rows
+            ]
+            client.send(*events)
+            client.send({"project_id": "my shop", "model_id": "m/1", "y_proba": 7})
+            client.send(b"no JSON")
+            eventually(lambda: sidecar.value("mlguard_inferences_total") == 151)
+        name = "my shop/m%2F1"
+        shown = mlguard("history", name, "--url", sidecar.url)
+        assert shown.returncode == 0, shown.stderr
+        heading, line = shown.stdout.splitlines()
+        assert heading.split()[:2] == ["DAY", "INFERENCES"]
+        assert line.split()[1] == "151"
+        one = json.loads(sidecar.get("/api/v1/models/my%20shop/m%2F1/predict"))
+        assert one["inferences"] == 151
+        rejects = json.loads(sidecar.get("/api/v1/rejects"))["rejects"]
+        assert [(r["reason"], r["events"], r["values"]) for r in rejects] == [
+            ("bad_json", 1, 0),
+            ("bad_proba", 0, 1),
+        ]
+        done = mlguard("baseline", "relearn", name, "--url", sidecar.url)
+        assert done.returncode == 0, done.stderr
+        assert "learnt again from the next 100 events" in done.stdout
+        (model,) = json.loads(sidecar.get("/api/v1/models"))["models"]
+        before = model["baseline"]
+        with sidecar.connection() as client:
+            client.send(*events[:100])
+            eventually(lambda: sidecar.value("mlguard_inferences_total") == 251)
+        (model,) = json.loads(sidecar.get("/api/v1/models"))["models"]
+        assert model["baseline"] not in {before, None}
+        for arguments, complaint in (
+            (["history", "nothing/here"], "found no model nothing/here/predict"),
+            (["history", "x"], "expected PROJECT/MODEL"),
+            (["baseline", "relearn", "nothing/here"], "found no model"),
+        ):
+            done = mlguard(*arguments, "--url", sidecar.url)
+            assert (done.returncode, complaint in done.stderr) == (2, True)
+            assert done.stderr.count("\n") == 1

@@ -123,3 +123,15 @@ def test_a_model_whose_events_wait_is_not_forgotten(open_bench):
     assert bench.commit()
     assert shown(bench) == {"back": 8}
     assert shown(open_bench()) == {"back": 8}
+
+
+def test_an_event_that_comes_while_its_model_is_forgotten_is_counted(open_bench):
+    bench = open_bench()
+    send(bench, "back", n=7)
+    bench.now += 500 * DAY
+    key = ModelKey("p", "back", "predict")
+    bench.send_events(Line(project_id="p", model_id="back", y_pred="back"))
+    bench.registry.forget_models([key])  # as a compaction that had begun before
+    assert bench.commit()
+    assert shown(bench) == {"back": 1}
+    assert bench.counts["models_forgotten",] == 1

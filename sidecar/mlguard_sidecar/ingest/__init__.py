@@ -3,7 +3,7 @@
 from mlguard_sidecar.ingest.connection import Connection
 from mlguard_sidecar.ingest.connections import Connections
 from mlguard_sidecar.ingest.listener import SocketListener, accept_connections
-from mlguard_sidecar.ingest.pipeline import Pipeline
+from mlguard_sidecar.ingest.pipeline import Pipeline, Reject
 from mlguard_sidecar.ingest.receipt import CommitFaultError, Receipt, Rejection
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Connections",
     "Pipeline",
     "Receipt",
+    "Reject",
     "Rejection",
     "SocketListener",
     "accept_connections",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlguard_sidecar.ingest.receipt import Receipt
 from mlguard_sidecar.wire import (
@@ -23,6 +24,32 @@ if TYPE_CHECKING:
     from mlguard_sidecar.wire import Line, ModelKey
 
 
+MAX_REJECTS = 100
+"""Rejections that are kept for people."""
+
+MAX_REJECT_TEXT = 300
+
+
+class Reject(NamedTuple):
+    """Rejected events, or invalid values, for people.
+
+    Attributes:
+        time: when they came, epoch seconds.
+        source: protocol of the events.
+        reason: reason under which they are counted.
+        message: what was found and what is expected, cut.
+        events: number of rejected events; 0 for invalid values.
+        values: number of invalid values.
+    """
+
+    time: float
+    source: str
+    reason: str
+    message: str
+    events: int
+    values: int
+
+
 class Pipeline:
     """Pipeline for events that a protocol has decoded.
 
@@ -31,6 +58,9 @@ class Pipeline:
         committer: commits them.
         keep_seconds: maximum age of an event.
         clock: epoch seconds.
+
+    Attributes:
+        rejects: the last rejections and invalid values, the newest last.
     """
 
     def __init__(
@@ -44,6 +74,7 @@ class Pipeline:
         self._committer = committer
         self._keep_seconds = keep_seconds
         self._clock = clock
+        self.rejects: deque[Reject] = deque(maxlen=MAX_REJECTS)
 
     def submit_events(self, events: Sequence[Line], source: str, size: int = 0) -> Receipt:
         """Submit events of any models.
@@ -112,6 +143,12 @@ class Pipeline:
             return self._receipt(0, [], [], source, duplicate=True)
         return self._receipt(0, [error], [], source)
 
+    def _keep(
+        self, source: str, reason: str, message: str, *, events: int = 0, values: int = 0
+    ) -> None:
+        text = message[:MAX_REJECT_TEXT]
+        self.rejects.append(Reject(self._clock(), source, reason, text, events, values))
+
     def _is_duplicate(self, source: str, client: str | None, seq: int | None) -> bool:
         """Return whether a batch was submitted before; counts it then, else records its number."""
         if client is None or seq is None or self._registry.is_new(client, seq):
@@ -149,8 +186,10 @@ class Pipeline:
     ) -> Receipt:
         for error in rejected:
             self._registry.count(error.rows, "events_rejected", source, error.reason)
-        for reason, _, values in invalid:
+            self._keep(source, error.reason, str(error), events=error.rows)
+        for reason, message, values in invalid:
             self._registry.count(values, "invalid_values", source, reason)
+            self._keep(source, reason, message, values=values)
         self._committer.notify()
         delta = self._registry.delta_number
         return Receipt(

@@ -315,10 +315,12 @@ class ModelRegistry:
         return {*self._waiting, *self._pending.models}
 
     def forget_models(self, keys: Sequence[ModelKey]) -> None:
-        """Forget models that the database deleted, as their last panes are gone."""
+        """Forget models that the database deleted; one of which events wait goes on."""
+        waiting = self.models_with_pending_events()
         for key in keys:
             self.views.pop(key, None)
-            self._accumulators.pop(key, None)
+            if key not in waiting:
+                self._accumulators.pop(key, None)
             self.count(1, "models_forgotten")
 
     def forget_clients(self, clients: Sequence[str]) -> None:
