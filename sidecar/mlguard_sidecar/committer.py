@@ -185,8 +185,8 @@ class Committer:
             self._in_flight = None
             self._registry.apply(delta)
             for key in delta.models:
-                view = self._registry.views[key]
-                if view.is_stale:
+                view = self._registry.views.get(key)
+                if view is not None and view.is_stale:
                     await self._refresher.update(view)
             # last, so that a client that is notified finds its events in the metrics
             for acknowledge in self._subscribers:

@@ -117,7 +117,9 @@ class Daemon:
             self._collect_for_rules,
             clock,
         )
-        self._registry.restore(snapshot.models, snapshot.sequences, snapshot.counters)
+        self._registry.restore(
+            snapshot.models, snapshot.sequences, snapshot.counters, snapshot.retired
+        )
         self._telemetry = Telemetry(self._registry.counters)
         self._telemetry.panes_dropped = lambda: self._store.panes_dropped
         if recreated:

@@ -47,7 +47,9 @@ class Offline:
             recall=self.store.recall,
             clock=clock,
         )
-        self.registry.restore(snapshot.models, snapshot.sequences, snapshot.counters)
+        self.registry.restore(
+            snapshot.models, snapshot.sequences, snapshot.counters, snapshot.retired
+        )
         self.loop = asyncio.new_event_loop()
         self.telemetry = Telemetry(self.registry.counters)
         self.telemetry.panes_dropped = lambda: self.store.panes_dropped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 
 from mlguard_sidecar.baseline.numbers import NumberCounts
 from mlguard_sidecar.histogram.encoded_column import EncodedColumn
-from mlguard_sidecar.histogram.values import is_plain_number
+from mlguard_sidecar.histogram.values import is_plain_number, plain_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,7 +79,12 @@ class ColumnSample:
 
     def numbers(self) -> NDArray[np.float64]:
         """Return the values that are numbers or texts of plain numbers, exact or not."""
-        large = [float(v) for v in self._large() for _ in range(self._others[type(v), v])]
+        large = [
+            number
+            for value in self._large()
+            if math.isfinite(number := float(value))
+            for _ in range(self._others[type(value), value])
+        ]
         return np.concatenate([*self._numbers.arrays(), np.array(large)])
 
     def others(self) -> list[tuple[object, int]]:
@@ -137,11 +143,10 @@ class ColumnSample:
 
 def _exact_number(value: object) -> float | None:
     """Return a number, or the number that a text is, if a float holds it exactly; else None."""
-    if isinstance(value, str) and is_plain_number(value):
-        number = float(value)
-        return number if abs(number) < _EXACT or not value.strip("+- ").isdigit() else None
-    if type(value) is float:
-        return value
-    if type(value) is int and abs(value) <= _EXACT:
-        return float(value)
+    number = plain_number(value) if isinstance(value, str) else value
+    if type(number) is float:
+        # a text that is too large is no number, but stays a category
+        return None if isinstance(value, str) and not math.isfinite(number) else number
+    if type(number) is int and abs(number) <= _EXACT:
+        return float(number)
     return None

@@ -98,10 +98,11 @@ def category(value: object) -> str:
     if isinstance(value, str):
         if value in _BOOLS:
             value = _BOOLS[value]
-        elif value[:1] <= "9" and is_plain_number(value):
-            value = _number_of(value)
         else:
-            return value[:MAX_CATEGORY_LENGTH]
+            number = plain_number(value) if value[:1] <= "9" else None
+            if number is None or not math.isfinite(number):
+                return value[:MAX_CATEGORY_LENGTH]
+            value = number
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -177,12 +178,17 @@ def _text_as_number(text: str, words: Collection[str]) -> float | None:
     return float(bare) if is_plain_number(bare) else None
 
 
-def _number_of(text: str) -> int | float:
-    """Return the number of a plain one; an integer exactly, unless it is very long."""
-    text = text.strip(_SPACE)
-    if len(text) <= _MAX_INTEGER_DIGITS and text.lstrip("+-").isdigit():
-        return int(text)
-    return float(text)
+def plain_number(text: str) -> int | float | None:
+    """Return the number that a text is, None if it is no plain one.
+
+    An integer is exact, unless it is very long; a number may be too large to be finite.
+    """
+    if not is_plain_number(text):
+        return None
+    bare = text.strip(_SPACE)
+    if len(bare) <= _MAX_INTEGER_DIGITS and bare.lstrip("+-").isdigit():
+        return int(bare)
+    return float(bare)
 
 
 def _float32(value: float) -> np.float32:

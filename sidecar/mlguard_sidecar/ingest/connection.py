@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
         first = data.find(b"\n") + 1
         if first and (self._overlong or self._size + first > MAX_LINE_BYTES):
             if not self._overlong:
-                self._reject_overlong(data)
+                self._reject_overlong(data[:first])
             self._forget_parts()
             self._overlong = False
             data = data[first:]
@@ -263,13 +263,14 @@ class Connection(asyncio.Protocol):
             self._connections.identify(self, client)
             self._write({"hello": {"last_seq": self._pipeline.last_committed(client)}})
 
-    def _reject_overlong(self, data: bytes = b"") -> None:
-        text = f"a line of over {MAX_LINE_BYTES} bytes"
-        self._reject(RejectedError(Reason.LINE_TOO_LONG, text), b"".join([*self._parts, data]))
+    def _reject_overlong(self, end: bytes = b"") -> None:
+        """Reject the incomplete line, or the whole one with its end."""
+        error = RejectedError(Reason.LINE_TOO_LONG, f"a line of over {MAX_LINE_BYTES} bytes")
+        self._reject(error, b"".join([*self._parts, end]), is_whole=bool(end))
 
-    def _reject(self, error: RejectedError, raw: bytes) -> None:
+    def _reject(self, error: RejectedError, raw: bytes, *, is_whole: bool = True) -> None:
         """Reject a line that cannot be decoded; if it is a numbered batch, acknowledge it."""
-        seq = None if self._client is None else find_seq(raw)
+        seq = None if self._client is None else find_seq(raw, is_whole=is_whole)
         self._report(self._pipeline.reject(error, SOURCE, self._client, seq), seq)
         self._acknowledge_known(seq)
 

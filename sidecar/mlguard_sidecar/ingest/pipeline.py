@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,6 +10,7 @@ from mlguard_sidecar.ingest.receipt import Receipt
 from mlguard_sidecar.wire import (
     InvalidValues,
     Positions,
+    Reason,
     RejectedError,
     Rows,
     rows_of_batch,
@@ -50,6 +52,14 @@ class Reject(NamedTuple):
     values: int
 
 
+log = logging.getLogger(__name__)
+
+
+def _internal(events: int) -> RejectedError:
+    text = "an error in the sidecar, which is in its log"
+    return RejectedError(Reason.INTERNAL, text, range(events))
+
+
 class Pipeline:
     """Pipeline for events that a protocol has decoded.
 
@@ -84,6 +94,13 @@ class Pipeline:
             source: protocol of the events, a value of the label `source`.
             size: size of the events on the wire, in bytes.
         """
+        try:
+            return self._submit_events(events, source, size)
+        except Exception:  # a bug: it costs these events, and must be visible
+            log.exception("%d events cannot be read", len(events))
+            return self._receipt(0, [_internal(len(events))], [], source)
+
+    def _submit_events(self, events: Sequence[Line], source: str, size: int) -> Receipt:
         now = self._clock()
         positions = Positions(events)
         groups, rejected, invalid = rows_of_events(events, positions, now)
@@ -118,9 +135,12 @@ class Pipeline:
         now = self._clock()
         try:
             rows, invalid = rows_of_batch(batch, batch.columns, now)
+            good = validate(rows, now, now - self._keep_seconds)
         except RejectedError as error:
             return self._receipt(0, [error], [], source)
-        good = validate(rows, now, now - self._keep_seconds)
+        except Exception:  # a bug: it costs this batch, which must not be sent for ever
+            log.exception("a batch cannot be read")
+            return self._receipt(0, [_internal(1)], [], source)
         models = self._add(good.rows, source, size)
         return self._receipt(len(good.rows), good.rejected, invalid + good.invalid, source, models)
 

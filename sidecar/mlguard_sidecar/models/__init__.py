@@ -5,9 +5,10 @@ from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta, PaneKey
 from mlguard_sidecar.models.fold import Widths
 from mlguard_sidecar.models.learning import LEARNT, LearningSettings
 from mlguard_sidecar.models.prediction import Prediction
-from mlguard_sidecar.models.registry import LearnAgainError, ModelRegistry, StoredModel
+from mlguard_sidecar.models.registry import LearnAgainError, ModelRegistry
 from mlguard_sidecar.models.schema import UNBINNED, Schema, dump_schema, load_schema
-from mlguard_sidecar.models.view import ModelView, Span, StoredDay, StoredHistory, Window
+from mlguard_sidecar.models.stored import StoredDay, StoredHistory, StoredModel
+from mlguard_sidecar.models.view import ModelView, Span, Window
 
 __all__ = [
     "LEARNT",

@@ -9,7 +9,13 @@ import numpy as np
 
 from mlguard_sidecar.histogram import CLASS_LIMIT, OTHER, Column, Kind, Role
 from mlguard_sidecar.histogram.encoded_column import distinct
-from mlguard_sidecar.histogram.values import INVALID, MAX_CATEGORY_LENGTH, category, is_missing
+from mlguard_sidecar.histogram.values import (
+    INVALID,
+    MAX_CATEGORY_LENGTH,
+    category,
+    is_missing,
+    is_plain_number,
+)
 from mlguard_sidecar.models.fold import (
     Widths,
     by_pane,
@@ -80,6 +86,8 @@ class ModelAccumulator:
         given, before = self.settings.baseline, self.schema.baseline
         if given is not None:
             if before is not None and before.id == given.id:
+                if self.schema.relearning_with is not None:
+                    self._stop_learning(delta)
                 return None
             self._adopt(given, None, delta, now)
             return f"baseline {given.id} from {given.source} is in use"
@@ -88,8 +96,7 @@ class ModelAccumulator:
     def _follow_learning(self, before: Baseline, delta: ModelDelta) -> str | None:
         """Learn another baseline if the present one does not fit the configuration any more."""
         if self._is_taken_back(before):
-            self.schema = replace(self.schema, learned=0, relearning_with=None)
-            self._drop_training_rows(delta)
+            self._stop_learning(delta)
             return f"baseline {before.id} fits the configuration again, and is not learnt again"
         why = self._why_to_learn_again(before)
         if why is None:
@@ -102,11 +109,27 @@ class ModelAccumulator:
             f" until then {before.id} stays in use"
         )
 
-    def learn_again(self, delta: ModelDelta) -> None:
-        """Learn a baseline from the next rows; the present one stays in use until then."""
-        self.schema = replace(self.schema, learned=0, relearning_with=self.settings.learning)
+    def learn_again(self, delta: ModelDelta, *, is_requested: bool = False) -> None:
+        """Learn a baseline from the next rows; the present one stays in use until then.
+
+        Args:
+            delta: the model's pending changes; changed.
+            is_requested: whether a person asked for it, not a changed configuration.
+        """
+        self.schema = replace(
+            self.schema,
+            learned=0,
+            relearning_with=self.settings.learning,
+            is_relearning_requested=is_requested or self.schema.is_relearning_requested,
+        )
         self._drop_training_rows(delta)
         delta.schema = self.schema
+
+    def _stop_learning(self, delta: ModelDelta) -> None:
+        self.schema = replace(
+            self.schema, learned=0, relearning_with=None, is_relearning_requested=False
+        )
+        self._drop_training_rows(delta)
 
     def _drop_training_rows(self, delta: ModelDelta) -> None:
         self.training_rows.clear()
@@ -118,6 +141,7 @@ class ModelAccumulator:
         wanted, schema = self.settings.learning, self.schema
         return (
             schema.relearning_with is not None
+            and not schema.is_relearning_requested
             and schema.learnt_with is not None
             and bool(schema.relearning_with.changed_columns(wanted, baseline))
             and not schema.learnt_with.changed_columns(wanted, baseline)
@@ -205,7 +229,11 @@ class ModelAccumulator:
     ) -> None:
         """Adopt a baseline, and count the training rows again in its bins."""
         self.schema = replace(
-            self.schema, baseline=baseline, learnt_with=learning, relearning_with=None
+            self.schema,
+            baseline=baseline,
+            learnt_with=learning,
+            relearning_with=None,
+            is_relearning_requested=False,
         )
         delta.features.pop(UNBINNED, None)
         for rows in self.training_rows:
@@ -265,10 +293,18 @@ class ModelAccumulator:
 
 
 def _shortened(rows: Rows) -> Rows:
-    """Return the rows with strings cut to the maximum length of a category."""
+    """Return the rows with strings cut to the maximum length of a category.
+
+    Their last character is kept, by which lists are known, and numbers are kept whole.
+    """
 
     def cut(values: Sequence[object]) -> list[object]:
-        return [v[:MAX_CATEGORY_LENGTH] if isinstance(v, str) else v for v in values]
+        return [
+            v[:MAX_CATEGORY_LENGTH] + v[-1]
+            if isinstance(v, str) and len(v) > MAX_CATEGORY_LENGTH and not is_plain_number(v)
+            else v
+            for v in values
+        ]
 
     features: dict[str, Sequence[object]] | None = None
     if rows.features is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,9 +19,10 @@ from mlguard_sidecar.models.view import ModelView
 from mlguard_sidecar.wire import ModelKey, Reason, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from mlguard_sidecar.models.accumulator import AccumulationSettings
+    from mlguard_sidecar.models.stored import StoredModel
 
 MAX_WAITING_VALUES = 1 << 16
 """Number of values that may wait, as Python objects, before they are folded."""
@@ -42,21 +43,6 @@ log = logging.getLogger(__name__)
 
 class LearnAgainError(MLGuardError):
     """A model's baseline cannot be learnt again."""
-
-
-@dataclass(frozen=True)
-class StoredModel:
-    """Stored state of one model.
-
-    Attributes:
-        view: its totals and schema, without windows.
-        training_rows: rows that are kept until its baseline is built.
-        last_event: time of its last event, epoch seconds.
-    """
-
-    view: ModelView
-    training_rows: list[Rows]
-    last_event: float
 
 
 class ModelRegistry:
@@ -93,6 +79,7 @@ class ModelRegistry:
         self._settings_of = settings_of
         self._model_limit = model_limit
         self._recall = recall
+        self._retired: set[ModelKey] = set()
         self._full_until = 0.0
         self._clock = clock
         self._accumulators: dict[ModelKey, ModelAccumulator] = {}
@@ -108,8 +95,10 @@ class ModelRegistry:
         models: Mapping[ModelKey, StoredModel],
         last_committed: Mapping[str, int],
         counters: Counters,
+        retired: Collection[ModelKey] = (),
     ) -> None:
         """Restore the state of the last process."""
+        self._retired = set(retired)
         self.last_committed = dict(last_committed)
         self._received = dict(last_committed)
         self.counters.counts.update(counters.counts)
@@ -162,7 +151,7 @@ class ModelRegistry:
             raise LearnAgainError(f"baseline.events is 0 for {'/'.join(key)}: nothing is learnt")
         self._fold()
         gained = self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
-        accumulator.learn_again(gained)
+        accumulator.learn_again(gained, is_requested=True)
         return settings.events
 
     # pending
@@ -233,7 +222,7 @@ class ModelRegistry:
         self._waiting_values = self._waiting_bytes = 0
 
     def _fold_model(self, key: ModelKey, parts: list[tuple[Rows, str]], now: float) -> None:
-        accumulator, counters = self._accumulators[key], self._pending.counters
+        accumulator, counters = self._accumulator_of_rows(key), self._pending.counters
         known = self._pending.models.get(key)
         gained = known.copy() if known else ModelDelta(accumulator.schema)
         schema, training_rows = accumulator.schema, list(accumulator.training_rows)
@@ -254,14 +243,21 @@ class ModelRegistry:
             gained.events[source] += len(rows)
             counters.add(len(rows), "events_committed", source)
 
+    def _accumulator_of_rows(self, key: ModelKey) -> ModelAccumulator:
+        """Return the accumulator of rows that wait; a new one if their model was forgotten."""
+        return self._accumulators.get(key) or self._begin(key)
+
     def _accumulator_of(self, key: ModelKey) -> ModelAccumulator | None:
         """Return the accumulator of a model; None if there are too many models."""
         accumulator = self._accumulators.get(key)
         if accumulator is not None:
             return accumulator
-        named = len(self._accumulators) - (_OTHER_MODEL in self._accumulators)
-        if named >= self._model_limit() and not self._retire_one():
-            return None
+        while len(self._accumulators) - (_OTHER_MODEL in self._accumulators) >= self._model_limit():
+            if not self._retire_one():
+                return None
+        if key not in self._retired:
+            return self._begin(key)
+        self._retired.discard(key)
         self._pending.retired.discard(key)
         known = self._recall(key)
         if known is None:
@@ -275,7 +271,10 @@ class ModelRegistry:
         now = self._clock()
         if now < self._full_until:
             return False
-        silent = {k: a.last_event for k, a in self._accumulators.items() if k != _OTHER_MODEL}
+        in_use = {_OTHER_MODEL, *self.models_with_pending_events()}
+        silent = {k: a.last_event for k, a in self._accumulators.items() if k not in in_use}
+        if not silent:
+            return False
         key = min(silent, key=silent.__getitem__)
         if now - silent[key] < RETIREMENT_SECONDS:
             self._full_until = silent[key] + RETIREMENT_SECONDS
@@ -283,6 +282,7 @@ class ModelRegistry:
         del self._accumulators[key]
         self.views.pop(key, None)
         self._pending.retired.add(key)
+        self._retired.add(key)
         self.count(1, "models_retired")
         log.info("%s gives its place to another model, after a day without events", "/".join(key))
         return True
@@ -305,6 +305,8 @@ class ModelRegistry:
     def apply(self, delta: Delta) -> None:
         """Apply a committed delta to the views."""
         for key, gained in delta.models.items():
+            if key not in self._accumulators:  # it has retired, or was forgotten, meanwhile
+                continue
             view = self.views.setdefault(key, ModelView(key, gained.first_seen(delta.now)))
             view.apply(gained)
         self.last_committed.update(delta.sequences)
@@ -319,6 +321,7 @@ class ModelRegistry:
         waiting = self.models_with_pending_events()
         for key in keys:
             self.views.pop(key, None)
+            self._retired.discard(key)
             if key not in waiting:
                 self._accumulators.pop(key, None)
             self.count(1, "models_forgotten")

@@ -34,6 +34,7 @@ class Schema:
         learnt_with: settings with which the baseline was learnt; None if it was not, or by a
             version that did not store them.
         relearning_with: settings with which another one is being learnt; None if none is.
+        is_relearning_requested: whether a person asked for that, not a changed configuration.
     """
 
     baseline: Baseline | None = None
@@ -43,6 +44,7 @@ class Schema:
     learned: int = 0
     learnt_with: LearningSettings | None = None
     relearning_with: LearningSettings | None = None
+    is_relearning_requested: bool = False
 
     @property
     def binning(self) -> str:
@@ -91,6 +93,7 @@ class _Stored(msgspec.Struct, omit_defaults=True):
     learned: int
     learnt_with: LearningSettings | None = None
     relearning_with: LearningSettings | None = None
+    is_relearning_requested: bool = False
 
 
 def dump_schema(schema: Schema) -> bytes:
@@ -104,6 +107,7 @@ def dump_schema(schema: Schema) -> bytes:
             schema.learned,
             schema.learnt_with,
             schema.relearning_with,
+            schema.is_relearning_requested,
         )
     )
 
@@ -119,4 +123,5 @@ def load_schema(data: bytes, baselines: dict[str, Baseline]) -> Schema:
         stored.learned,
         stored.learnt_with,
         stored.relearning_with,
+        stored.is_relearning_requested,
     )

@@ -9,9 +9,8 @@ from mlguard_sidecar.histogram import Pane, Traffic, merge_panes
 from mlguard_sidecar.models.schema import Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
-    from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.models.delta import ModelDelta
     from mlguard_sidecar.wire import ModelKey
 
@@ -108,33 +107,3 @@ class ModelView:
             label: window.with_panes(features) for label, window in self.feature_windows.items()
         }
         self.version += 1
-
-
-@dataclass(frozen=True)
-class StoredDay:
-    """Merged panes of one model and one UTC day.
-
-    Attributes:
-        start: start of the day, epoch seconds.
-        traffic: its traffic.
-        features: baseline -> its feature panes, in the bins of that baseline.
-    """
-
-    start: int
-    traffic: Traffic
-    features: Mapping[str, Pane]
-
-
-@dataclass(frozen=True)
-class StoredHistory:
-    """Days of one model.
-
-    Attributes:
-        schema: current schema of the model.
-        days: the days with events, in order.
-        baselines: ID -> baseline, of those that are stored.
-    """
-
-    schema: Schema
-    days: Sequence[StoredDay]
-    baselines: Mapping[str, Baseline]

@@ -101,11 +101,13 @@ class Snapshot:
 
     Attributes:
         models: state of each model that has not retired.
+        retired: the models that have.
         sequences: client -> number of its last committed batch.
         counters: counters of the sidecar.
     """
 
     models: dict[ModelKey, StoredModel]
+    retired: set[ModelKey]
     sequences: dict[str, int]
     counters: Counters
 
@@ -117,11 +119,14 @@ def load(db: Database) -> Snapshot:
         sqlite3.Error: the database cannot be read.
         ValueError: a stored value is invalid.
     """
-    models = {}
-    for project, model, endpoint in db.execute(
-        "SELECT project, model, endpoint FROM model WHERE NOT retired ORDER BY id"
+    models, retired_models = {}, set()
+    for project, model, endpoint, retired in db.execute(
+        "SELECT project, model, endpoint, retired FROM model ORDER BY id"
     ).fetchall():
         key = ModelKey(project, model, endpoint)
+        if retired:
+            retired_models.add(key)
+            continue
         stored = load_model(db, key)
         assert stored is not None  # noqa: S101 - it is in the table
         models[key] = stored
@@ -134,7 +139,7 @@ def load(db: Database) -> Snapshot:
             }
         )
     )
-    return Snapshot(models, sequences, counters)
+    return Snapshot(models, retired_models, sequences, counters)
 
 
 def load_model(db: Database, key: ModelKey) -> StoredModel | None:
@@ -145,12 +150,13 @@ def load_model(db: Database, key: ModelKey) -> StoredModel | None:
         ValueError: a stored value is invalid.
     """
     row = db.execute(
-        "SELECT id, first_seen, schema FROM model WHERE (project, model, endpoint) = (?, ?, ?)",
+        "SELECT id, first_seen, last_event, schema FROM model"
+        " WHERE (project, model, endpoint) = (?, ?, ?)",
         key,
     ).fetchone()
     if row is None:
         return None
-    number, first_seen, stored = row
+    number, first_seen, last_event, stored = row
     schema = load_schema(stored, read_baselines(db, key))
     training_rows = [
         msgspec.json.decode(body, type=TrainingRows).rows(key)
@@ -158,7 +164,7 @@ def load_model(db: Database, key: ModelKey) -> StoredModel | None:
             "SELECT body FROM training_rows WHERE model = ? ORDER BY id", (number,)
         ).fetchall()
     ]
-    (last_event,) = db.execute(
+    (last_pane,) = db.execute(
         "SELECT max(start) FROM pane WHERE model = ? AND binning = ? AND resolution <= ?",
         (number, TRAFFIC, DAY),
     ).fetchone()
@@ -169,7 +175,7 @@ def load_model(db: Database, key: ModelKey) -> StoredModel | None:
         Traffic.zeros().merged(Traffic(read_total(db, key, TRAFFIC))),
         read_total(db, key, schema.binning),
     )
-    return StoredModel(view, training_rows, last_event or first_seen)
+    return StoredModel(view, training_rows, max(last_event, last_pane or 0.0, first_seen))
 
 
 def read_total(db: Database, key: ModelKey, binning: str) -> Pane:

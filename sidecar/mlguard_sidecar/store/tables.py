@@ -90,8 +90,9 @@ def rename_tables_and_columns(db: Database) -> None:
 
 @migrations()
 def mark_retired_models(db: Database) -> None:
-    """Add a mark for models that have given their place to others."""
+    """Add a mark for models that gave their place to others, and when events came last."""
     db.execute("ALTER TABLE model ADD COLUMN retired INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE model ADD COLUMN last_event REAL NOT NULL DEFAULT 0")
 
 
 def open_store(folder: Path, begin: Callable[[Database], T]) -> tuple[T, bool]:

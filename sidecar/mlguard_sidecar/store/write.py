@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAX_COUNTER = 2**53
 _MAX_KEPT_STARTS = 2
+_NOTE_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ class Writer:
         self._db = db
         self._models: dict[ModelKey, tuple[int, Schema, float]] = {}
         self._panes: dict[tuple[int, str, int], dict[int, Pane]] = {}
+        self._noted: dict[int, float] = {}
 
     def commit(self, delta: Delta) -> None:
         """Store a delta; if this raises, nothing is stored.
@@ -60,13 +62,17 @@ class Writer:
         """Clear the cache, as the database was changed by others."""
         self._models.clear()
         self._panes.clear()
+        self._noted.clear()
 
     def _commit(self, delta: Delta) -> None:
         db = self._db
         for key, gained in list(delta.models.items()):
             try:
                 with db.atomic():
-                    self._commit_model(self._model_id(key, gained, delta.now), gained)
+                    number = self._model_id(key, gained, delta.now)
+                    self._commit_model(number, gained)
+                    if gained.events:
+                        self._note_event(number, delta.now)
             except (sqlite3.Error, OSError, MemoryError):
                 raise
             except Exception:  # an invalid pane, for example, must affect that model only
@@ -105,6 +111,12 @@ class Writer:
         ).fetchone()
         self._models[key] = (int(number), gained.schema, since)
         return int(number)
+
+    def _note_event(self, model: int, now: float) -> None:
+        """Store when events came last, to the minute, as few commits should write more."""
+        if abs(now - self._noted.get(model, 0.0)) >= _NOTE_SECONDS:
+            self._db.execute("UPDATE model SET last_event = ? WHERE id = ?", (now, model))
+            self._noted[model] = now
 
     def _commit_model(self, model: int, gained: ModelDelta) -> None:
         baseline = gained.schema.baseline

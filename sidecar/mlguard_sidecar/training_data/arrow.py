@@ -152,7 +152,7 @@ def _parts(column: Any) -> list[Values]:
     if pa.types.is_null(kind):
         return [missing(len(column))]
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _text_parts(column)
+        return _text_parts(pc.cast(column, pa.large_string()))
     if pa.types.is_boolean(kind):
         return [_encoded(column.dictionary_encode())]
     if pa.types.is_integer(kind) and not _is_exact(column):
@@ -195,8 +195,8 @@ def _encoded(column: Any) -> EncodedColumn:
     different = [
         float(value) if pa.types.is_decimal(column.dictionary.type) else value for value in values
     ]
-    codes = _as_array(pc.fill_null(column.indices, len(different)))
-    return EncodedColumn([*different, None], codes.astype(np.intp))
+    indices = pc.cast(column.indices, pa.int64())  # narrower ones may have no room for one more
+    return EncodedColumn([*different, None], _as_array(pc.fill_null(indices, len(different))))
 
 
 def _as_array(column: Any) -> NDArray[Any]:

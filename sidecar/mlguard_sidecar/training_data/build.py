@@ -13,7 +13,7 @@ from mlguard_sidecar.drift import psi
 from mlguard_sidecar.histogram import Partition, Role
 from mlguard_sidecar.training_data.chunk import DataFileError, TableSample
 from mlguard_sidecar.training_data.read import open_data_file
-from mlguard_sidecar.wire import is_name
+from mlguard_sidecar.wire import clean_text, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +97,7 @@ def build_from_file(
         {name: values for name, values in sample.features.items() if is_name(name)},
         sample.predictions,
         samples=sample.rows,
-        source=path.name,
+        source=clean_text(path.name),
         created=settings.created,
         default=settings.binning,
         binnings=settings.binnings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from mlguard_sidecar.wire import (
     Rows,
     clean_text,
     decode_line,
+    read_score,
     rows_of_batch,
     rows_of_events,
 )
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 5_000
 CHUNK_BYTES = 4 << 20
 _IDS = {"project_id", "model_id"}
+_CONTROL = {"hello", "stats"}
+"""Lines of a recorded connection that are no events."""
+
 _decoder = msgspec.json.Decoder(dict[str, Any])
 _SCALARS = {int, float, bool, str, type(None)}
 
@@ -58,7 +63,7 @@ def read_json_lines(path: Path, encoding: str, roles: Roles) -> Iterator[Chunk]:
             position += sum(map(len, block))
             yield from reader.chunks(number, block, min(position / size, 1.0))
             number += len(block)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise decoding_error(path, encoding) from error
 
 
@@ -112,6 +117,8 @@ class _Reader:
         flat: list[dict[str, Any]] = []
         events: list[tuple[int, Line]] = []
         for number, row in self._rows(before, lines):
+            if row.keys() & _CONTROL and not row.keys() - _CONTROL:
+                continue
             if "features" in row or "columns" in row or row.keys() >= _IDS:
                 events.append((number, self._event(number, lines[number - before - 1])))
             else:
@@ -161,7 +168,7 @@ class _Reader:
         """Return a row with what only Python takes for JSON: NaN, or a lone surrogate."""
         try:
             row = json.loads(raw.decode())
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise decoding_error(self.path, "utf-8") from error
         except (ValueError, RecursionError) as error:
             raise DataFileError(f"{self.path}:{number}: {error}") from error
@@ -213,11 +220,10 @@ def _cell(value: object) -> object:
 
 
 def _score(value: object) -> object:
-    """Return the largest of the probabilities of classes."""
-    if isinstance(value, dict):
-        numbers = [part for part in value.values() if type(part) in {int, float}]
-        return max(numbers) if numbers else INVALID
-    return _cell(value)
+    """Return a probability, the largest of those of classes, as in an event."""
+    score = read_score(value)
+    score = max(score.values()) if isinstance(score, dict) else score
+    return INVALID if score is not None and not math.isfinite(score) else score
 
 
 def _clean(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,8 @@ def open_data_file(path: Path, options: ReadOptions) -> DataFile:
         DataFileError: it cannot be read; the text is one line.
         OSError: it cannot be opened.
     """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DataFileError(f"{path}: not a regular file")
     suffix = path.suffix.lower()
     if suffix in _SEPARATED:
         return _open_separated(path, options.separator or _SEPARATED[suffix], options.encoding)
@@ -76,7 +79,7 @@ def _open_separated(path: Path, separator: str, given: str | None) -> DataFile:
     names = _header(path, separator, encoding)
 
     def chunks() -> Iterator[Chunk]:
-        if encoding not in {"utf-8", "utf-8-sig"}:
+        if encoding not in {"utf-8", "utf-8-sig"} or not separator.isascii():
             yield from read_separated(path, separator, encoding)
             return
         try:
@@ -100,7 +103,7 @@ def _header(path: Path, separator: str, encoding: str) -> list[str]:
     try:
         with path.open(newline="", encoding=encoding) as file:
             names = next(csv.reader(file, delimiter=separator), [])
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise decoding_error(path, encoding) from error
     except csv.Error as error:
         raise DataFileError(f"{path}:1: {error}") from error

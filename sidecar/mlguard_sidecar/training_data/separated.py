@@ -48,7 +48,7 @@ def read_separated(path: Path, separator: str, encoding: str) -> Iterator[Chunk]
                 yield _chunk(names, rows, 1.0)
         except csv.Error as error:
             raise _broken(path, begin, error) from error
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise decoding_error(path, encoding) from error
 
 

@@ -31,8 +31,9 @@ def encoding_of(path: Path, given: str | None) -> str:
     """
     if given is not None:
         try:
+            "".encode(given)  # some codecs are no encodings of text
             return codecs.lookup(given).name
-        except LookupError:
+        except (LookupError, UnicodeError):
             raise DataFileError(f"--encoding: {given} is not known, try latin-1") from None
     with path.open("rb") as file:
         head = file.read(4)
@@ -48,7 +49,7 @@ def decoding_error(path: Path, encoding: str) -> DataFileError:
             for raw in file:
                 decoder.decode(raw)
                 line += 1
-        except UnicodeDecodeError:
+        except UnicodeError:
             pass
     hint = "try --encoding latin-1" if encoding.startswith("utf-8") else "try another --encoding"
     return DataFileError(f"{path}:{line}: not {encoding.removesuffix('-sig').upper()}; {hint}")

@@ -8,7 +8,7 @@ from mlguard_sidecar.wire.errors import (
     Reason,
     RejectedError,
 )
-from mlguard_sidecar.wire.lenient import clean_text
+from mlguard_sidecar.wire.lenient import clean_text, read_score
 from mlguard_sidecar.wire.messages import Batch, Hello, Line
 from mlguard_sidecar.wire.rows import (
     ModelKey,
@@ -37,6 +37,7 @@ __all__ = [
     "decode_line",
     "find_seq",
     "is_name",
+    "read_score",
     "rows_of_batch",
     "rows_of_events",
     "validate",

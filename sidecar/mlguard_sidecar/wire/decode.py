@@ -10,7 +10,7 @@ from mlguard.protocol import MAX_SEQ
 from mlguard_sidecar.wire.lenient import decode_leniently
 from mlguard_sidecar.wire.messages import Line, decoder
 
-_SCALAR = rb'(?:"(?:[^"\\]|\\.)*"|[^,{}\[\]"]+)'
+_SCALAR = rb'(?:"(?:[^"\\]|\\.)*"|[^\s,{}\[\]"]+)'
 _SEQ_FIRST = re.compile(
     rb'\s*\{\s*(?:"(?:[^"\\]|\\.)*"\s*:\s*' + _SCALAR + rb'\s*,\s*)*?"seq"\s*:\s*(\d{1,19})\s*,'
 )
@@ -41,14 +41,17 @@ def decode_line(line: bytes) -> Line:
         return decode_leniently(line)
 
 
-def find_seq(line: bytes) -> int | None:
+def find_seq(line: bytes, *, is_whole: bool) -> int | None:
     """Return the number of a batch that cannot be decoded, if it can be told; else None.
 
     Args:
         line: the line, or its beginning.
+        is_whole: whether it is the whole line, at whose end the number may be.
     """
     if b'"columns"' not in line:
         return None
-    found = _SEQ_FIRST.match(line[:_HEAD_BYTES]) or _SEQ_LAST.search(line[-64:])
+    found = _SEQ_FIRST.match(line[:_HEAD_BYTES])
+    if found is None and is_whole:
+        found = _SEQ_LAST.search(line[-64:])
     seq = int(found[1]) if found else 0
     return seq if 1 <= seq <= MAX_SEQ else None

@@ -20,6 +20,7 @@ INVALID_LATENCY = -1.0
 INVALID_SCORE = math.inf
 """Probability that stands for a value that is no number; validation counts it."""
 
+_MAX_DIGITS = 400
 _IDS = ("project_id", "model_id", "endpoint")
 
 
@@ -45,7 +46,8 @@ def decode_leniently(line: bytes) -> Line:
     tree = _tree(line)
     if not isinstance(tree, dict):
         raise RejectedError(Reason.NOT_AN_OBJECT, f"found {_type(tree)}, expected an object")
-    if tree.get("hello") is not None or tree.get("stats") is not None:
+    is_control = tree.get("hello") is not None or tree.get("stats") is not None
+    if is_control and tree.get("project_id") is None:
         return _control(tree)
     return _LineReader().read(tree)
 
@@ -57,7 +59,7 @@ def _tree(line: bytes) -> Any:
         first = str(error)
     try:
         # bytes that are not UTF-8 become lone surrogates, which are found again in each value
-        return json.loads(line.decode("utf-8", "surrogateescape"))
+        return json.loads(line.decode("utf-8", "surrogateescape"), parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise RejectedError(Reason.BAD_JSON, first[:200]) from error
 
@@ -68,8 +70,8 @@ def _control(tree: dict[str, Any]) -> Line:
             hello=msgspec.convert(tree.get("hello"), Hello | None),
             stats=msgspec.convert(tree.get("stats"), Stats | None),
         )
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise RejectedError(Reason.WRONG_TYPE, str(error)) from error
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise RejectedError(Reason.WRONG_TYPE, clean_text(str(error))) from error
 
 
 class _LineReader:
@@ -89,7 +91,7 @@ class _LineReader:
             line.timestamp = _timestamp(tree.get("timestamp"))
             line.latency_ms = _latency(tree.get("latency_ms"))
             line.y_pred = self._value(tree.get("y_pred"), Reason.BAD_PREDICTION, "y_pred")
-            line.y_proba = _score(tree.get("y_proba"))
+            line.y_proba = read_score(tree.get("y_proba"))
             features = tree.get("features")
             if features is not None and not isinstance(features, dict):
                 self._count(Reason.BAD_FEATURE, "features", features)
@@ -97,6 +99,7 @@ class _LineReader:
                 line.features = {
                     clean_text(name): self._value(value, Reason.BAD_FEATURE, name)
                     for name, value in features.items()
+                    if self._is_text(name, 1)
                 }
         else:
             line.columns = self._columns(columns)
@@ -127,7 +130,7 @@ class _LineReader:
         if (predictions := cells("y_pred")) is not None:
             batch.y_pred = [self._value(v, Reason.BAD_PREDICTION, "y_pred") for v in predictions]
         if (scores := cells("y_proba")) is not None:
-            batch.y_proba = [_score(each) for each in scores]
+            batch.y_proba = [read_score(each) for each in scores]
         if isinstance(features, dict):
             batch.features = {
                 clean_text(name): [
@@ -135,6 +138,7 @@ class _LineReader:
                     for each in (column if isinstance(column, list) else [{}] * rows)
                 ]
                 for name, column in features.items()
+                if self._is_text(name, rows)
             }
         elif features is not None:
             self._count(Reason.BAD_FEATURE, "features", features, max(rows, 1))
@@ -144,9 +148,16 @@ class _LineReader:
         """Return a name; an empty one, which is refused later, if it is none."""
         return value if isinstance(value, str) and value == clean_text(value) else ""
 
+    def _is_text(self, name: str, values: int) -> bool:
+        """Return whether a feature's name is UTF-8; else its values are counted as invalid."""
+        if _is_utf8(name):
+            return True
+        self._count(Reason.BAD_UTF8, name, name, values)
+        return False
+
     def _value(self, value: object, reason: Reason, name: str) -> Any:
         if isinstance(value, str):
-            if any("\udc80" <= c <= "\udcff" for c in value):
+            if not _is_utf8(value):
                 self._count(Reason.BAD_UTF8, name, value)
                 return INVALID
             return clean_text(value)
@@ -166,7 +177,8 @@ def _timestamp(value: object) -> float | str | None:
     """Return a time; NaN, which is refused later, for what is none."""
     if value is None or isinstance(value, str):
         return value
-    return float(value) if isinstance(value, int | float) and value is not True else math.nan
+    number = None if isinstance(value, bool) else as_number(value)
+    return math.nan if number is None else number
 
 
 def _latency(value: object) -> float | None:
@@ -176,12 +188,13 @@ def _latency(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _score(value: object) -> float | dict[str, float] | None:
+def read_score(value: object) -> float | dict[str, float] | None:
+    """Return a probability, or those of classes; INVALID_SCORE for what is neither."""
     if isinstance(value, dict):
         found = {clean_text(name): as_number(part) for name, part in value.items()}
         numbers = {name: n for name, n in found.items() if n is not None and math.isfinite(n)}
         return numbers or (INVALID_SCORE if any(n is None for n in found.values()) else None)
-    number = None if isinstance(value, bool) else as_number(value)
+    number = as_number(value)
     if number is None:
         return INVALID_SCORE
     return number if math.isfinite(number) else None
@@ -198,6 +211,16 @@ def _seq(value: object, batch: Batch) -> int | None:
             Reason.WRONG_TYPE, f"seq: found {value!r:.40}, expected 1 to {MAX_SEQ}", range(rows)
         )
     return value
+
+
+def _integer(digits: str) -> int | float:
+    """Return an integer; a float for more digits than any has, which Python would not read."""
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
+
+
+def _is_utf8(text: str) -> bool:
+    """Return whether a text holds no byte that was not UTF-8."""
+    return text.isascii() or not any("\udc80" <= c <= "\udcff" for c in text)
 
 
 def clean_text(text: str) -> str:

@@ -1,0 +1,60 @@
+"""Models as they are stored: their state, and their days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlguard_sidecar.baseline import Baseline
+    from mlguard_sidecar.histogram import Pane, Traffic
+    from mlguard_sidecar.models.schema import Schema
+    from mlguard_sidecar.models.view import ModelView
+    from mlguard_sidecar.wire import Rows
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """Stored state of one model.
+
+    Attributes:
+        view: its totals and schema, without windows.
+        training_rows: rows that are kept until its baseline is built.
+        last_event: time of its last event, epoch seconds.
+    """
+
+    view: ModelView
+    training_rows: list[Rows]
+    last_event: float
+
+
+@dataclass(frozen=True)
+class StoredDay:
+    """Merged panes of one model and one UTC day.
+
+    Attributes:
+        start: start of the day, epoch seconds.
+        traffic: its traffic.
+        features: baseline -> its feature panes, in the bins of that baseline.
+    """
+
+    start: int
+    traffic: Traffic
+    features: Mapping[str, Pane]
+
+
+@dataclass(frozen=True)
+class StoredHistory:
+    """Days of one model.
+
+    Attributes:
+        schema: current schema of the model.
+        days: the days with events, in order.
+        baselines: ID -> baseline, of those that are stored.
+    """
+
+    schema: Schema
+    days: Sequence[StoredDay]
+    baselines: Mapping[str, Baseline]
