@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from support.sidecar import Client, eventually, resident_mebibytes, total
 
+from mlguard_sidecar.wire import find_seq
+
 EVENT = {"project_id": "p", "model_id": "m", "latency_ms": 5, "features": {"x": 1.5}}
 BATCH = {"project_id": "p", "model_id": "m"}
 
@@ -49,6 +51,10 @@ HOSTILE = [
     ("the year 9999", line(timestamp="9999-12-31T23:59:59Z"), "in_future"),
     ("milliseconds for seconds", line(timestamp=time.time() * 1000), "in_future"),
     ("a time that is none", line(timestamp="yesterday"), "bad_timestamp"),
+    ("a time beyond floats", line(timestamp=10**400), "bad_timestamp"),
+    ("a bool for a time", line(timestamp=False), "bad_timestamp"),
+    ("a lone surrogate in a hello", b'{"hello": "\\ud800"}', "wrong_type"),
+    ("a lone surrogate in stats", b'{"stats": "\\udc80"}', "wrong_type"),
     ("the 31st of February", line(timestamp="2026-02-31T00:00:00Z"), "bad_timestamp"),
     ("deep nesting", b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "bad_json"),
     ("a lone surrogate", b'{"project_id": "\\ud800", "model_id": "m"}', "bad_id"),
@@ -124,6 +130,12 @@ ODD = [
     ("no space but one that does not print", line(features={"a\u00a0b": 1}), "bad_feature_name"),
     ("a feature's name of 129 characters", line(features={"x" * 129: 1}), "bad_feature_name"),
     ("an empty name of a feature", line(features={"": 1}), "bad_feature_name"),
+    ("a prediction of 5,000 digits and a list", line(y_pred=10**4000, y_proba=[]), "bad_proba"),
+    (
+        "a feature's name that is not UTF-8",
+        b'{"project_id": "p", "model_id": "m", "latency_ms": 5, "features": {"caf\xe9": 1}}',
+        "bad_utf8",
+    ),
     (
         "a text that is not UTF-8",
         b'{"project_id": "p", "model_id": "m", "latency_ms": 5, "features": {"x": "Montr\xe9al"}}',
@@ -254,6 +266,29 @@ def test_an_unreadable_batch_is_answered_with_its_number_and_acknowledged(sideca
         client.send(UNREADABLE[0][1] % 1)  # counted already
         client.wait_for_ack(len(UNREADABLE))
     assert sum(rejected(sidecar).values()) == sum(rows for *_, rows in UNREADABLE)
+
+
+def test_a_batch_that_is_too_long_takes_no_number_from_the_next(sidecar):
+    filler = "x" * 1_050_000
+    first = json.dumps(BATCH | {"columns": {"features": {"x": [filler]}}, "seq": 1}).encode()
+    second = json.dumps(BATCH | {"columns": {"features": {"x": ["a", "b"]}}, "seq": 2}).encode()
+    with sidecar.connection() as client:
+        client.hello("long")
+        client.socket.sendall(first + b"\n" + second + b"\n")
+        answer = client.receive()["error"]
+        assert (answer["reason"], answer.get("seq")) in {
+            ("line_too_long", 1),
+            ("line_too_long", None),
+        }
+        client.wait_for_ack(2)
+        eventually(lambda: sidecar.value("mlguard_inferences_total") == 2)
+    assert sidecar.value("mlguard_sidecar_duplicate_batches_total") == 0
+
+
+def test_a_number_is_looked_for_in_linear_time():
+    spaces = b'{"a":' + b" " * 100_000 + b'{"columns"'
+    assert find_seq(spaces, is_whole=True) is None
+    assert find_seq(b'{"a":"b" , "seq" : 7 ,"columns":{}', is_whole=False) == 7
 
 
 def test_a_feature_that_is_called_seq_acknowledges_nothing(sidecar):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -293,3 +296,70 @@ def test_both_readers_of_separated_values_agree(tmp_path_factory, rows, times):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "mlguard_sidecar.training_data.arrow", None)
         assert body() == with_pyarrow
+
+
+@pytest.mark.parametrize("cell", ['"a"b', '"" ', '"x" "y"', 'x"y"z', '"a""b"'])
+def test_both_readers_take_what_follows_a_quote(tmp_path, monkeypatch, cell):
+    path = tmp_path / "t.csv"
+    path.write_text(f"a,b\n{cell},1\nz,2\n")
+    with_pyarrow = build(path).baseline.body
+    monkeypatch.setitem(sys.modules, "mlguard_sidecar.training_data.arrow", None)
+    assert build(path).baseline.body == with_pyarrow
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "punycode", "undefined", "rot13", "hex", "idna"])
+@pytest.mark.parametrize("name", ["t.csv", "t.ndjson"])
+def test_an_encoding_that_does_not_fit_is_told_in_one_line(tmp_path, name, encoding):
+    path = tmp_path / name
+    path.write_bytes(b'{"a": "\xe9\xff"}\n{"a": 2}\n')
+    with pytest.raises(DataFileError) as caught:
+        build(path, encoding=encoding)
+    assert "\n" not in str(caught.value)
+
+
+def test_odd_separators_names_and_kinds_of_files(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a§b\n1§x\n2§y\n", encoding="utf-8")
+    assert kinds(build(path, separator="§")) == {"a": "numeric", "b": "categorical"}
+    odd = tmp_path / b"bad\xff.csv".decode("utf-8", "surrogateescape")
+    odd.write_text("a\n1\n2\n")
+    assert build(odd).baseline.source == "bad?.csv"
+    fifo = tmp_path / "f.csv"
+    os.mkfifo(fifo)
+    for other in (fifo, tmp_path):
+        with pytest.raises(DataFileError, match="not a regular file"):
+            build(other)
+
+
+def test_narrow_dictionaries_and_views_of_texts_are_read(tmp_path):
+    path = tmp_path / "t.parquet"
+    values = [f"v{i}" for i in range(128)]
+    narrow = pa.DictionaryArray.from_arrays(pa.array([*range(128), None], pa.int8()), values)
+    views = pa.array([*values, None], pa.string_view())
+    pq.write_table(pa.table({"narrow": narrow, "views": views}), path)
+    built = build(path)
+    assert counts(built, "narrow") == counts(built, "views") == (128, 1, 0)
+
+
+SCORES = [0.5, True, "0.9", "x", {"a": "0.9", "b": 0.05}, {}, {"a": None}, None, [1], 7, 1.00001]
+
+
+def test_probabilities_are_read_alike_in_rows_and_in_events(tmp_path):
+    rows, events = tmp_path / "rows.ndjson", tmp_path / "events.ndjson"
+    rows.write_text("".join(json.dumps({"x": 1, "y_proba": s}) + "\n" for s in SCORES))
+    events.write_text(
+        "".join(json.dumps(EVENT | {"y_proba": s, "features": {"x": 1}}) + "\n" for s in SCORES)
+        + '{"hello": {"client": "c", "version": 1}}\n{"stats": {"dropped": 1}}\n'
+    )
+    flat, live = build(rows), build(events)
+    assert counts(flat, "y_proba") == counts(live, "y_proba") == (5, 3, 3)
+    assert flat.baseline.samples == live.baseline.samples == len(SCORES)
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e400", "9007199254740993\t", " 9007199254740993"])
+def test_texts_beyond_floats_are_the_same_in_file_and_stream(tmp_path, text):
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"c": ["a", "b", text] * 30}).to_csv(path, index=False)
+    built = build(path)
+    assert counts(built, "c") == (90, 0, 0)
+    assert max(built.dry_run.values()) < 1e-9

@@ -288,3 +288,47 @@ def test_smaller_bins_come_from_drift_bins_too(open_bench):
     send_normal(bench, 50, seed=2)
     assert baseline_of(bench).id != before
     assert len(column_of(bench, "x").psi_labels) == 4
+
+
+def test_a_file_that_comes_back_ends_the_learning_that_its_absence_began(open_bench, tmp_path):
+    bench = open_bench()
+    send_normal(bench, 50)
+    file = tmp_path / "given.json"
+    file.write_bytes(baseline_of(bench).body.replace(b'"first_events"', b'"train.csv"'))
+    given = {"baseline": BaselineConfig(file=str(file))}
+    bench = open_bench(**given)
+    bench.commit()
+    bench = open_bench()
+    bench.commit()
+    send_normal(bench, 10, seed=2)
+    bench = open_bench(**given)
+    bench.commit()
+    assert bench.statistics()[0].learning_ratio is None
+    send_normal(bench, 60, seed=3)
+    assert baseline_of(bench).source == "train.csv"
+
+
+def test_a_relearning_that_was_asked_for_goes_on_after_a_change_that_is_taken_back(open_bench):
+    bench = open_bench()
+    send_normal(bench, 50)
+    before = baseline_of(bench).id
+    bench.now = NOW + 60
+    bench.registry.learn_again(KEY)
+    bench.commit()
+    for changed in ({"x": FeatureConfig(bins=5)}, {}):
+        bench = open_bench(features=changed)
+        bench.now = NOW + 120
+        bench.commit()
+    send_normal(bench, 50, seed=2)
+    assert baseline_of(bench).id != before
+
+
+def test_long_texts_of_lists_are_known_as_lists_and_long_numbers_as_numbers(open_bench):
+    bench = open_bench()
+    embedding = str([i / 7 for i in range(40)])
+    number = "0." + "1" * 200
+    bench.send(features={"e": [embedding] * 50, "n": [number] * 50, "t": ["x" * 300] * 50})
+    bench.commit()
+    assert bench.statistics()[0].not_watched == {"e": "lists, objects or bytes"}
+    assert column_of(bench, "n").column.kind is Kind.NUMERIC
+    assert column_of(bench, "t").column.categories == ("x" * 128,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.offline import NOW, Offline
 
-from mlguard_sidecar.config import BaselineConfig, Config, Limits
+from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig, Limits
 from mlguard_sidecar.histogram import OTHER
 from mlguard_sidecar.store import Retention
 from mlguard_sidecar.wire import Line, ModelKey
@@ -135,3 +135,70 @@ def test_an_event_that_comes_while_its_model_is_forgotten_is_counted(open_bench)
     assert bench.commit()
     assert shown(bench) == {"back": 1}
     assert bench.counts["models_forgotten",] == 1
+
+
+def test_a_clock_that_jumps_retires_no_model_whose_events_wait(open_bench):
+    bench = open_bench()
+    for model in ("a", "b", "c"):
+        send(bench, model)
+    bench.send_events(Line(project_id="p", model_id="a"))
+    bench.now += 2 * DAY
+    bench.send_events(Line(project_id="p", model_id="d"))
+    assert bench.commit()
+    assert shown(bench) == {"a": 2, "c": 1, "d": 1}
+
+
+def test_a_retired_model_does_not_come_back_with_a_change_of_its_settings(open_bench):
+    bench = open_bench()
+    for model in ("a", "b", "c"):
+        send(bench, model, n=6)
+    bench.now += 2 * DAY
+    changed = Config(
+        limits=Limits(models=3), baseline=BaselineConfig(events=5), drift=DriftConfig(bins=4)
+    )
+    bench.use(changed)  # learns each again
+    for model in ("d", "e"):
+        send(bench, model)
+        send(bench, model)
+    assert shown(bench).keys() - {OTHER} <= {"a", "b", "c", "d", "e"}
+    assert len(shown(bench).keys() - {OTHER}) == 3
+    assert len(bench.registry.views.keys() - {ModelKey(OTHER, OTHER, OTHER)}) == 3
+    before = shown(bench)
+    assert shown(open_bench()) == before
+
+
+def test_a_lower_limit_is_reached_by_retiring_several(open_bench):
+    bench = open_bench()
+    for model in ("a", "b", "c"):
+        send(bench, model)
+    bench.now += 2 * DAY
+    bench.use(Config(limits=Limits(models=1), baseline=BaselineConfig(events=5)))
+    send(bench, "d")
+    assert shown(bench) == {"d": 1}
+
+
+def test_after_a_restart_a_model_with_late_events_is_not_taken_for_silent(open_bench):
+    bench = open_bench()
+    for model in ("a", "b", "c"):
+        send(bench, model)
+    bench.now += 2 * DAY
+    old = bench.now - 1.5 * DAY
+    bench.send_events(Line(project_id="p", model_id="a", timestamp=old))
+    bench.commit()
+    bench = open_bench()
+    send(bench, "d")
+    assert "a" in shown(bench)
+
+
+def test_only_a_model_that_has_retired_is_looked_for_in_the_database(open_bench, monkeypatch):
+    bench = open_bench()
+    asked: list[ModelKey] = []
+    recall = bench.store.recall
+    monkeypatch.setattr(bench.registry, "_recall", lambda key: asked.append(key) or recall(key))
+    for model in ("a", "b", "c"):
+        send(bench, model)
+    bench.now += 2 * DAY
+    send(bench, "d")
+    assert asked == []
+    send(bench, "a")
+    assert asked == [ModelKey("p", "a", "predict")]

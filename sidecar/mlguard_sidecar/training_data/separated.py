@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mlguard_sidecar.histogram.encoded_column import encoded
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK_ROWS = 20_000
+_END = "\x00end of the file\x00"
 
 
 def read_separated(path: Path, separator: str, encoding: str) -> Iterator[Chunk]:
@@ -28,17 +30,22 @@ def read_separated(path: Path, separator: str, encoding: str) -> Iterator[Chunk]
     csv.field_size_limit(sys.maxsize)
     size = max(path.stat().st_size, 1)
     with path.open("rb") as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=separator, strict=True)
+        # a line after the last one, which an open quote would swallow
+        reader = csv.reader(chain(file, [_END]), delimiter=separator)
         try:
             names = next(reader, [])
-            check_header(path, names, separator)
+            check_header(path, names if names != [_END] else [], separator)
             rows: list[list[str]] = []
             begin = reader.line_num + 1
             for row in reader:
-                if len(row) != len(names):
-                    if row:
-                        raise _uneven(path, begin, len(row), len(names))
-                elif row:
+                if row == [_END]:
+                    break
+                if row and row[-1].endswith(_END):
+                    text = "a quote is not closed; close it, or double it"
+                    raise DataFileError(f"{path}:{begin}: {text}")
+                if row and len(row) != len(names):
+                    raise _uneven(path, begin, len(row), len(names))
+                if row:
                     rows.append(row)
                 begin = reader.line_num + 1
                 if len(rows) == CHUNK_ROWS:
@@ -47,7 +54,7 @@ def read_separated(path: Path, separator: str, encoding: str) -> Iterator[Chunk]
             if rows:
                 yield _chunk(names, rows, 1.0)
         except csv.Error as error:
-            raise _broken(path, begin, error) from error
+            raise DataFileError(f"{path}:{begin}: {error}") from error
         except UnicodeError as error:
             raise decoding_error(path, encoding) from error
 
@@ -60,9 +67,3 @@ def _chunk(names: list[str], rows: list[list[str]], progress: float) -> Chunk:
 def _uneven(path: Path, line: int, found: int, expected: int) -> DataFileError:
     hint = "quote a cell that contains the separator" if found > expected else "fill the row"
     return DataFileError(f"{path}:{line}: found {found} values, expected {expected}; {hint}")
-
-
-def _broken(path: Path, line: int, error: csv.Error) -> DataFileError:
-    if "unexpected end" in str(error):
-        return DataFileError(f"{path}:{line}: a quote is not closed; close it, or double it")
-    return DataFileError(f"{path}:{line}: {error}")

@@ -178,7 +178,7 @@ def _timestamp(value: object) -> float | str | None:
     if value is None or isinstance(value, str):
         return value
     number = None if isinstance(value, bool) else as_number(value)
-    return math.nan if number is None else number
+    return number if number is not None and math.isfinite(number) else math.nan
 
 
 def _latency(value: object) -> float | None:
