@@ -11,11 +11,33 @@ if TYPE_CHECKING:
 
 
 class UnsupportedError(MLGuardError, ValueError):
-    """An expression, or a regular expression in it, is wrong or outside the supported subset."""
+    """An expression is wrong or outside the supported subset."""
+
+
+class PatternError(UnsupportedError):
+    """A regular expression is wrong.
+
+    Attributes:
+        reason: what is wrong, without any part of the expression.
+    """
+
+    def __init__(self, pattern: str, reason: str) -> None:
+        super().__init__(f"the regular expression {pattern!r} is wrong: {reason}")
+        self.reason = f"the regular expression is wrong: {reason}"
 
 
 class MatcherError(MLGuardError, ValueError):
-    """A label matcher cannot be parsed."""
+    """A label matcher cannot be parsed.
+
+    Attributes:
+        reason: what is wrong, without any part of the matcher.
+    """
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(
+            f'expected a matcher such as severity="critical", found {text!r}: {reason}'
+        )
+        self.reason = reason
 
 
 class EvaluationError(MLGuardError):

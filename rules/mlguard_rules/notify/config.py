@@ -11,7 +11,8 @@ import msgspec
 from msgspec import Meta
 
 from mlguard_common.config import ConfigStruct, Duration, read_secret
-from mlguard_rules.matchers import Matcher
+from mlguard_rules.errors import MatcherError, PatternError
+from mlguard_rules.matchers import parse_matchers
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_.-]+$")]
 
@@ -72,6 +73,8 @@ class SilenceConfig(ConfigStruct, frozen=True):
 
     def __post_init__(self) -> None:
         _check_matchers(self.matchers)
+        if not any(parse_matchers(text) for text in self.matchers):
+            raise ValueError("matchers: expected at least one matcher")
         starts, ends = self.epoch_seconds(self.starts), self.epoch_seconds(self.ends)
         if starts is not None and ends is not None and ends <= starts:
             raise ValueError("ends: expected a time after starts")
@@ -153,11 +156,10 @@ class RulesConfig(ConfigStruct, frozen=True):
 def _check_matchers(texts: list[str]) -> None:
     for i, text in enumerate(texts):
         try:
-            Matcher.parse(text)
-        except ValueError as error:  # its text names the matcher, which may be a secret
+            parse_matchers(text)
+        except (MatcherError, PatternError) as error:  # its text may be that of a secret
             raise ValueError(
-                f'matchers[{i}]: expected such as severity="critical",'
-                " with a regular expression behind =~ and !~"
+                f'matchers[{i}]: expected such as severity="critical"; {error.reason}'
             ) from error
 
 

@@ -59,8 +59,9 @@ def complaint(folder, config, kind=Config, environ=None) -> str:
         ),
         (
             {"routes": [{"receivers": [], "matchers": ["a=b", f"a=~{SECRET}("]}]},
-            "notify.routes[0]: matchers[1]: expected such as",
+            'notify.routes[0]: matchers[1]: expected such as severity="critical"; the regular expr',
         ),
+        ({"silences": [{"matchers": ["{}"]}]}, "notify.silences[0]: matchers: expected at least"),
         ({"silences": [{"matchers": ["a=b"], "ends": URL}]}, "notify.silences[0].ends: "),
     ],
 )

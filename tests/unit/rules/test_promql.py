@@ -15,7 +15,6 @@ from mlguard_rules.promql import (
     UnsupportedError,
     compile_expression,
 )
-from mlguard_rules.regex import compile_pattern
 
 NOW = 1_700_000_000.0
 
@@ -86,9 +85,7 @@ def over(text, values, *, every=15.0, at=None):
         ('{"a", x="1"}', "quoted names are not known"),
         ('a{"x"="1"}', "quoted names are not known"),
         (r"a{x=`\\d`}", "a backslash in a raw string"),
-        ('a{x=~"a++"}', "regular expression 'a++' is outside"),
-        ('a{x=~"[[:alpha:]]"}', "is outside"),
-        ('a{x=~"x(?i)y"}', "is wrong"),
+        ('a{x=~"a++"}', "regular expression 'a++' is wrong: bad repetition"),
         ("a +", "invalid promql query"),
         ("", "no expression found"),
         ("sum(a", "unclosed left parenthesis"),
@@ -444,56 +441,12 @@ def test_equal_label_sets_in_one_snapshot_count_once():
     assert expression.evaluate(NOW + 15, history)[()] == pytest.approx(1.5)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "matching", "other"),
-    [
-        ("a|bc", ["a", "bc"], ["abc", "ac", ""]),
-        ("", [""], ["a"]),
-        ("a$", ["a"], ["a\n"]),
-        (".*", ["", "é"], ["a\nb"]),
-        ("(?s).*", ["a\nb"], []),
-        ("(?i)abc", ["ABC", "aBc"], ["abd"]),
-        (r"\d+", ["12"], ["٣"]),
-        (r"[\d_]+\.\w", ["1_.x"], ["1_.é", "1_xx"]),
-        (r"\D\S", ["٣é"], ["1 ", "٣ "]),
-        ("a{,2}", ["a{,2}"], ["aa"]),
-        ("a{2,3}?b*?", ["aa", "aaabb"], ["a"]),
-        ("[]a^-]+", ["]-^a"], ["b"]),
-        ("[^]a]", ["b"], ["]", "a"]),
-        (r"(?P<n>x)(?:y)\x41\-", ["xyA-"], ["xy"]),
-        (r"\Aa\z", ["a"], ["b"]),
-    ],
-)
-def test_patterns_match_as_in_re2(pattern, matching, other):
-    compiled = compile_pattern(pattern)
-    assert all(compiled.fullmatch(text) for text in matching)
-    assert not any(compiled.fullmatch(text) for text in other)
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        *("a++", "a**", "a{2}{3}", "a*?+", "x{1001}", "*a", "(", "a)", "[", "[a--b]", "[a&&b]"),
-        *(r"\1", r"\pL", r"\b", r"\Qa\E", r"\C", "(?=a)", "(?<!a)", "(?P=n)", "(?x)a", "(?u)a"),
-        *("(?>a)", "(?#a)", "(?(1)a|b)", "[[:alpha:]]", r"[\D]", "(?-i)a", "a(?i)b", "\\"),
-    ],
-)
-def test_patterns_that_mean_something_else_are_refused(pattern):
-    with pytest.raises(UnsupportedError, match="regular expression"):
-        compile_pattern(pattern)
-
-
 def refusal(function, text) -> str:
     try:
         function(text)
     except UnsupportedError as error:
         return str(error)
     return ""
-
-
-@given(st.text("ab1.*+?|()[]{}^$\\,-dws", max_size=8))
-def test_a_pattern_is_refused_or_compiles_without_a_warning(pattern):
-    assert "\n" not in refusal(compile_pattern, pattern)
 
 
 @given(st.text("ab(){}[]\"'`=~!<>+-*/%^,. \n#0159mshonby_:@\\", max_size=25))
