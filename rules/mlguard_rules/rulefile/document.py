@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from mlguard_common.config import duration_milliseconds
 from mlguard_rules.errors import RuleFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Fields = dict[str, yaml.Node]
-
-_DURATION = re.compile(
-    r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?"
-)
-_UNIT_MS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
 
 
 class Document:
@@ -100,13 +96,10 @@ class Document:
     def milliseconds(self, node: yaml.Node) -> int:
         """Return the milliseconds of a duration such as 1h30m."""
         text = self.text(node)
-        found = _DURATION.fullmatch(text)
-        if text == "0":
-            return 0
-        if not text or not found:
-            raise self.error(node, f"found {text!r}, expected a duration such as 5m")
-        amounts = zip(found.groups(), _UNIT_MS, strict=True)
-        return sum(int(amount or 0) * unit for amount, unit in amounts)
+        try:
+            return duration_milliseconds(text)
+        except ValueError as error:
+            raise self.error(node, f"found {text!r}, {error}") from None
 
     def number(self, node: yaml.Node) -> float:
         """Return a number, which may be .inf or .nan."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlguard_common.config import Duration
+from mlguard_common.config import Interval
 from mlguard_rules.alert import Alert
 from mlguard_rules.matchers import all_match, parse_matchers
 from mlguard_rules.notify import (
@@ -23,9 +23,9 @@ from mlguard_rules.notify.config import ReceiverConfig, RouteConfig, SilenceConf
 
 NOW = 1_800_000_000.0
 TIMES = {
-    "group_wait": Duration("30s"),
-    "group_interval": Duration("5m"),
-    "repeat_interval": Duration("4h"),
+    "group_wait": Interval("30s"),
+    "group_interval": Interval("5m"),
+    "repeat_interval": Interval("4h"),
 }
 
 
@@ -95,6 +95,12 @@ class World:
         self.dispatcher = Dispatcher(
             self.routes, self.kept_alerts.values(), self.kept_groups, self.now
         )
+
+
+def test_without_a_wait_a_group_is_sent_at_once():
+    world = World({"group_wait": Interval("0s")})
+    world.fire(alert())
+    assert world.run(1) == [(["Drift"], [])]
 
 
 def test_a_group_waits_then_tells_once_then_of_its_end():
@@ -365,7 +371,7 @@ def test_a_thousand_groups_one_after_the_other_stay_within_the_rate():
 )
 def test_what_a_person_believes_ends_up_true(steps):
     """Whatever happens, after the dust has settled what was sent agrees with what fires."""
-    world = World({"repeat_interval": Duration("400d")})
+    world = World({"repeat_interval": Interval("400d")})
     believed: set = set()
 
     def run(seconds):

@@ -130,6 +130,17 @@ RELAY = {"url": "http://h:9521"}
             {"receivers": [{"name": "a", "url": "${SLACK_URL}"}]},
             "notify.receivers[0]: url: expected",
         ),
+        *(
+            (
+                {"routes": [{"receivers": [], key: value}]},
+                f"notify.routes[0]: {key}: expected more than {value}",
+            )
+            for key, value in (("group_interval", 0), ("repeat_interval", "0s"))
+        ),
+        (
+            {"routes": [{"receivers": [], "group_wait": "soon"}]},
+            "notify.routes[0].group_wait: expected a duration such as 5m",
+        ),
         ({"receivers": [{"name": "a"}]}, "notify.receivers[0]: expected either url or url_file"),
         (
             {"routes": [{"receivers": [], "group_by": ["alertname", "severity="]}]},
