@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from mlguard_rules.errors import EvaluationError, UnsupportedError
 from mlguard_rules.promql.expression import Expression, ResultCache, compile_expression
-from mlguard_rules.promql.history import LOOKBACK, HasRanges, History
+from mlguard_rules.promql.history import HasRanges, History
+from mlguard_rules.promql.series import LOOKBACK
 from mlguard_rules.promql.values import (
     NAME,
     Labels,

@@ -10,8 +10,15 @@ import promql_parser as ast
 
 from mlguard_rules.errors import UnsupportedError
 from mlguard_rules.matchers import Matcher
-from mlguard_rules.promql.aggregation import AGGREGATIONS, Aggregate, Grouping
-from mlguard_rules.promql.arithmetic import ARITHMETIC, COMPARISONS, FUNCTIONS, Binary, Comparison
+from mlguard_rules.promql.aggregation import (
+    AGGREGATIONS,
+    Aggregate,
+    CountValues,
+    Grouping,
+    Quantile,
+)
+from mlguard_rules.promql.arithmetic import ARITHMETIC, COMPARISONS, Binary, Comparison
+from mlguard_rules.promql.calls import compile_call, label_name, text
 from mlguard_rules.promql.matching import (
     BinaryOperation,
     Cardinality,
@@ -20,26 +27,23 @@ from mlguard_rules.promql.matching import (
     Signature,
 )
 from mlguard_rules.promql.nodes import (
-    AbsentFunction,
     ElementFunction,
     NegativeScalar,
     NumberLiteral,
-    RangeFunctionCall,
-    ScalarFunction,
+    RangeSelector,
     ScalarNode,
     ScalarOperation,
-    TimeFunction,
-    VectorFunction,
     VectorNode,
     VectorScalarOperation,
     VectorSelector,
 )
-from mlguard_rules.promql.ranges import KEEPS_NAME, RANGE_FUNCTIONS
+from mlguard_rules.promql.ranking import Ranking
 from mlguard_rules.promql.selector import Selector
+from mlguard_rules.promql.series import LOOKBACK
 from mlguard_rules.promql.values import NAME
 
-MAX_RANGE = 60 * 60 * 1000
-"""Milliseconds of samples that are kept."""
+MAX_RANGE = 24 * 60 * 60 * 1000
+"""The longest range and the longest offset, milliseconds."""
 
 Node: TypeAlias = ScalarNode | VectorNode
 
@@ -54,7 +58,7 @@ _MATCH_OPERATORS = (
 
 _REFUSED: dict[type[ast.Expr], str] = {
     ast.MatrixSelector: "a range such as [5m] stands only inside a range function",
-    ast.StringLiteral: "strings are outside the supported subset of PromQL",
+    ast.StringLiteral: "a string stands only where a function takes one",
     ast.SubqueryExpr: "subqueries are outside the supported subset of PromQL",
 }
 
@@ -66,14 +70,16 @@ class Compiler:
 
     Attributes:
         metrics: names of the metrics.
-        ranges: the longest range of each selector that has one, in milliseconds.
-        uses_time: whether it calls time().
+        ranges: for each selector of a range or with an offset, the milliseconds that it reads back.
+        reach: the longest of them without the lookback, on whose samples the result depends.
+        depends_on_time: whether its result changes with time while the current samples do not.
     """
 
     def __init__(self) -> None:
         self.metrics: set[str] = set()
         self.ranges: dict[Selector, int] = {}
-        self.uses_time = False
+        self.reach = 0
+        self.depends_on_time = False
 
     def node(self, expr: ast.Expr) -> Node:
         """Return the node of a part of the tree.
@@ -89,31 +95,54 @@ class Compiler:
             case ast.UnaryExpr():
                 return self._negative(expr)
             case ast.VectorSelector():
-                return VectorSelector(self._selector(expr))
+                return self._instant(expr)
             case ast.AggregateExpr():
                 return self._aggregate(expr)
             case ast.BinaryExpr():
                 return self._binary(expr)
             case ast.Call():
-                return self._call(expr)
+                return compile_call(self, expr)
         reason = _REFUSED.get(type(expr), "a part is outside the supported subset of PromQL")
         raise UnsupportedError(reason)
 
-    def _vector(self, expr: ast.Expr) -> VectorNode:
+    def vector(self, expr: ast.Expr) -> VectorNode:
+        """Return the node of a part that is a vector.
+
+        Raises:
+            UnsupportedError: it is none, or outside the subset.
+        """
         node = self.node(expr)
         if isinstance(node, VectorNode):
             return node
         raise UnsupportedError("a vector is needed where there is a scalar")
 
-    def _scalar(self, expr: ast.Expr) -> ScalarNode:
+    def scalar(self, expr: ast.Expr) -> ScalarNode:
+        """Return the node of a part that is a scalar.
+
+        Raises:
+            UnsupportedError: it is none, or outside the subset.
+        """
         node = self.node(expr)
         if isinstance(node, ScalarNode):
             return node
         raise UnsupportedError("a scalar is needed where there is a vector")
 
-    def _selector(self, expr: ast.VectorSelector) -> Selector:
-        if expr.offset is not None:
-            raise UnsupportedError("offset is outside the supported subset of PromQL")
+    def _instant(self, expr: ast.VectorSelector) -> VectorSelector:
+        selector, offset = self._selector(expr)
+        if offset:
+            self.read_back(selector, offset, LOOKBACK)
+        return VectorSelector(selector, offset)
+
+    def _selector(self, expr: ast.VectorSelector) -> tuple[Selector, int]:
+        """Return a selector and its offset in milliseconds."""
+        offset = (expr.offset or timedelta()) // timedelta(milliseconds=1)
+        if offset < 0:
+            raise UnsupportedError("a negative offset reads samples of the future")
+        if offset > MAX_RANGE:
+            length = ast.display_duration(timedelta(milliseconds=offset))
+            raise UnsupportedError(
+                f"offset {length} is longer than the 24h of samples that are kept"
+            )
         if expr.at is not None:
             raise UnsupportedError("the @ modifier is outside the supported subset of PromQL")
         if expr.matchers.or_matchers:
@@ -126,7 +155,8 @@ class Compiler:
         if len(names) != 1 or len(named) > 1:
             raise UnsupportedError("a selector must name exactly one metric, by equality")
         self.metrics.add(names[0])
-        return Selector(names[0], tuple(_matcher(m) for m in matchers if m.name != NAME))
+        others = tuple(_matcher(m) for m in matchers if m.name != NAME)
+        return Selector(names[0], others), offset
 
     def _negative(self, expr: ast.UnaryExpr) -> Node:
         node = self.node(expr.expr)
@@ -136,56 +166,55 @@ class Compiler:
 
     def _aggregate(self, expr: ast.AggregateExpr) -> VectorNode:
         name = str(expr.op)
-        if name not in AGGREGATIONS:
-            raise UnsupportedError(f"{name}() is outside the supported subset of PromQL")
         modifier = expr.modifier
         grouping = Grouping()
         if modifier is not None:
             without = modifier.type == ast.AggModifierType.Without
             grouping = Grouping(frozenset(modifier.labels), without)
-        return Aggregate(AGGREGATIONS[name], self._vector(expr.expr), grouping)
+        vector = self.vector(expr.expr)
+        if name in AGGREGATIONS:
+            return Aggregate(AGGREGATIONS[name], vector, grouping)
+        if expr.param is not None:
+            match name:
+                case "topk" | "bottomk":
+                    return Ranking(self.scalar(expr.param), vector, grouping, name == "topk")
+                case "quantile":
+                    return Quantile(self.scalar(expr.param), vector, grouping)
+                case "count_values":
+                    return CountValues(label_name(text(expr.param)), vector, grouping)
+        raise UnsupportedError(f"{name}() is outside the supported subset of PromQL")
 
-    def _call(self, expr: ast.Call) -> Node:
-        name, arguments = expr.func.name, expr.args
-        match name:
-            case "time":
-                self.uses_time = True
-                return TimeFunction()
-            case "vector":
-                return VectorFunction(self._scalar(arguments[0]))
-            case "scalar":
-                return ScalarFunction(self._vector(arguments[0]))
-            case "absent":
-                return self._absent(arguments[0])
-        if name in RANGE_FUNCTIONS:
-            return self._range_function(name, arguments[0])
-        return self._element_function(name, arguments)
+    def range(self, expr: ast.Expr) -> RangeSelector:
+        """Return the range that is the argument of a function.
 
-    def _absent(self, argument: ast.Expr) -> VectorNode:
-        node = self._vector(argument)
-        labels = node.selector.labels_when_absent() if isinstance(node, VectorSelector) else ()
-        return AbsentFunction(node, labels)
-
-    def _element_function(self, name: str, arguments: list[ast.Expr]) -> VectorNode:
-        if name not in FUNCTIONS:
-            raise UnsupportedError(f"{name}() is outside the supported subset of PromQL")
-        scalars = tuple(self._scalar(argument) for argument in arguments[1:])
-        return ElementFunction(FUNCTIONS[name], self._vector(arguments[0]), scalars)
-
-    def _range_function(self, name: str, argument: ast.Expr) -> VectorNode:
-        while isinstance(argument, ast.ParenExpr):
-            argument = argument.expr
-        if not isinstance(argument, ast.MatrixSelector):
+        Raises:
+            UnsupportedError: it is outside the subset.
+        """
+        while isinstance(expr, ast.ParenExpr):
+            expr = expr.expr
+        if not isinstance(expr, ast.MatrixSelector):
             raise UnsupportedError(_REFUSED[ast.SubqueryExpr])
-        selector = self._selector(argument.vector_selector)
-        length = argument.range // timedelta(milliseconds=1)
+        selector, offset = self._selector(expr.vector_selector)
+        length = expr.range // timedelta(milliseconds=1)
         if length > MAX_RANGE:
             raise UnsupportedError(
-                f"range {ast.display_duration(argument.range)} is longer than the 1h of samples "
+                f"range {ast.display_duration(expr.range)} is longer than the 24h of samples "
                 "that are kept"
             )
-        self.ranges[selector] = max(length, self.ranges.get(selector, 0))
-        return RangeFunctionCall(RANGE_FUNCTIONS[name], selector, length, name == KEEPS_NAME)
+        self.read_back(selector, length + offset)
+        return RangeSelector(selector, length, offset)
+
+    def read_back(self, selector: Selector, length: int, lookback: int = 0) -> None:
+        """Note how far back samples of a selector are read, in milliseconds.
+
+        Args:
+            selector: of the series.
+            length: back to which the result depends on samples.
+            lookback: further back, where only a series without later samples is read.
+        """
+        self.depends_on_time = True
+        self.reach = max(self.reach, length)
+        self.ranges[selector] = max(length + lookback, self.ranges.get(selector, 0))
 
     def _binary(self, expr: ast.BinaryExpr) -> Node:
         name, modifier = str(expr.op), expr.modifier
@@ -194,7 +223,7 @@ class Compiler:
         ):
             raise UnsupportedError("fill modifiers are not known to Prometheus 2.42")
         if name in SET_OPERATORS:
-            left, right = self._vector(expr.lhs), self._vector(expr.rhs)
+            left, right = self.vector(expr.lhs), self.vector(expr.rhs)
             return SetOperation(name, left, right, _signature(modifier))
         sides = self.node(expr.lhs), self.node(expr.rhs)
         if name in ARITHMETIC:

@@ -19,7 +19,12 @@ _OPERATOR = re.compile(r"[-+*/%^(\[{]|[=!<>]=?|\b(?:and|or|unless)\b", re.IGNORE
 _DURATION = re.compile(r"(?<![\w:.])\d+(?:ms|[smhdwy])", re.IGNORECASE)
 _RANGE = re.compile(r"\[[^\]]*\]")
 _BARE_RANGE = re.compile(r"\[\s*[\d.]+\s*\]")
-_QUOTED_NAME = re.compile(r'[{,(]\s*""\s*(?:[,})]|[=!]+~?\s*"")|""\s*[=!]')
+_OFFSET = re.compile(r"\boffset\s+-?\s*\w+", re.IGNORECASE)
+_QUOTED_NAME = re.compile(
+    r"""\{[^}]*[{,]\s*"" | \{\s*"" | ""\s*[=!]=?~?\s*""
+      | \b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*"" """,
+    re.VERBOSE | re.IGNORECASE,
+)
 
 
 def check_length(text: str) -> None:
@@ -36,18 +41,27 @@ def check_version(text: str) -> None:
     """Check that an expression which has been parsed has no syntax of later versions.
 
     Raises:
-        UnsupportedError: a duration as a number, a number as a duration, a quoted name, or a raw
-            string with a backslash, which the parser takes for an escape.
+        UnsupportedError: a duration as a number, a number as a duration, or a quoted name.
     """
-    if any(s.startswith("`") and "\\" in s for s in _STRING_OR_COMMENT.findall(text)):
-        raise UnsupportedError("a backslash in a raw string is not supported")
-    bare = _bare(text)
+    bare = _OFFSET.sub("", _bare(text))
     if _BARE_RANGE.search(bare):
         raise UnsupportedError("a range needs a unit, as in [5m]")
     if _DURATION.search(_RANGE.sub("", bare)):
         raise UnsupportedError("a duration is not a number in Prometheus 2.42")
     if _QUOTED_NAME.search(bare):
         raise UnsupportedError("quoted names are not known to Prometheus 2.42")
+
+
+def without_raw_strings(text: str) -> str:
+    """Return the text with quoted strings for raw ones, in which the parser sees escapes."""
+    return _STRING_OR_COMMENT.sub(lambda m: _quoted(m.group()), text)
+
+
+def _quoted(part: str) -> str:
+    if not part.startswith("`"):
+        return part
+    escaped = part[1:-1].replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _bare(text: str) -> str:

@@ -9,7 +9,7 @@ import promql_parser
 
 from mlguard_rules.errors import UnsupportedError
 from mlguard_rules.promql.compiler import Compiler, Node
-from mlguard_rules.promql.dialect import check_length, check_version
+from mlguard_rules.promql.dialect import check_length, check_version, without_raw_strings
 from mlguard_rules.promql.nodes import EvalContext, ScalarNode
 from mlguard_rules.promql.values import Vector, milliseconds
 
@@ -26,9 +26,10 @@ class Expression:
     Attributes:
         text: as it was written.
         metrics: names of the samples that it reads.
-        ranges: the longest range of each selector that has one, in milliseconds.
+        ranges: for each selector of a range or with an offset, the milliseconds that it reads back.
         depends_on_time: whether its result changes with time while the current samples do not.
         node: what it was compiled to.
+        reach: the longest range with its offset, on whose samples the result depends, milliseconds.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Expression:
     ranges: tuple[tuple[Selector, int], ...]
     depends_on_time: bool
     node: Node
+    reach: int = 0
 
     @property
     def type(self) -> Literal["scalar", "vector"]:
@@ -44,8 +46,8 @@ class Expression:
 
     @property
     def range_seconds(self) -> float:
-        """The longest range, 0 if it has none."""
-        return max((length for _, length in self.ranges), default=0) / 1000
+        """The longest range with its offset, 0 if it has none."""
+        return self.reach / 1000
 
     def evaluate(self, at: float, history: History) -> Vector | float:
         """Return the result at a time that is not before the latest samples.
@@ -71,7 +73,7 @@ def compile_expression(text: str) -> Expression:
     """
     check_length(text)
     try:
-        tree = promql_parser.parse(text)
+        tree = promql_parser.parse(without_raw_strings(text))
     except ValueError as error:
         raise UnsupportedError(" ".join(str(error).split())) from None
     compiler = Compiler()
@@ -81,8 +83,8 @@ def compile_expression(text: str) -> Expression:
         raise UnsupportedError("too deeply nested") from None
     check_version(text)
     ranges = tuple(compiler.ranges.items())
-    depends_on_time = compiler.uses_time or bool(ranges)
-    return Expression(text, frozenset(compiler.metrics), ranges, depends_on_time, node)
+    metrics = frozenset(compiler.metrics)
+    return Expression(text, metrics, ranges, compiler.depends_on_time, node, compiler.reach)
 
 
 class ResultCache:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mlguard_rules.promql import Labels, Samples, Snapshot
+    from mlguard_rules.promql.series import SeriesBuffer
 
 
 class Storage(History):
@@ -23,9 +24,15 @@ class Storage(History):
         super().__init__(expressions)
         self._last: dict[str, dict[Labels, tuple[int, float]]] = {}
 
-    def end(self, metric: str, labels: Labels) -> None:
-        """End a series until its next sample."""
+    def end(self, metric: str, labels: Labels, at: int) -> None:
+        """End a series at a time, epoch milliseconds, until its next sample."""
         self._last.get(metric, {}).pop(labels, None)
+        for buffer in self._by_metric.get(metric, ()):
+            if labels in buffer.series:
+                buffer.series[labels].end(at)
+
+    def _end_series(self, buffer: SeriesBuffer, now: int) -> None:
+        """End no series: those that are not in a snapshot have a gap."""
 
     def append(self, at: float, snapshot: Snapshot) -> None:
         """Add the new samples of a time.

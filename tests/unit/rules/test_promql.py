@@ -57,21 +57,23 @@ def over(text, values, *, every=15.0, at=None):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a offset 5m", "offset is outside"),
-        ("rate(a[5m] offset 1m)", "offset is outside"),
+        ("a offset -5m", "a negative offset reads samples of the future"),
+        ("rate(a[5m] offset 1w)", "offset 1w is longer than the 24h of samples that are kept"),
+        ("a offset 86401s", "is longer than the 24h of samples that are kept"),
+        ("a offset 5m + 5m", "a duration is not a number"),
         ("a @ 1", "the @ modifier is outside"),
         ("rate(a[5m:1m])", "subqueries are outside"),
         ("max_over_time(rate(a[5m])[5m:])", "subqueries are outside"),
         ("a[5m:1m]", "subqueries are outside"),
         ("a[5m]", "a range such as [5m] stands only inside"),
-        ('"text"', "strings are outside"),
-        ("rate(a[24h])", "range 1d is longer than the 1h of samples that are kept"),
-        ("rate(a[3601s])", "longer than the 1h of samples"),
-        ("topk(3, a)", "topk() is outside"),
-        ("quantile(0.9, a)", "quantile() is outside"),
-        ("histogram_quantile(0.9, a)", "histogram_quantile() is outside"),
-        ('label_replace(a, "x", "", "", "")', "label_replace() is outside"),
-        ("irate(a[5m])", "irate() is outside"),
+        ('"text"', "a string stands only where a function takes one"),
+        ("rate(a[1w])", "range 1w is longer than the 24h of samples that are kept"),
+        ("rate(a[86401s])", "longer than the 24h of samples"),
+        ("acos(a)", "acos() is outside"),
+        ('label_replace(a, "1x", "", "", "")', "'1x' cannot be the name of a label"),
+        ('label_join(a, "x", "", "1y")', "'1y' cannot be the name of a label"),
+        ('count_values("1x", a)', "'1x' cannot be the name of a label"),
+        ('label_replace(a, "x", "$1", "y", "(")', "missing )"),
         ("a atan2 b", "atan2 is outside"),
         ('{__name__=~"a|b"}', "must name exactly one metric, by equality"),
         ('{x="1"}', "must name exactly one metric, by equality"),
@@ -84,7 +86,7 @@ def over(text, values, *, every=15.0, at=None):
         ('{"a"}', "quoted names are not known"),
         ('{"a", x="1"}', "quoted names are not known"),
         ('a{"x"="1"}', "quoted names are not known"),
-        (r"a{x=`\\d`}", "a backslash in a raw string"),
+        ('sum by ("a") (b)', "quoted names are not known"),
         ('a{x=~"a++"}', "regular expression 'a++' is wrong: bad repetition"),
         ("a +", "invalid promql query"),
         ("", "no expression found"),
@@ -111,8 +113,12 @@ def test_refuses_what_it_cannot_do_alike(text, reason):
         'a{x="it[5]s 5m, \\"quoted\\""}',
         'a{x="300d",y="-"}  # rate(a[5]) > 5m',
         "a{x=`raw`}",
-        "rate(a[1h])",
+        "rate(a[24h])",
         "rate((a[60m]))",
+        "a offset 1h30m + b offset 24h",
+        'label_replace(a, "x", "", "", "")',
+        'label_join(a, "x", "", "y")',
+        r"a{x=~`\d\"'`}",
         '{__name__="a"}',
         'sum by (a1m) (metric_5m{l="5m"})',
         "0x1d + 1e3",
@@ -134,6 +140,9 @@ def test_an_expression_tells_what_it_reads():
     assert expression.metrics == {"a", "b", "one"}
     assert expression.type == "vector"
     assert expression.range_seconds == 300
+    assert compile_expression("rate(a[5m] offset 1m)").range_seconds == 360
+    assert compile_expression("a offset 1m").range_seconds == 60
+    assert compile_expression("a offset 1m").depends_on_time
     assert compile_expression("time() - 1").type == "scalar"
     assert compile_expression("time()").range_seconds == 0
     assert hash(expression) == hash(expression)
@@ -359,6 +368,47 @@ def test_history_is_bounded_by_the_longest_range():
     assert sum(len(series.times) for series in buffer.series.values()) == 9
     assert len(buffer.series) == 1
     assert history.latest_at == NOW + 15 * 99
+
+
+def test_an_offset_sees_what_was_current_then():
+    expression = compile_expression("c offset 1m")
+    history = History([expression])
+    for i in range(7):  # the series is gone from the third snapshot, and back in the fifth
+        history.append(NOW + 15 * i, {"c": [] if i in (2, 3) else [((), float(i))]})
+    times = (90, 104.999, 119.999, 120, 134.999, 135, 150, 450, 450.001)
+    seen = [expression.evaluate(NOW + at, history).get(named("c")) for at in times]
+    assert seen == [None, None, None, 4.0, 4.0, 5.0, 6.0, 6.0, None]
+    assert expression.evaluate(NOW + 75, History([expression])) == {}
+
+
+def test_an_offset_sees_what_a_rule_recorded():
+    expression = compile_expression("r:sum offset 30s")
+    history = History([expression])
+    for i in range(5):
+        history.append(NOW + 15 * i, {})
+        if i == 1:  # a rule that fails leaves its last result, for five minutes
+            continue
+        history.record(NOW + 15 * i, "r:sum", {labels(x=str(min(i, 3))): float(i)})
+    found = [expression.evaluate(NOW + 60 + at, history) for at in (-15.0, 0.0, 15.0)]
+    assert found == [
+        {named("r:sum", x="0"): 0.0},
+        {named("r:sum", x="2"): 2.0},
+        {named("r:sum", x="3"): 3.0},
+    ]
+
+
+def test_history_is_bounded_whatever_the_number_of_series():
+    many, few = compile_expression("delta(c[2m])"), compile_expression("delta(d[2m])")
+    history = History([many, few], max_samples=100)
+    for i in range(20):
+        snapshot = {"c": [(labels(i=str(n)), 1.0) for n in range(30)], "d": [((), float(i))]}
+        history.append(NOW + 15 * i, snapshot)
+        kept = sum(len(s.times) for b in history._buffers.values() for s in b.series.values())
+        assert kept <= 100
+    assert few.evaluate(NOW + 15 * 19, history) == {(): pytest.approx(8.0)}
+    with pytest.raises(EvaluationError, match="c has too many samples for this range"):
+        many.evaluate(NOW + 15 * 19, history)
+    assert many.evaluate(NOW, history.with_expressions([many])) == {}
 
 
 def test_history_keeps_only_what_matches():

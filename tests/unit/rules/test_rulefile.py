@@ -44,8 +44,8 @@ def test_a_file_is_read(tmp_path):
     ("old", "new", "line", "reported"),
     [
         ("expr: a:b:sum > 3", "expr: a:b:sum >", 9, "High: "),
-        ("a:b:sum > 3", "quantile(0.5, b)", 9, "High: quantile"),
-        ("a:b:sum > 3", "b offset 5m", 9, "High: offset"),
+        ("a:b:sum > 3", "acos(b)", 9, "High: acos() is outside"),
+        ("a:b:sum > 3", "b offset 1w", 9, "High: offset"),
         ("a:b:sum > 3", "rate(b[2d])", 9, "High: range"),
         ("a:b:sum > 3", "ALERTS > 0", 9, "High: the engine's rules cannot read ALERTS"),
         ("for: 1h30m", "for: soon", 10, "found 'soon', expected a duration such as 5m"),
