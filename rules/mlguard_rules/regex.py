@@ -52,19 +52,8 @@ class Pattern:
 
         A group that is unknown or did not match is empty, and `$$` is a dollar (Go's Expand).
         """
-        compiled = _compiled(self.source, groups=True)
-        found = compiled.fullmatch(text)
-        if found is None:
-            return None
-        groups = {str(i): value for i, value in enumerate((found.group(), *found.groups()))}
-        groups |= {name: found.group(i) for name, i in compiled.groupindex.items()}
-
-        def filled(reference: re.Match[str]) -> str:
-            if reference["dollar"]:
-                return "$"
-            return groups.get(reference["braced"] or reference["bare"]) or ""
-
-        return _REFERENCE.sub(filled, replacement)
+        found = _compiled(self.source, groups=True).fullmatch(text)
+        return None if found is None else _expanded(replacement, found)
 
 
 @lru_cache(maxsize=1024)
@@ -77,12 +66,43 @@ def compile_pattern(source: str) -> Pattern:
     return Pattern(source)
 
 
+def search(source: str, text: str) -> bool:
+    """Return whether a pattern matches any part of a text.
+
+    Raises:
+        PatternError: the pattern is wrong.
+    """
+    return _compiled(source, groups=True, anchored=False).search(text) is not None
+
+
+def replace_all(source: str, replacement: str, text: str) -> str:
+    """Return a text with every match of a pattern replaced, as of `Pattern.expand`.
+
+    Raises:
+        PatternError: the pattern is wrong.
+    """
+    compiled = _compiled(source, groups=True, anchored=False)
+    return str(compiled.sub(lambda found: _expanded(replacement, found), text))
+
+
+def _expanded(replacement: str, found: Any) -> str:
+    groups = {str(i): value for i, value in enumerate((found.group(), *found.groups()))}
+    groups |= {name: found.group(i) for name, i in found.re.groupindex.items()}
+
+    def filled(reference: re.Match[str]) -> str:
+        if reference["dollar"]:
+            return "$"
+        return groups.get(reference["braced"] or reference["bare"]) or ""
+
+    return _REFERENCE.sub(filled, replacement)
+
+
 @lru_cache(maxsize=1024)
-def _compiled(source: str, *, groups: bool) -> Any:
+def _compiled(source: str, *, groups: bool, anchored: bool = True) -> Any:
     if _RAW_BYTE.match(source):
         raise PatternError(source, r"invalid escape sequence \C")
     try:
-        return re2.compile(f"^(?:{source})$", _options(groups=groups))
+        return re2.compile(f"^(?:{source})$" if anchored else source, _options(groups=groups))
     except re2.error as error:
         reason = _reason(source, error)
     except UnicodeEncodeError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import promql_parser as ast
 
@@ -32,9 +32,30 @@ from mlguard_rules.regex import compile_pattern
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlguard_rules.promql.compiler import Compiler, Node
+    from mlguard_rules.promql.nodes import RangeSelector
+    from mlguard_rules.promql.selector import Selector
+
+Node: TypeAlias = ScalarNode | VectorNode
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+class Compiler(Protocol):
+    """Compiles the arguments of a function, and notes what the function reads."""
+
+    depends_on_time: bool
+
+    def vector(self, expr: ast.Expr, /) -> VectorNode:
+        """Return the node of a part that is a vector."""
+
+    def scalar(self, expr: ast.Expr, /) -> ScalarNode:
+        """Return the node of a part that is a scalar."""
+
+    def range(self, expr: ast.Expr, /) -> RangeSelector:
+        """Return a range."""
+
+    def read_back(self, selector: Selector, length: int, lookback: int = 0) -> None:
+        """Note how far back samples of a selector are read, in milliseconds."""
 
 
 def compile_call(compiler: Compiler, expr: ast.Call) -> Node:

@@ -18,7 +18,7 @@ from mlguard_rules.promql.aggregation import (
     Quantile,
 )
 from mlguard_rules.promql.arithmetic import ARITHMETIC, COMPARISONS, Binary, Comparison
-from mlguard_rules.promql.calls import compile_call, label_name, text
+from mlguard_rules.promql.calls import Node, compile_call, label_name, text
 from mlguard_rules.promql.matching import (
     BinaryOperation,
     Cardinality,
@@ -44,8 +44,6 @@ from mlguard_rules.promql.values import NAME
 
 MAX_RANGE = 24 * 60 * 60 * 1000
 """The longest range and the longest offset, milliseconds."""
-
-Node: TypeAlias = ScalarNode | VectorNode
 
 _Modifier: TypeAlias = ast.BinModifier | None
 

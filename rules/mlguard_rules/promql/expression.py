@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 import promql_parser
 
 from mlguard_rules.errors import UnsupportedError
-from mlguard_rules.promql.compiler import Compiler, Node
+from mlguard_rules.promql.compiler import Compiler
 from mlguard_rules.promql.dialect import check_length, check_version, without_raw_strings
 from mlguard_rules.promql.nodes import EvalContext, ScalarNode
 from mlguard_rules.promql.values import Vector, milliseconds
 
 if TYPE_CHECKING:
+    from mlguard_rules.promql.calls import Node
     from mlguard_rules.promql.history import History
     from mlguard_rules.promql.selector import Selector
     from mlguard_rules.promql.values import Samples
