@@ -49,10 +49,17 @@ class TemplateError(MLGuardError, ValueError):
 
 
 class RuleFileError(MLGuardError, ValueError):
-    """A file of rules or of their tests cannot be used: `file:line: reason`."""
+    """A file of rules or of their tests cannot be used: `file:line: reason`.
+
+    Attributes:
+        line: from 1.
+        reason: without file and line.
+    """
 
     def __init__(self, path: Path, line: int, reason: str) -> None:
         super().__init__(f"{path}:{line}: {reason}")
+        self.line = line
+        self.reason = reason
 
 
 class NotationError(MLGuardError, ValueError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import promql_parser
 
-from mlguard_rules.errors import UnsupportedError
+from mlguard_rules.errors import EvaluationError, UnsupportedError
 from mlguard_rules.promql.compiler import Compiler
 from mlguard_rules.promql.dialect import check_length, check_version, without_raw_strings
 from mlguard_rules.promql.nodes import EvalContext, ScalarNode
@@ -31,6 +31,7 @@ class Expression:
         depends_on_time: whether its result changes with time while the current samples do not.
         node: what it was compiled to.
         reach: the longest range with its offset, on whose samples the result depends, milliseconds.
+        limit: elements that its result may have, 0 if any number.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Expression:
     depends_on_time: bool
     node: Node
     reach: int = 0
+    limit: int = 0
 
     @property
     def type(self) -> Literal["scalar", "vector"]:
@@ -58,12 +60,16 @@ class Expression:
             history: made for this expression, among others.
 
         Raises:
-            EvaluationError: as in Prometheus, for example if several elements match one.
+            EvaluationError: as in Prometheus, for example if several elements match one, or if
+                the result exceeds the limit.
         """
         context = EvalContext(milliseconds(at), history)
         if isinstance(self.node, ScalarNode):
             return self.node.scalar(context)
-        return self.node.vector(context)
+        vector = self.node.vector(context)
+        if 0 < self.limit < len(vector):
+            raise EvaluationError(f"exceeded limit of {self.limit} with {len(vector)} results")
+        return vector
 
 
 def compile_expression(text: str) -> Expression:
