@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MAX_SAMPLES = 1_000_000
 """Samples that are kept for ranges and offsets, of 16 bytes each."""
 
+MAX_SAMPLES_PER_SERIES = 12_000
+"""Samples of one series that a range or an offset may need: two days of every 15 seconds."""
+
 _NO_SAMPLES: Samples = ()
 
 

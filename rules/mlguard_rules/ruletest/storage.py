@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from mlguard_rules.promql import LOOKBACK, HasRanges, History, milliseconds
@@ -21,7 +22,7 @@ class Storage(History):
     """
 
     def __init__(self, expressions: Iterable[HasRanges]) -> None:
-        super().__init__(expressions)
+        super().__init__(expressions, max_samples=sys.maxsize)
         self._last: dict[str, dict[Labels, tuple[int, float]]] = {}
 
     def end(self, metric: str, labels: Labels, at: int) -> None:
