@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from support.matcher_strings import patterns
 from support.rule_files import CASES, DIFFERENT
 
 from mlguard_rules.rulefile import RuleFileError, load_rules
 from mlguard_rules.ruletest import load_tests, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SHAPES = Path(__file__).parent.parent / "data" / "published_shapes.rules.yml"
 
@@ -28,24 +34,42 @@ def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.needs("promtool")
-def test_what_promtool_refuses_is_refused_and_nothing_else(tmp_path):
-    paths = [tmp_path / f"{i}.yml" for i in range(len(CASES))]
-    for path, text in zip(paths, CASES.values(), strict=True):
-        path.write_text(text, encoding="utf-8")
+def counted(texts: Iterable[str], folder: Path) -> list[tuple[int | None, int | None]]:
+    """The number of rules of each text, here and for promtool; None if it is refused."""
+    paths = []
+    for i, text in enumerate(texts):
+        paths.append(folder / f"{i}.yml")
+        paths[-1].write_text(text, encoding="utf-8")
     answer = promtool("check", "rules", "--lint=none", *map(str, paths))
     theirs: dict[str, int | None] = {}
     for part in re.split(r"^Checking ", answer.stdout, flags=re.MULTILINE)[1:]:
         found = re.search(r"SUCCESS: (\d+) rules? found", part)
         theirs[Path(part.split("\n")[0].strip()).name] = int(found[1]) if found else None
     assert set(theirs) == {path.name for path in paths}
-    wrong = {
-        name: (rules_of(path), theirs[path.name])
-        for name, path in zip(CASES, paths, strict=True)
-        if rules_of(path) != theirs[path.name]
-    }
+    return [(rules_of(path), theirs[path.name]) for path in paths]
+
+
+@pytest.mark.needs("promtool")
+def test_what_promtool_refuses_is_refused_and_nothing_else(tmp_path):
+    counts = dict(zip(CASES, counted(CASES.values(), tmp_path), strict=True))
+    wrong = {name: count for name, count in counts.items() if count[0] != count[1]}
     assert set(wrong) == set(DIFFERENT), wrong
-    assert 30 < sum(count is None for count in theirs.values()) < len(CASES) - 30
+    assert 30 < sum(theirs is None for _, theirs in counts.values()) < len(CASES) - 30
+
+
+@pytest.mark.needs("promtool")
+def test_patterns_of_selectors_are_refused_alike(tmp_path):
+    texts = patterns(5, 2000)
+    files = (
+        json.dumps(
+            {"groups": [{"name": "g", "rules": [{"alert": "A", "expr": f"a{{x=~{quoted}}}"}]}]},
+            ensure_ascii=False,
+        )
+        for quoted in (json.dumps(text, ensure_ascii=False) for text in texts)
+    )
+    counts = counted(files, tmp_path)
+    assert [p for p, (ours, theirs) in zip(texts, counts, strict=True) if ours != theirs] == []
+    assert 500 < sum(theirs is None for _, theirs in counts) < 1500
 
 
 TESTS = """\

@@ -59,3 +59,26 @@ def _matcher(rng: random.Random) -> str:
         value = rng.choice((f'"{value}', f'{value}"', f"'{value}'", f'"{value}"x'))
     spaces = [rng.choice(("", "", "", "", " ", "\t")) for _ in range(4)]
     return f"{spaces[0]}{name}{spaces[1]}{operator}{spaces[2]}{value}{spaces[3]}"
+
+
+ATOMS = (
+    "a", "b", ".", r"\.", r"\d", r"\w", r"\s", r"\-", r"\_", r"\/", r"\@", "[ab]", "[^a]", "[a[b]",
+    "[]a]", "[a-z]", "[a--b]", "[a&&b]", r"[\d]", r"[\w-]", r"[\]]", "[[:alpha:]]", r"\pL",
+    r"\p{Greek}", r"\Qa.b\E", r"\z", r"\A", r"\b", r"\x41", r"\x{41}", r"\101", r"\n", "(a)",
+    "(?:a)", "(?i)a", "(?i:a)", "(?P<n>a)", "(a|b)", "{", "}", "a{2}", "a{2,}", "a{,2}", "{a}",
+    "a{1001}", "$", "^", "é", r"\é", ":", r"\:", "~", "#", " ", r"\ ", "&&", "--", r"\<", r"\ue9",
+    r"\C", "[é-ü]", "[[a]]", "[a-]", "[-a]", r"[\-]", "[.*]", "(?=a)", "(", "|",
+)  # fmt: skip
+REPETITIONS = ("", "", "", "*", "+", "?", "*?", "+?", "??", "{1,2}", "**", "{0}")
+
+
+def patterns(seed: int, count: int) -> list[str]:
+    """Distinct regular expressions, right and wrong."""
+    rng = random.Random(seed)
+    found: dict[str, None] = {}
+    while len(found) < count:
+        parts = (
+            rng.choice(ATOMS) + rng.choice(REPETITIONS) for _ in range(rng.choice((1, 1, 2, 3)))
+        )
+        found["".join(parts)] = None
+    return list(found)

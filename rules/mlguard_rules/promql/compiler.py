@@ -66,6 +66,9 @@ SET_OPERATORS = ("and", "or", "unless")
 class Compiler:
     """Compiles one expression, and collects what it reads.
 
+    Args:
+        patterns: that the values of its matchers `=~` and `!~` are the numbers of.
+
     Attributes:
         metrics: names of the metrics.
         ranges: for each selector of a range or with an offset, the milliseconds that it reads back.
@@ -73,7 +76,8 @@ class Compiler:
         depends_on_time: whether its result changes with time while the current samples do not.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._patterns = patterns
         self.metrics: set[str] = set()
         self.ranges: dict[Selector, int] = {}
         self.reach = 0
@@ -153,8 +157,13 @@ class Compiler:
         if len(names) != 1 or len(named) > 1:
             raise UnsupportedError("a selector must name exactly one metric, by equality")
         self.metrics.add(names[0])
-        others = tuple(_matcher(m) for m in matchers if m.name != NAME)
+        others = tuple(self._matcher(m) for m in matchers if m.name != NAME)
         return Selector(names[0], others), offset
+
+    def _matcher(self, matcher: ast.Matcher) -> Matcher:
+        sign = next(sign for op, sign in _MATCH_OPERATORS if matcher.op == op)
+        value = self._patterns[int(matcher.value)] if "~" in sign else matcher.value
+        return Matcher(matcher.name, sign, value)
 
     def _negative(self, expr: ast.UnaryExpr) -> Node:
         node = self.node(expr.expr)
@@ -262,10 +271,3 @@ def _signature(modifier: _Modifier) -> Signature:
         return Signature()
     on = modifier.matching.type == ast.LabelModifierType.Include
     return Signature(frozenset(modifier.matching.labels), on)
-
-
-def _matcher(matcher: ast.Matcher) -> Matcher:
-    for op, sign in _MATCH_OPERATORS:
-        if matcher.op == op:
-            return Matcher(matcher.name, sign, matcher.value)
-    raise UnsupportedError(f"the matcher {matcher} is outside the supported subset of PromQL")

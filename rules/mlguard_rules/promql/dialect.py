@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+import promql_parser as ast
+
 from mlguard_rules.errors import UnsupportedError
 
 MAX_OPERATORS = 200
@@ -14,6 +16,9 @@ MAX_OPERATORS = 200
 
 _STRING_OR_COMMENT = re.compile(
     r""" "(?:\\.|[^"\\])*" | '(?:\\.|[^'\\])*' | `[^`]*` | \#[^\n]* """, re.VERBOSE | re.DOTALL
+)
+_PATTERN_OR_STRING = re.compile(
+    rf"(?P<operator>[=!]~\s*)?(?P<string>{_STRING_OR_COMMENT.pattern})", re.VERBOSE | re.DOTALL
 )
 _OPERATOR = re.compile(r"[-+*/%^(\[{]|[=!<>]=?|\b(?:and|or|unless)\b", re.IGNORECASE)
 _DURATION = re.compile(r"(?<![\w:.])\d+(?:ms|[smhdwy])", re.IGNORECASE)
@@ -52,9 +57,35 @@ def check_version(text: str) -> None:
         raise UnsupportedError("quoted names are not known to Prometheus 2.42")
 
 
-def without_raw_strings(text: str) -> str:
-    """Return the text with quoted strings for raw ones, in which the parser sees escapes."""
-    return _STRING_OR_COMMENT.sub(lambda m: _quoted(m.group()), text)
+def for_parser(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return an expression as the parser reads it rightly, and the patterns of its matchers.
+
+    The parser sees escapes in raw strings, which are quoted here. It refuses regular expressions
+    that RE2 knows and Rust does not: their places hold their numbers instead.
+
+    Raises:
+        UnsupportedError: a pattern is no string.
+    """
+    patterns: list[str] = []
+
+    def replaced(found: re.Match[str]) -> str:
+        string = _quoted(found["string"])
+        if not found["operator"]:
+            return string
+        patterns.append(_value(string))
+        return f'{found["operator"]}"{len(patterns) - 1}"'
+
+    return _PATTERN_OR_STRING.sub(replaced, text), tuple(patterns)
+
+
+def _value(string: str) -> str:
+    """Return the text of a string literal."""
+    try:
+        selector = ast.parse(f"a{{b={string}}}")
+    except ValueError as error:
+        raise UnsupportedError(" ".join(str(error).split())) from None
+    assert isinstance(selector, ast.VectorSelector)  # noqa: S101 - for the types
+    return selector.matchers.matchers[0].value
 
 
 def _quoted(part: str) -> str:

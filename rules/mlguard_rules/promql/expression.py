@@ -9,7 +9,7 @@ import promql_parser
 
 from mlguard_rules.errors import EvaluationError, UnsupportedError
 from mlguard_rules.promql.compiler import Compiler
-from mlguard_rules.promql.dialect import check_length, check_version, without_raw_strings
+from mlguard_rules.promql.dialect import check_length, check_version, for_parser
 from mlguard_rules.promql.nodes import EvalContext, ScalarNode
 from mlguard_rules.promql.values import Vector, milliseconds
 
@@ -79,11 +79,12 @@ def compile_expression(text: str) -> Expression:
         UnsupportedError: it is wrong, or outside the subset.
     """
     check_length(text)
+    prepared, patterns = for_parser(text)
     try:
-        tree = promql_parser.parse(without_raw_strings(text))
+        tree = promql_parser.parse(prepared)
     except ValueError as error:
         raise UnsupportedError(" ".join(str(error).split())) from None
-    compiler = Compiler()
+    compiler = Compiler(patterns)
     try:
         node = compiler.node(tree)
     except RecursionError:
