@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from mlguard_rules.errors import EvaluationError
 from mlguard_rules.promql.selector import Selector
@@ -53,6 +53,9 @@ class History:
         max_samples: to keep.
     """
 
+    _ends_missing: ClassVar[bool] = True
+    """Whether a series that is not in a snapshot has ended, rather than having a gap."""
+
     def __init__(self, expressions: Iterable[HasRanges], max_samples: int = MAX_SAMPLES) -> None:
         self._max_samples = max_samples
         lengths: dict[Selector, int] = {}
@@ -86,7 +89,6 @@ class History:
         for buffer in self._buffers.values():
             buffer.drop_from(now)
             buffer.add(now, snapshot.get(buffer.selector.metric, ()), recorded=False)
-            self._end_series(buffer, now)
         self._trim(now)
         self._recorded = {
             name: (recorded, samples)
@@ -100,12 +102,10 @@ class History:
             if not selector.matchers or selected[0] is snapshot.get(selector.metric)
         }
 
-    def _end_series(self, buffer: SeriesBuffer, now: int) -> None:
-        """End the series that are not in the snapshot."""
-        buffer.end_series(now, recorded=False)
-
     def _trim(self, now: int) -> None:
-        counts = {buffer: buffer.trim(now) for buffer in self._buffers.values()}
+        counts = {
+            buffer: buffer.trim(now, ends=self._ends_missing) for buffer in self._buffers.values()
+        }
         while sum(counts.values()) > self._max_samples:
             largest = max(counts, key=counts.__getitem__)
             largest.overflow()
@@ -136,7 +136,7 @@ class History:
         self._recorded[name] = (now, [*others, *samples] if before == now else samples)
         for buffer in self._by_metric.get(name, ()):
             buffer.add(now, samples, recorded=True)
-            buffer.end_series(now, recorded=True)
+            buffer.end_recorded(now)
 
     def with_expressions(self, expressions: Iterable[HasRanges]) -> History:
         """Return a history for other expressions, with the known samples of their series."""

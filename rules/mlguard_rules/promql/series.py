@@ -47,10 +47,9 @@ class Series:
 
     def drop_before(self, at: int) -> None:
         """Delete older samples."""
-        if self.times[0] < at:
-            count = bisect_left(self.times, at)
-            del self.times[:count], self.values[:count]
-            del self.ends[: bisect_left(self.ends, at)]
+        count = bisect_left(self.times, at)
+        del self.times[:count], self.values[:count]
+        del self.ends[: bisect_left(self.ends, at)]
 
     def drop_from(self, at: int) -> None:
         """Delete samples that are not older, and ends that are later."""
@@ -114,22 +113,31 @@ class SeriesBuffer:
                 known = series[labels] = Series(recorded=recorded)
             known.add(at, value)
 
-    def end_series(self, at: int, *, recorded: bool) -> None:
-        """End the series that have no sample at this time."""
+    def end_recorded(self, at: int) -> None:
+        """End the recorded series that have no sample at this time."""
         for one in self.series.values():
-            if one.recorded == recorded and one.times[-1] < at:
+            if one.recorded:
                 one.end(at)
 
-    def trim(self, at: int) -> int:
-        """Delete samples before the time that ends here; return the number of those that stay."""
+    def trim(self, at: int, *, ends: bool) -> int:
+        """Delete samples before the time that ends here; return the number of those that stay.
+
+        Args:
+            at: epoch milliseconds.
+            ends: whether series end that are not recorded and have no sample at this time.
+        """
         horizon = at - self.length
         gone = [labels for labels, one in self.series.items() if one.times[-1] < horizon]
         for labels in gone:
             del self.series[labels]
         count = 0
         for one in self.series.values():
-            one.drop_before(horizon)
-            count += len(one.times)
+            times = one.times
+            if ends and times[-1] < at and not one.recorded:
+                one.end(at)
+            if times[0] < horizon:
+                one.drop_before(horizon)
+            count += len(times)
         return count
 
     def overflow(self) -> None:

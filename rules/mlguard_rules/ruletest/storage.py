@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from mlguard_rules.promql import LOOKBACK, HasRanges, History, milliseconds
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mlguard_rules.promql import Labels, Samples, Snapshot
-    from mlguard_rules.promql.series import SeriesBuffer
 
 
 class Storage(History):
@@ -20,6 +19,8 @@ class Storage(History):
     A process that reads its own metrics knows that a series which is not among them has ended.
     Promtool's series have gaps, and end only at `stale`. Ranges contain real samples in both.
     """
+
+    _ends_missing: ClassVar[bool] = False
 
     def __init__(self, expressions: Iterable[HasRanges]) -> None:
         super().__init__(expressions, max_samples=sys.maxsize)
@@ -31,9 +32,6 @@ class Storage(History):
         for buffer in self._by_metric.get(metric, ()):
             if labels in buffer.series:
                 buffer.series[labels].end(at)
-
-    def _end_series(self, buffer: SeriesBuffer, now: int) -> None:
-        """End no series: those that are not in a snapshot have a gap."""
 
     def append(self, at: float, snapshot: Snapshot) -> None:
         """Add the new samples of a time.
