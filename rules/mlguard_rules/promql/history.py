@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -32,6 +33,8 @@ MAX_SAMPLES_PER_SERIES = 12_000
 
 _NO_SAMPLES: Samples = ()
 
+log = logging.getLogger(__name__)
+
 
 class HasRanges(Protocol):
     """An expression, with the time back to which it reads."""
@@ -58,6 +61,8 @@ class History:
 
     def __init__(self, expressions: Iterable[HasRanges], max_samples: int = MAX_SAMPLES) -> None:
         self._max_samples = max_samples
+        self._warned = False
+        self._spacing = 0  # between the last two snapshots, milliseconds
         lengths: dict[Selector, int] = {}
         for expression in expressions:
             for selector, length in expression.ranges:
@@ -86,6 +91,7 @@ class History:
             snapshot: kept, not copied; not to be changed later.
         """
         now = milliseconds(at)
+        self._warn_of_excess(now)
         for buffer in self._buffers.values():
             buffer.drop_from(now)
             buffer.add(now, snapshot.get(buffer.selector.metric, ()), recorded=False)
@@ -101,6 +107,25 @@ class History:
             for selector, selected in self._selected.items()
             if not selector.matchers or selected[0] is snapshot.get(selector.metric)
         }
+
+    def _warn_of_excess(self, now: int) -> None:
+        """Log once if the series of the latest snapshot will have too many samples in time."""
+        # the longer of two distances, as settings that are read again cause one short distance
+        before, self._spacing = self._spacing, now - self._latest_ms
+        step = max(before, self._spacing)
+        if self._latest_at is None or step <= 0 or self._warned:
+            return
+        counts = {b: len(b.series) * (b.length // step + 1) for b in self._buffers.values()}
+        if sum(counts.values()) <= self._max_samples:
+            return
+        largest = max(counts, key=counts.__getitem__)
+        log.warning(
+            "ranges and offsets will need %d samples, %d of them for the %d series of %s;"
+            " %d are kept, and rules that need more will not be evaluated",
+            *(sum(counts.values()), counts[largest], len(largest.series)),
+            *(largest.selector.metric, self._max_samples),
+        )
+        self._warned = True
 
     def _trim(self, now: int) -> None:
         counts = {

@@ -411,6 +411,18 @@ def test_history_is_bounded_whatever_the_number_of_series():
     assert many.evaluate(NOW, history.with_expressions([many])) == {}
 
 
+def test_too_many_samples_are_announced_before_they_are_there(caplog):
+    expressions = [compile_expression(text) for text in ("delta(c[1h])", "d offset 1m")]
+    history = History(expressions, max_samples=1000)
+    for i in range(4):
+        history.append(NOW + 15 * i, {"c": [(labels(i=str(n)), 1.0) for n in range(5)], "d": []})
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "ranges and offsets will need 1205 samples, 1205 of them for the 5 series of c;"
+        " 1000 are kept, and rules that need more will not be evaluated"
+    )
+
+
 def test_history_keeps_only_what_matches():
     expression = compile_expression('delta(c{x="1"}[1m])')
     history = History([expression])
