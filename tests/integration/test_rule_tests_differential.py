@@ -26,6 +26,8 @@ EXPRESSIONS = [
         for length in ("2m", "5m")
     ),
     "predict_linear(x[5m], 120)",
+    "sum_over_time((x offset 1m > 20)[6m:90s])",
+    "rate(x[5m:1m] offset 2m)",
     "quantile_over_time(0.7, x[4m])",
     'absent_over_time(x{a="1"}[2m])',
     "topk(2, x)",

@@ -54,7 +54,7 @@ GRAMMAR = (
     *DATES,
     *WITH_PARAMETER,
     *("histogram_quantile", "label_replace", "label_join", "offset", "range offset"),
-    *("timestamp", "absent_over_time"),
+    *("timestamp", "absent_over_time", "subquery", "subquery offset"),
     *FUNCTIONS,
     *INEXACT,
     *RANGE_FUNCTIONS,
@@ -101,8 +101,9 @@ class Generator:
                 self.histogram_quantile,
                 self.relabelled,
                 self.of_time,
+                self.subquery,
             ),
-            (8, 18, 14, 14, 12, 14, 8, 9, 4, 2, 4, 3, 8, 6, 8, 6),
+            (8, 18, 14, 14, 12, 14, 8, 9, 4, 2, 4, 3, 8, 6, 8, 6, 6),
         )[0]
         if make in (self.selector, self.over_range, self.histogram_quantile):
             return make()
@@ -199,10 +200,29 @@ class Generator:
             samples = f"{samples}, {rng.choice(('0', '60', '-5.5', '3600'))}"
         return Text(f"{name}({samples})", uses, of.like)
 
+    def subquery(self, depth: int, *, exact: bool) -> Text:
+        rng = self.rng
+        name = rng.choice(RANGE_FUNCTIONS)
+        of = self.vector(depth - 2, exact=exact)
+        step = rng.choice(("500ms", "1s", "1500ms", "2s", "3s", ""))
+        duration = rng.choice(("2s", "5s", "8s", "20s") if step else ("1m", "2m"))
+        samples, uses = f"({of.text})[{duration}:{step}]", of.uses | {name, "subquery"}
+        if rng.random() < 0.25:
+            samples, uses = f"{samples} offset {rng.choice(OFFSETS)}", uses | {"subquery offset"}
+        if name == "quantile_over_time":
+            samples = f"{rng.choice(RATIOS)}, {samples}"
+        elif name == "predict_linear":
+            samples = f"{samples}, 60"
+        elif rng.random() < 0.1:
+            name = "absent_over_time"
+        return Text(f"{name}({samples})", uses, of.like, of.exact)
+
     def with_parameter(self, depth: int, *, exact: bool) -> Text:  # noqa: ARG002
         rng = self.rng
         of = self.vector(depth - 1, exact=True)
         name = rng.choice(WITH_PARAMETER)
+        if "histogram_quantile" in of.uses and name in ("topk", "bottomk"):
+            name = "quantile"  # Prometheus gives the quantiles in no order, and many are equal
         clause, uses = "", of.uses | {name}
         if rng.random() < 0.5:
             kind = rng.choice(("by", "without"))

@@ -13,15 +13,19 @@ from mlguard_rules.promql.dates import DATE_FUNCTIONS
 from mlguard_rules.promql.histogram import HistogramQuantile
 from mlguard_rules.promql.nodes import (
     AbsentFunction,
-    AbsentOverTime,
     ElementFunction,
-    RangeFunctionCall,
     ScalarFunction,
     ScalarNode,
     TimeFunction,
-    TimestampFunction,
     VectorFunction,
     VectorNode,
+)
+from mlguard_rules.promql.range_nodes import (
+    AbsentOverTime,
+    RangeFunctionCall,
+    RangeSelector,
+    Subquery,
+    TimestampFunction,
     VectorSelector,
 )
 from mlguard_rules.promql.ranges import KEEPS_NAME, RANGE_FUNCTIONS, RATIO_FIRST
@@ -32,7 +36,6 @@ from mlguard_rules.regex import compile_pattern
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlguard_rules.promql.nodes import RangeSelector
     from mlguard_rules.promql.selector import Selector
 
 Node: TypeAlias = ScalarNode | VectorNode
@@ -51,7 +54,7 @@ class Compiler(Protocol):
     def scalar(self, expr: ast.Expr, /) -> ScalarNode:
         """Return the node of a part that is a scalar."""
 
-    def range(self, expr: ast.Expr, /) -> RangeSelector:
+    def range(self, expr: ast.Expr, /) -> RangeSelector | Subquery:
         """Return a range."""
 
     def read_back(self, selector: Selector, length: int, lookback: int = 0) -> None:
@@ -119,6 +122,8 @@ def _absent(compiler: Compiler, arguments: list[ast.Expr]) -> VectorNode:
 
 def _absent_over_time(compiler: Compiler, arguments: list[ast.Expr]) -> VectorNode:
     samples = compiler.range(arguments[0])
+    if isinstance(samples, Subquery):
+        return AbsentOverTime(samples, ())
     return AbsentOverTime(samples, samples.selector.labels_when_absent())
 
 

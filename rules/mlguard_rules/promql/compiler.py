@@ -30,13 +30,12 @@ from mlguard_rules.promql.nodes import (
     ElementFunction,
     NegativeScalar,
     NumberLiteral,
-    RangeSelector,
     ScalarNode,
     ScalarOperation,
     VectorNode,
     VectorScalarOperation,
-    VectorSelector,
 )
+from mlguard_rules.promql.range_nodes import RangeSelector, Subquery, VectorSelector
 from mlguard_rules.promql.ranking import Ranking
 from mlguard_rules.promql.selector import Selector
 from mlguard_rules.promql.series import LOOKBACK
@@ -54,10 +53,18 @@ _MATCH_OPERATORS = (
     (ast.MatchOp.NotRe, "!~"),
 )
 
+DEFAULT_STEP = timedelta(minutes=1)
+"""Of a subquery that has none, the default of Prometheus' evaluation_interval."""
+
+MAX_STEPS = 1500
+"""Evaluations of a vector in a subquery; a day has 1,440 minutes."""
+
+_AT = "the @ modifier is outside the supported subset of PromQL"
+
 _REFUSED: dict[type[ast.Expr], str] = {
     ast.MatrixSelector: "a range such as [5m] stands only inside a range function",
     ast.StringLiteral: "a string stands only where a function takes one",
-    ast.SubqueryExpr: "subqueries are outside the supported subset of PromQL",
+    ast.SubqueryExpr: "a subquery stands only inside a range function",
 }
 
 SET_OPERATORS = ("and", "or", "unless")
@@ -81,6 +88,8 @@ class Compiler:
         self.metrics: set[str] = set()
         self.ranges: dict[Selector, int] = {}
         self.reach = 0
+        self._outer = 0  # length of the subqueries around a part
+        self._steps = 1  # evaluations of a part in them
         self.depends_on_time = False
 
     def node(self, expr: ast.Expr) -> Node:
@@ -131,22 +140,15 @@ class Compiler:
 
     def _instant(self, expr: ast.VectorSelector) -> VectorSelector:
         selector, offset = self._selector(expr)
-        if offset:
+        if offset or self._outer:
             self.read_back(selector, offset, LOOKBACK)
         return VectorSelector(selector, offset)
 
     def _selector(self, expr: ast.VectorSelector) -> tuple[Selector, int]:
         """Return a selector and its offset in milliseconds."""
-        offset = (expr.offset or timedelta()) // timedelta(milliseconds=1)
-        if offset < 0:
-            raise UnsupportedError("a negative offset reads samples of the future")
-        if offset > MAX_RANGE:
-            length = ast.display_duration(timedelta(milliseconds=offset))
-            raise UnsupportedError(
-                f"offset {length} is longer than the 24h of samples that are kept"
-            )
+        offset = _kept(expr.offset, "offset")
         if expr.at is not None:
-            raise UnsupportedError("the @ modifier is outside the supported subset of PromQL")
+            raise UnsupportedError(_AT)
         if expr.matchers.or_matchers:
             raise UnsupportedError("or between matchers is not known to Prometheus 2.42")
         matchers = expr.matchers.matchers
@@ -191,7 +193,7 @@ class Compiler:
                     return CountValues(label_name(text(expr.param)), vector, grouping)
         raise UnsupportedError(f"{name}() is outside the supported subset of PromQL")
 
-    def range(self, expr: ast.Expr) -> RangeSelector:
+    def range(self, expr: ast.Expr) -> RangeSelector | Subquery:
         """Return the range that is the argument of a function.
 
         Raises:
@@ -199,17 +201,29 @@ class Compiler:
         """
         while isinstance(expr, ast.ParenExpr):
             expr = expr.expr
+        if isinstance(expr, ast.SubqueryExpr):
+            return self._subquery(expr)
         if not isinstance(expr, ast.MatrixSelector):
-            raise UnsupportedError(_REFUSED[ast.SubqueryExpr])
+            raise UnsupportedError("a range is needed where there is another expression")
         selector, offset = self._selector(expr.vector_selector)
-        length = expr.range // timedelta(milliseconds=1)
-        if length > MAX_RANGE:
-            raise UnsupportedError(
-                f"range {ast.display_duration(expr.range)} is longer than the 24h of samples "
-                "that are kept"
-            )
+        length = _kept(expr.range, "range")
         self.read_back(selector, length + offset)
         return RangeSelector(selector, length, offset)
+
+    def _subquery(self, expr: ast.SubqueryExpr) -> Subquery:
+        if expr.at is not None:
+            raise UnsupportedError(_AT)
+        length, offset = _kept(expr.range, "range"), _kept(expr.offset, "offset")
+        step = (expr.step or DEFAULT_STEP) // timedelta(milliseconds=1)
+        before = self._outer, self._steps
+        self._outer += length + offset
+        self._steps *= length // step + 1
+        if self._steps > MAX_STEPS:
+            raise UnsupportedError(f"a subquery of more than {MAX_STEPS:,} steps")
+        argument = self.vector(expr.expr)
+        self._outer, self._steps = before
+        self.depends_on_time = True
+        return Subquery(argument, length, step, offset)
 
     def read_back(self, selector: Selector, length: int, lookback: int = 0) -> None:
         """Note how far back samples of a selector are read, in milliseconds.
@@ -220,6 +234,7 @@ class Compiler:
             lookback: further back, where only a series without later samples is read.
         """
         self.depends_on_time = True
+        length += self._outer
         self.reach = max(self.reach, length)
         self.ranges[selector] = max(length + lookback, self.ranges.get(selector, 0))
 
@@ -239,6 +254,17 @@ class Compiler:
             raise UnsupportedError(f"{name} is outside the supported subset of PromQL")
         mode = Mode.BOOL if modifier is not None and modifier.return_bool else Mode.FILTER
         return _pair(COMPARISONS[name], mode, *sides, modifier)
+
+
+def _kept(time: timedelta | None, what: str) -> int:
+    """Return a range or an offset in milliseconds; samples are kept for it."""
+    length = (time or timedelta()) // timedelta(milliseconds=1)
+    if length < 0:
+        raise UnsupportedError("a negative offset reads samples of the future")
+    if length > MAX_RANGE:
+        shown = ast.display_duration(timedelta(milliseconds=length))
+        raise UnsupportedError(f"{what} {shown} is longer than the 24h of samples that are kept")
+    return length
 
 
 def _pair(

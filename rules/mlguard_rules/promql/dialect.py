@@ -23,7 +23,7 @@ _PATTERN_OR_STRING = re.compile(
 _OPERATOR = re.compile(r"[-+*/%^(\[{]|[=!<>]=?|\b(?:and|or|unless)\b", re.IGNORECASE)
 _DURATION = re.compile(r"(?<![\w:.])\d+(?:ms|[smhdwy])", re.IGNORECASE)
 _RANGE = re.compile(r"\[[^\]]*\]")
-_BARE_RANGE = re.compile(r"\[\s*[\d.]+\s*\]")
+_BARE_RANGE = re.compile(r"\[\s*[\d.]+\s*[\]:]|\[[^\]]*:\s*[\d.]+\s*\]")
 _OFFSET = re.compile(r"\boffset\s+-?\s*\w+", re.IGNORECASE)
 _QUOTED_NAME = re.compile(
     r"""\{[^}]*[{,]\s*"" | \{\s*"" | ""\s*[=!]=?~?\s*""

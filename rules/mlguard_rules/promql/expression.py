@@ -63,7 +63,8 @@ class Expression:
             EvaluationError: as in Prometheus, for example if several elements match one, or if
                 the result exceeds the limit.
         """
-        context = EvalContext(milliseconds(at), history)
+        now = milliseconds(at)
+        context = EvalContext(now, history, now)
         if isinstance(self.node, ScalarNode):
             return self.node.scalar(context)
         vector = self.node.vector(context)

@@ -232,7 +232,7 @@ class History:
         }
 
     def range_windows(
-        self, selector: Selector, start: int, end: int, at: int
+        self, selector: Selector, start: int, end: int, at: int, now: int
     ) -> Iterator[tuple[Labels, RangeWindow]]:
         """Yield the samples of each series from start to end, if it has any.
 
@@ -242,30 +242,31 @@ class History:
             selector: of the series.
             start: epoch milliseconds.
             end: epoch milliseconds.
-            at: time of the evaluation, epoch milliseconds.
+            at: time of the function's evaluation, epoch milliseconds.
+            now: time of the whole evaluation, not before the latest snapshot, epoch milliseconds.
 
         Raises:
             EvaluationError: the history was made without an expression that reads back so far, or
                 the samples were too many.
         """
-        buffer = self._buffer(selector, at - start)
+        buffer = self._buffer(selector, now - start)
         for labels, series in sorted(buffer.series.items(), key=itemgetter(0)):
             window = series.window(start, end, at)
             if window is not None:
                 yield labels, window
 
-    def select_before(self, selector: Selector, then: int, at: int) -> Vector:
+    def select_before(self, selector: Selector, then: int, now: int) -> Vector:
         """Return the samples that were current at an earlier time, with the name of the metric.
 
         Args:
             selector: of the series.
             then: epoch milliseconds.
-            at: time of the evaluation, epoch milliseconds.
+            now: time of the evaluation, epoch milliseconds.
 
         Raises:
             EvaluationError: as of `range_windows`.
         """
-        buffer = self._buffer(selector, at - then + LOOKBACK)
+        buffer = self._buffer(selector, now - then + LOOKBACK)
         found: Vector = {}
         for labels, series in sorted(buffer.series.items(), key=itemgetter(0)):
             sample = series.visible(then)
@@ -273,19 +274,19 @@ class History:
                 found[with_name(selector.metric, labels)] = sample[1]
         return found
 
-    def sample_times(self, selector: Selector, then: int, at: int) -> Vector:
+    def sample_times(self, selector: Selector, then: int, now: int) -> Vector:
         """Return the times of the samples that are current at a time, in epoch seconds.
 
         Args:
             selector: of the series.
             then: epoch milliseconds.
-            at: time of the evaluation, epoch milliseconds.
+            now: time of the evaluation, epoch milliseconds.
 
         Raises:
             EvaluationError: as of `range_windows`.
         """
         found: Vector = {}
-        for labels, series in self._buffer(selector, at - then + LOOKBACK).series.items():
+        for labels, series in self._buffer(selector, now - then + LOOKBACK).series.items():
             sample = series.visible(then)
             if sample is not None:
                 found[with_name(selector.metric, labels)] = sample[0] / 1000

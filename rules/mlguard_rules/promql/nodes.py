@@ -7,15 +7,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlguard_rules.promql.values import Labels, Vector, vector_of, with_name, without_name
+from mlguard_rules.promql.values import Labels, Vector, vector_of, without_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mlguard_rules.promql.arithmetic import Binary, Comparison, Unary
     from mlguard_rules.promql.history import History
-    from mlguard_rules.promql.ranges import RangeFunction, RangeWindow
-    from mlguard_rules.promql.selector import Selector
 
 
 @dataclass(frozen=True)
@@ -23,12 +21,14 @@ class EvalContext:
     """The time of an evaluation, and the samples.
 
     Attributes:
-        at: epoch milliseconds.
+        at: epoch milliseconds; in a subquery, the time of one of its steps.
         history: the samples.
+        now: the time of the whole evaluation, epoch milliseconds.
     """
 
     at: int
     history: History
+    now: int
 
 
 class ScalarNode(ABC):
@@ -105,108 +105,6 @@ class NegativeScalar(ScalarNode):
     def scalar(self, context: EvalContext) -> float:
         """Return the result."""
         return -self.operand.scalar(context)
-
-
-@dataclass(frozen=True)
-class VectorSelector(VectorNode):
-    """The samples of a selector.
-
-    Attributes:
-        selector: of the series.
-        offset: how long ago, milliseconds.
-    """
-
-    selector: Selector
-    offset: int = 0
-
-    def vector(self, context: EvalContext) -> Vector:
-        """Return the samples, with the name of the metric."""
-        at = context.at
-        if self.offset:
-            return context.history.select_before(self.selector, at - self.offset, at)
-        return context.history.select(self.selector, at)
-
-
-@dataclass(frozen=True)
-class RangeSelector:
-    """The samples of a selector in a range.
-
-    Attributes:
-        selector: of the series.
-        length: of the range, milliseconds.
-        offset: how long ago the range ends, milliseconds.
-    """
-
-    selector: Selector
-    length: int
-    offset: int = 0
-
-    def windows(self, context: EvalContext) -> Iterator[tuple[Labels, RangeWindow]]:
-        """Yield the samples of each series that has any, with its labels without the name."""
-        end = context.at - self.offset
-        return context.history.range_windows(self.selector, end - self.length, end, context.at)
-
-
-@dataclass(frozen=True)
-class RangeFunctionCall(VectorNode):
-    """A function of the samples in a range.
-
-    Attributes:
-        function: of the samples of one series, and of the arguments.
-        samples: in the range.
-        keeps_name: whether the result keeps the name of the metric.
-        arguments: the scalars beside the range.
-    """
-
-    function: RangeFunction
-    samples: RangeSelector
-    keeps_name: bool
-    arguments: tuple[ScalarNode, ...] = ()
-
-    def vector(self, context: EvalContext) -> Vector:
-        """Return the results of the series that have one."""
-        found: Vector = {}
-        name = self.samples.selector.metric
-        arguments = [argument.scalar(context) for argument in self.arguments]
-        for labels, window in self.samples.windows(context):
-            value = self.function(window, *arguments)
-            if value is not None:
-                found[with_name(name, labels) if self.keeps_name else labels] = value
-        return found
-
-
-@dataclass(frozen=True)
-class AbsentOverTime(VectorNode):
-    """absent_over_time(samples).
-
-    Attributes:
-        samples: in the range.
-        labels: of the result.
-    """
-
-    samples: RangeSelector
-    labels: Labels
-
-    def vector(self, context: EvalContext) -> Vector:
-        """Return 1 if there is no sample in the range, else nothing."""
-        is_present = any(True for _ in self.samples.windows(context))
-        return {} if is_present else {self.labels: 1.0}
-
-
-@dataclass(frozen=True)
-class TimestampFunction(VectorNode):
-    """timestamp(argument)."""
-
-    argument: VectorNode
-
-    def vector(self, context: EvalContext) -> Vector:
-        """Return the time of each sample; of what is computed, the time of the evaluation."""
-        node, history = self.argument, context.history
-        if isinstance(node, VectorSelector):
-            times = history.sample_times(node.selector, context.at - node.offset, context.at)
-        else:
-            times = dict.fromkeys(node.vector(context), context.at / 1000)
-        return vector_of((without_name(labels), time) for labels, time in times.items())
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,14 @@ def over(text, values, *, every=15.0, at=None):
         ("a offset 86401s", "is longer than the 24h of samples that are kept"),
         ("a offset 5m + 5m", "a duration is not a number"),
         ("a @ 1", "the @ modifier is outside"),
-        ("rate(a[5m:1m])", "subqueries are outside"),
-        ("max_over_time(rate(a[5m])[5m:])", "subqueries are outside"),
-        ("a[5m:1m]", "subqueries are outside"),
+        ("a[5m:1m]", "a subquery stands only inside a range function"),
+        ("rate(a[24h:30s])", "a subquery of more than 1,500 steps"),
+        ("max_over_time(rate(a[1h:1m])[1h:1m])", "a subquery of more than 1,500 steps"),
+        ("rate(a[2d:1h])", "range 2d is longer than the 24h of samples that are kept"),
+        ("rate(a[5m:1m] offset -1m)", "a negative offset reads samples of the future"),
+        ("rate(a[5m:1m] @ 1)", "the @ modifier is outside"),
+        ("rate(a[5m:60])", "a range needs a unit"),
+        ("rate(a[300:1m])", "a range needs a unit"),
         ("a[5m]", "a range such as [5m] stands only inside"),
         ('"text"', "a string stands only where a function takes one"),
         ("rate(a[1w])", "range 1w is longer than the 24h of samples that are kept"),
@@ -116,6 +121,8 @@ def test_refuses_what_it_cannot_do_alike(text, reason):
         "rate(a[24h])",
         "rate((a[60m]))",
         "a offset 1h30m + b offset 24h",
+        "max_over_time((a > 1)[24h:1m] offset 1h)",
+        "rate(a[5m:])",
         'label_replace(a, "x", "", "", "")',
         'label_join(a, "x", "", "y")',
         r"a{x=~`\d\"'`}",
@@ -142,6 +149,8 @@ def test_an_expression_tells_what_it_reads():
     assert expression.range_seconds == 300
     assert compile_expression("rate(a[5m] offset 1m)").range_seconds == 360
     assert compile_expression("a offset 1m").range_seconds == 60
+    nested = compile_expression("max_over_time(rate(a[5m] offset 1m)[1h:1m] offset 2h)")
+    assert nested.range_seconds == 3 * 3600 + 360
     assert compile_expression("a offset 1m").depends_on_time
     assert compile_expression("time() - 1").type == "scalar"
     assert compile_expression("time()").range_seconds == 0
