@@ -12,11 +12,33 @@ if TYPE_CHECKING:
 
 
 class UnsupportedError(MLGuardError, ValueError):
-    """An expression, or a regular expression in it, is wrong or outside the supported subset."""
+    """An expression is wrong or outside the supported subset."""
+
+
+class PatternError(UnsupportedError):
+    """A regular expression is wrong.
+
+    Attributes:
+        reason: what is wrong, without any part of the expression.
+    """
+
+    def __init__(self, pattern: str, reason: str) -> None:
+        super().__init__(f"the regular expression {pattern!r} is wrong: {reason}")
+        self.reason = f"the regular expression is wrong: {reason}"
 
 
 class MatcherError(MLGuardError, ValueError):
-    """A label matcher cannot be parsed."""
+    """A label matcher cannot be parsed.
+
+    Attributes:
+        reason: what is wrong, without any part of the matcher.
+    """
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(
+            f'expected a matcher such as severity="critical", found {text!r}: {reason}'
+        )
+        self.reason = reason
 
 
 class EvaluationError(MLGuardError):
@@ -28,10 +50,17 @@ class TemplateError(MLGuardError, ValueError):
 
 
 class RuleFileError(MLGuardError, ValueError):
-    """A file of rules or of their tests cannot be used: `file:line: reason`."""
+    """A file of rules or of their tests cannot be used: `file:line: reason`.
+
+    Attributes:
+        line: from 1.
+        reason: without file and line.
+    """
 
     def __init__(self, path: Path, line: int, reason: str) -> None:
         super().__init__(f"{path}:{line}: {reason}")
+        self.line = line
+        self.reason = reason
 
 
 class NotationError(MLGuardError, ValueError):

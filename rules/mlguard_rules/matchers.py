@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from mlguard_rules.errors import MatcherError
 from mlguard_rules.regex import compile_pattern
@@ -13,8 +13,18 @@ from mlguard_rules.regex import compile_pattern
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-_MATCHER = re.compile(r"\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*(.*?)\s*", re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)")
+_SPACE = " \t\n\f\r"
+_ANY_SPACE = f"{_SPACE}\v\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    chr(code) for code in range(0x2000, 0x200B)
+)
+_MATCHER = re.compile(
+    rf"[{_SPACE}]*([a-zA-Z_:][a-zA-Z0-9_:]*)[{_SPACE}]*(=~|!~|!=|=)[{_SPACE}]*(.*?)[{_SPACE}]*",
+    re.DOTALL,
+)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_BARE = re.compile(r'((?:[^"\\]|\\.)*\\?)', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPES = {"n": "\n", '"': '"', "\\": "\\"}
 
 
 @lru_cache(maxsize=1024)
@@ -23,10 +33,10 @@ def _predicate(operator: str, value: str) -> Callable[[str], bool]:
         return value.__eq__
     if operator == "!=":
         return value.__ne__
-    full_match = compile_pattern(value).fullmatch
+    matches = compile_pattern(value).matches
     if operator == "=~":
-        return lambda text: full_match(text) is not None
-    return lambda text: full_match(text) is None
+        return matches
+    return lambda text: not matches(text)
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class Matcher:
         value: a text, or a regular expression that must match the whole value of the label.
 
     Raises:
-        UnsupportedError: the regular expression cannot be used.
+        PatternError: the regular expression is wrong.
     """
 
     label: str
@@ -48,22 +58,6 @@ class Matcher:
 
     def __post_init__(self) -> None:
         _predicate(self.operator, self.value)
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse a matcher of a silence or a route; its value may be in double quotes.
-
-        Raises:
-            MatcherError: it cannot be parsed; the text says what is expected.
-            UnsupportedError: its regular expression cannot be used.
-        """
-        found = _MATCHER.fullmatch(text)
-        if not found:
-            raise MatcherError(f'expected a matcher such as severity="critical", found {text!r}')
-        label, operator, value = found.groups()
-        if len(value) >= 2 and value[0] == value[-1] == '"':
-            value = _ESCAPED.sub(r"\1", value[1:-1]) if operator in "!=" else value[1:-1]
-        return cls(label, operator, value)
 
     @property
     def predicate(self) -> Callable[[str], bool]:
@@ -75,8 +69,52 @@ class Matcher:
         return self.predicate(labels.get(self.label, ""))
 
     def __str__(self) -> str:
-        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'{self.label}{self.operator}"{escaped if self.operator in "!=" else self.value}"'
+        escaped = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'{self.label}{self.operator}"{escaped}"'
+
+
+def parse_matchers(text: str) -> tuple[Matcher, ...]:
+    r"""Parse the matchers of a silence or a route, as Alertmanager does.
+
+    They are separated by commas, and may be in braces: `{severity="critical",team!="ml"}`. Double
+    quotes around a value may be left out. In a value, quoted or not, `\"`, `\\` and `\n` are a
+    quote, a backslash and the end of a line; other backslashes stand for themselves.
+
+    Raises:
+        MatcherError: a matcher cannot be parsed; the text says which, and what is expected.
+        PatternError: a regular expression is wrong.
+    """
+    return tuple(_parse_one(part) for part in _split(text.removeprefix("{").removesuffix("}")))
+
+
+def _split(text: str) -> list[str]:
+    """Return the parts between the commas that are not in quotes (pkg/labels/parse.go)."""
+    parts = [""]
+    quoted = escaped = False
+    for char in text:
+        if char == ",":  # leaves `escaped` as it is, there too
+            if not quoted:
+                parts.append("")
+                continue
+        elif char == '"' and not escaped:
+            quoted = not quoted
+        else:
+            escaped = char == "\\" and not escaped
+        parts[-1] += char
+    last = parts.pop().strip(_ANY_SPACE)
+    return [*parts, last] if last else parts
+
+
+def _parse_one(text: str) -> Matcher:
+    found = _MATCHER.fullmatch(text)
+    if not found:
+        raise MatcherError(text, "there is no label with = != =~ or !~ behind it")
+    label, operator, raw = found.groups()
+    value = (_QUOTED if raw.startswith('"') else _BARE).fullmatch(raw)
+    if not value:
+        raise MatcherError(text, r'a " in a value is written \", or one is missing at its end')
+    unescaped = _ESCAPED.sub(lambda escape: _ESCAPES.get(escape[1], escape[0]), value[1])
+    return Matcher(label, operator, unescaped)
 
 
 def all_match(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:

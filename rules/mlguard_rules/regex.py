@@ -1,148 +1,121 @@
-"""Regular expressions of label matchers: RE2's syntax, run by Python's `re`.
+"""Regular expressions of Prometheus and Alertmanager: RE2's syntax, anchored at both ends.
 
-The two share most of their syntax. Syntax that only one of them has, or that has another meaning in
-the other, is refused. Unlike RE2, `re` backtracks. Patterns that could take exponential time, which
-are repetitions of repetitions or of alternatives, are refused too.
+They are matched by RE2 itself, which takes time linear in the text, whatever the pattern.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Any
 
-from mlguard_rules.errors import UnsupportedError
+import re2
 
-_MAX_REPETITIONS = 1000  # RE2's own limit
-_MAX_UNBOUNDED = 3
-"""Unbounded repetitions in a row; each multiplies the time by the length of the text."""
+from mlguard_rules.errors import PatternError
 
-_MAX_OPTIONS = 8
-"""Optional parts; each doubles the time."""
+_MAX_MEMORY = 1 << 20
+"""Bytes that a compiled pattern and its cache of states may take."""
 
-_CLASSES = {"d": "0-9", "w": "0-9A-Za-z_", "s": r"\t\n\f\r "}
+_RAW_BYTE = re.compile(r"(?:[^\\]|\\[^C])*?\\C", re.DOTALL)  # known to RE2, not to Go
+_REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<braced>\w+)\}|(?P<bare>\w+))", re.ASCII)
 
-_TOKEN = re.compile(
-    r"""
-    (?P<flags>\(\?[is]+\))
-  | (?P<group>\((?:\?P<[A-Za-z_]\w*>|\?[is]*:|(?!\?)))
-  | (?P<class>\\[dwsDWS])
-  | (?P<end>\$|\\z)
-  | (?P<escape>\\(?:[afnrtvA]|x[0-9A-Fa-f]{2}|[^\w\s]))
-  | \[(?P<set>\^?\]?(?:\\.|[^\]\\])*)\]
-  | (?P<repeat>[*+?]|\{[0-9]+(?:,[0-9]*)?\})
-  | (?P<brace>\{)
-  | (?P<plain>[^\\\[({*+?$])
-    """,
-    re.VERBOSE | re.DOTALL | re.ASCII,
-)
 
-_SET_ITEM = re.compile(
-    r"\\(?P<class>[dws])|(?P<other>\\(?:[afnrtv]|x[0-9A-Fa-f]{2}|[^\w\s])|[^\\\[])",
-    re.DOTALL | re.ASCII,
-)
+def _options(*, groups: bool) -> Any:
+    options = re2.Options()
+    options.never_capture = not groups
+    options.max_mem = _MAX_MEMORY
+    options.log_errors = False
+    return options
 
-_DOUBLED = re.compile(r"--|&&|~~|\|\|")  # operators of sets in other dialects
+
+class Pattern:
+    """A compiled regular expression that must match a whole text.
+
+    Args:
+        source: the expression.
+
+    Raises:
+        PatternError: it is wrong; the text gives the reason.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        # without groups, and on bytes, it is four times as fast
+        self._full_match = _compiled(source, groups=False).fullmatch
+
+    def matches(self, text: str) -> bool:
+        """Return whether it matches the whole text."""
+        return self._full_match(text.encode(errors="replace")) is not None
+
+    def expand(self, replacement: str, text: str) -> str | None:
+        """Return the replacement with `$1`, `${1}` and `${name}` filled in; None without a match.
+
+        A group that is unknown or did not match is empty, and `$$` is a dollar (Go's Expand).
+        """
+        found = _compiled(self.source, groups=True).fullmatch(text)
+        return None if found is None else _expanded(replacement, found)
 
 
 @lru_cache(maxsize=1024)
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Return a pattern for `fullmatch`, as Prometheus anchors its matchers.
+def compile_pattern(source: str) -> Pattern:
+    """Return a compiled pattern.
 
     Raises:
-        UnsupportedError: the pattern is wrong, or differs in meaning between the two syntaxes.
+        PatternError: it is wrong; the text gives the reason.
     """
-    parts: list[str] = []
-    at, before = 0, ""
-    effort = _Effort()
-    while at < len(pattern):
-        token = _TOKEN.match(pattern, at)
-        part = None if token is None else _translate(str(token.lastgroup), token, before)
-        if token is None or part is None:
-            raise UnsupportedError(f"the regular expression {pattern!r} is outside the subset")
-        parts.append(part)
-        if not effort.allows(str(token.lastgroup), token.group()):
-            raise UnsupportedError(
-                f"the regular expression {pattern!r} could take too long:"
-                " it repeats repetitions or alternatives, or has too many repetitions"
-            )
-        at, before = token.end(), "" if token.lastgroup != "repeat" else before + "r"
+    return Pattern(source)
+
+
+def search(source: str, text: str) -> bool:
+    """Return whether a pattern matches any part of a text.
+
+    Raises:
+        PatternError: the pattern is wrong.
+    """
+    return _compiled(source, groups=True, anchored=False).search(text) is not None
+
+
+def replace_all(source: str, replacement: str, text: str) -> str:
+    """Return a text with every match of a pattern replaced, as of `Pattern.expand`.
+
+    Raises:
+        PatternError: the pattern is wrong.
+    """
+    compiled = _compiled(source, groups=True, anchored=False)
+    return str(compiled.sub(lambda found: _expanded(replacement, found), text))
+
+
+def _expanded(replacement: str, found: Any) -> str:
+    groups = {str(i): value for i, value in enumerate((found.group(), *found.groups()))}
+    groups |= {name: found.group(i) for name, i in found.re.groupindex.items()}
+
+    def filled(reference: re.Match[str]) -> str:
+        if reference["dollar"]:
+            return "$"
+        return groups.get(reference["braced"] or reference["bare"]) or ""
+
+    return _REFERENCE.sub(filled, replacement)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(source: str, *, groups: bool, anchored: bool = True) -> Any:
+    if _RAW_BYTE.match(source):
+        raise PatternError(source, r"invalid escape sequence \C")
     try:
-        return re.compile("".join(parts))
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UnsupportedError(f"the regular expression {pattern!r} is wrong: {error}") from None
+        return re2.compile(f"^(?:{source})$" if anchored else source, _options(groups=groups))
+    except re2.error as error:
+        reason = _reason(source, error)
+    except UnicodeEncodeError:
+        reason = "it is not Unicode"
+    raise PatternError(source, reason)
 
 
-class _Effort:
-    """The cost of backtracking, followed token by token."""
-
-    def __init__(self) -> None:
-        self._groups = [False]  # for each open group: does it hold a repetition or alternatives
-        self._closed = False  # the same for the group that was just closed
-        self._repetitions = self._options = 0
-
-    def allows(self, kind: str, text: str) -> bool:
-        """Return whether the pattern is cheap to match up to this token."""
-        closed, self._closed = self._closed, False
-        if kind == "group":
-            self._groups.append(False)
-        elif text == ")" and kind == "plain" and len(self._groups) > 1:
-            self._closed = self._groups.pop()
-            self._groups[-1] |= self._closed
-        elif text == "|" and kind == "plain":
-            self._groups[-1] = True
-            if len(self._groups) == 1:
-                self._repetitions = self._options = 0
-        elif kind == "repeat" and text in ("?", "{0,1}"):
-            self._options += 1
-            self._groups[-1] = True
-            return self._options <= _MAX_OPTIONS
-        elif kind == "repeat" and not (text.startswith("{") and "," not in text):
-            self._groups[-1] = True
-            self._repetitions += 1
-            return not closed and self._repetitions <= _MAX_UNBOUNDED
-        elif kind == "repeat":  # an exact count
-            return not closed or text in ("{0}", "{1}")
-        return True
-
-
-def _translate(kind: str, token: re.Match[str], before: str) -> str | None:
-    """Return a token in Python's syntax, None if it has no equivalent.
-
-    Args:
-        kind: group name of the token in `_TOKEN`.
-        token: the match.
-        before: one `r` for each repetition directly before the token.
-    """
-    text = token.group()
-    match kind:
-        case "class":
-            negated = "^" if text[1].isupper() else ""
-            return f"[{negated}{_CLASSES[text[1].lower()]}]"
-        case "end":
-            return r"\Z"
-        case "brace":
-            return r"\{"
-        case "set":
-            return _set(token["set"])
-        case "repeat":
-            lazy = before == "r" and text == "?"
-            counts = [int(count) for count in re.findall("[0-9]+", text)]
-            allowed = (lazy or not before) and max(counts, default=0) <= _MAX_REPETITIONS
-            return text if allowed else None
-    return text
-
-
-def _set(inside: str) -> str | None:
-    start = "^" if inside.startswith("^") else ""
-    inside = inside.removeprefix("^")
-    if _DOUBLED.search(inside):
-        return None
-    parts: list[str] = []
-    at = 0
-    while at < len(inside):
-        item = _SET_ITEM.match(inside, at)
-        if item is None:
-            return None
-        parts.append(_CLASSES[item["class"]] if item["class"] else item["other"])
-        at = item.end()
-    return f"[{start}{''.join(parts)}]"
+def _reason(source: str, error: Any) -> str:
+    """Return why a pattern is refused, without any part of it."""
+    try:
+        re2.compile(source, _options(groups=True))
+    except re2.error as found:
+        error = found
+    text = error.args[0] if error.args else b""
+    described = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+    return described.partition(": ")[0]  # behind it is a part of the pattern

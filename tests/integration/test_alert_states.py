@@ -93,7 +93,7 @@ def play(rules: Path, world: World, interval: int = MINUTE, *, gaps: bool = Fals
         snapshot: dict[str, list] = {}
         for (metric, labels), values in sorted(world.items()):
             if values[step] == STALE and gaps:
-                history.end(metric, labels)
+                history.end(metric, labels, step * interval * 1000)
             elif values[step] not in (None, STALE):
                 snapshot.setdefault(metric, []).append((labels, float(values[step])))
         result = manager.evaluate(float(step * interval), snapshot)

@@ -153,6 +153,31 @@ def test_the_runbook_of_an_alert_is_a_command_away():
     assert "did you mean MLGuardFeatureDrift" in done.stderr
 
 
+def test_rules_check_lists_every_refusal(tmp_path):
+    good, wrong, broken = (tmp_path / f"{name}.yml" for name in ("good", "wrong", "broken"))
+    rule = "{alert: A, expr: x > 1, annotations: {a: b}}"
+    good.write_text(f"groups: [{{name: g, rules: [{rule}]}}]")
+    wrong.write_text(
+        f"groups:\n- name: g\n  rules:\n  - {rule}\n  - {rule.replace('x > 1', 'x @ 1')}\n"
+        f"  - {rule.replace('b}', 'b, c: {{ nothing }}}').replace('c: ', 'c: !!str ')}\n"
+        "  - {record: 'r:x', expr: x, for: 5m}\n"
+    )
+    broken.write_text("groups: [")
+    done = mlguard("rules", "check", str(good), str(wrong), str(broken))
+    assert done.returncode == 1
+    assert done.stdout == (
+        f"{good}: 1 alerts, 0 recording rules, all usable\n"
+        f"{wrong}: 1 alerts, 0 recording rules, 3 refusals\n"
+    )
+    lines = [line.removeprefix(f"mlguard: {tmp_path}/") for line in done.stderr.splitlines()]
+    assert [line[:24] for line in lines] == [
+        "wrong.yml:5: A: the @ mo",
+        "wrong.yml:6: expected a ",
+        "wrong.yml:7: r:x: only a",
+        "broken.yml:2: not YAML: ",
+    ]
+
+
 def test_a_command_without_its_extra_says_which_to_install(tmp_path):
     """The bare SDK has the commands' scripts, but none of their libraries."""
     for package in (

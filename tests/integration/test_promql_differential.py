@@ -20,7 +20,7 @@ from support.sidecar import eventually, free_port
 
 from mlguard_rules.promql import EvaluationError, History, ResultCache, compile_expression
 
-SEED, STEPS, EXPRESSIONS, TIMES = 42, 22, 2600, 3
+SEED, STEPS, EXPRESSIONS, TIMES = 42, 22, 4000, 3
 
 
 @pytest.fixture

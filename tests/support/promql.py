@@ -22,11 +22,24 @@ SERIES = {
     "owner_info": [(("owner", f"team {rack}"), ("rack", rack)) for rack in RACKS],
     "caps": [(("Caps", "A"), ("zone", zone)) for zone in ZONES],
     "lone": [()],
+    "lat_bucket": [
+        (("le", le), ("zone", zone))
+        for le in ("+Inf", "0.1", "0.5", "1.0", "2.5")
+        for zone in ZONES
+    ],
     "ghost": [(("zone", zone),) for zone in ZONES],
 }
 """Labels of the series of each metric, in the order in which Prometheus adds them up."""
 
-PRESENCE = {"flap": 0.6, "ghost": 0.15, "hits_total": 0.95, "weird": 0.9, "lone": 0.9, "caps": 0.9}
+PRESENCE = {
+    "flap": 0.6,
+    "ghost": 0.15,
+    "hits_total": 0.95,
+    "weird": 0.9,
+    "lone": 0.9,
+    "caps": 0.9,
+    "lat_bucket": 0.97,
+}
 
 ODD = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e300, -1e300, 1e-300, 0.5, -0.5, 2.5, -2.5, 7.0)
 
@@ -55,6 +68,12 @@ def _value(rng, metric, step, counters, labels) -> float:
         return float(step)
     if metric == "owner_info":
         return 1.0
+    if metric == "lat_bucket":
+        # cumulated, but for a bucket that now and then falls below the one before
+        before = counters.get((metric, labels), 0.0)
+        rank = ("0.1", "0.5", "1.0", "2.5", "+Inf").index(dict(labels)["le"])
+        counters[metric, labels] = before + rng.choice((0, 0, 1, 3)) + rank * 2
+        return counters[metric, labels]
     if metric == "weird":
         return rng.choice(ODD)
     if metric.endswith("_total"):

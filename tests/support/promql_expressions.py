@@ -26,24 +26,35 @@ class Text:
     exact: bool = True
 
 
-FUNCTIONS = ("abs", "ceil", "floor", "round", "clamp", "clamp_min", "clamp_max")
-INEXACT = ("ln", "exp", "sqrt")
-RANGE_FUNCTIONS = (
-    "rate",
-    "increase",
-    "delta",
-    "avg_over_time",
-    "min_over_time",
-    "max_over_time",
-    "last_over_time",
+FUNCTIONS = ("abs", "ceil", "floor", "round", "clamp", "clamp_min", "clamp_max", "sgn")
+INEXACT = ("ln", "exp", "sqrt", "log2", "log10")
+DATES = (
+    *("minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month"),
+    "year",
 )
-AGGREGATIONS = ("sum", "avg", "min", "max", "count")
+COUNTER_FUNCTIONS = ("rate", "increase", "irate", "resets")
+RANGE_FUNCTIONS = (
+    *COUNTER_FUNCTIONS,
+    *("delta", "idelta", "changes", "deriv", "predict_linear"),
+    *("avg_over_time", "min_over_time", "max_over_time", "sum_over_time", "count_over_time"),
+    *("quantile_over_time", "stddev_over_time", "stdvar_over_time", "last_over_time"),
+    "present_over_time",
+)
+AGGREGATIONS = ("sum", "avg", "min", "max", "count", "stddev", "stdvar", "group")
+WITH_PARAMETER = ("topk", "bottomk", "quantile", "count_values")
 ARITHMETIC = ("+", "-", "*", "/", "%", "^")
 COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
 SET_OPERATORS = ("and", "or", "unless")
 RANGES = ("1s", "1500ms", "2s", "3s", "4s", "7s", "10s", "30s", "1m", "5m", "1h")
 
+OFFSETS = ("1s", "1500ms", "2s", "5s", "12s", "1m")
+RATIOS = ("0", "0.1", "0.5", "0.9", "0.99", "1", "-1", "2", "NaN")
+
 GRAMMAR = (
+    *DATES,
+    *WITH_PARAMETER,
+    *("histogram_quantile", "label_replace", "label_join", "offset", "range offset"),
+    *("timestamp", "absent_over_time", "subquery", "subquery offset"),
     *FUNCTIONS,
     *INEXACT,
     *RANGE_FUNCTIONS,
@@ -86,10 +97,15 @@ class Generator:
                 self.vector_of,
                 self.unary,
                 self.parenthesized,
+                self.with_parameter,
+                self.histogram_quantile,
+                self.relabelled,
+                self.of_time,
+                self.subquery,
             ),
-            (8, 14, 14, 14, 12, 14, 8, 9, 3, 2, 4, 3),
+            (8, 18, 14, 14, 12, 14, 8, 9, 4, 2, 4, 3, 8, 6, 8, 6, 6),
         )[0]
-        if make in (self.selector, self.over_range):
+        if make in (self.selector, self.over_range, self.histogram_quantile):
             return make()
         return make(depth, exact=exact)
 
@@ -129,6 +145,12 @@ class Generator:
         return Text(f"({left.text} {sign} {right.text})", uses | {sign})
 
     def selector(self, metrics=tuple(SERIES)) -> Text:
+        of = self.series(metrics)
+        if self.rng.random() < 0.9:
+            return of
+        return Text(f"{of.text} offset {self.rng.choice(OFFSETS)}", of.uses | {"offset"}, of.like)
+
+    def series(self, metrics=tuple(SERIES)) -> Text:
         rng = self.rng
         weights = [0.3 if metric in ("ghost", "step") else 1 for metric in metrics]
         metric = rng.choices(metrics, weights)[0]
@@ -166,9 +188,112 @@ class Generator:
         rng = self.rng
         name = rng.choice(RANGE_FUNCTIONS)
         counters = ("hits_total", "misses_total", "hits_total", "misses_total", "flap", "weird")
-        of = self.selector(counters if name in ("rate", "increase") else tuple(SERIES))
-        duration = rng.choice(RANGES[2:] if name in RANGE_FUNCTIONS[:3] else RANGES)
-        return Text(f"{name}({of.text}[{duration}])", of.uses | {name}, of.like)
+        of = self.series(counters if name in COUNTER_FUNCTIONS else tuple(SERIES))
+        needs_two = (*COUNTER_FUNCTIONS, "delta", "idelta", "deriv", "predict_linear")
+        samples = f"{of.text}[{rng.choice(RANGES[2:] if name in needs_two else RANGES)}]"
+        uses = of.uses | {name}
+        if rng.random() < 0.2:
+            samples, uses = f"{samples} offset {rng.choice(OFFSETS)}", uses | {"range offset"}
+        if name == "quantile_over_time":
+            samples = f"{rng.choice(RATIOS)}, {samples}"
+        elif name == "predict_linear":
+            samples = f"{samples}, {rng.choice(('0', '60', '-5.5', '3600'))}"
+        return Text(f"{name}({samples})", uses, of.like)
+
+    def subquery(self, depth: int, *, exact: bool) -> Text:
+        rng = self.rng
+        name = rng.choice(RANGE_FUNCTIONS)
+        of = self.vector(depth - 2, exact=exact)
+        step = rng.choice(("500ms", "1s", "1500ms", "2s", "3s", ""))
+        duration = rng.choice(("2s", "5s", "8s", "20s") if step else ("1m", "2m"))
+        samples, uses = f"({of.text})[{duration}:{step}]", of.uses | {name, "subquery"}
+        if rng.random() < 0.25:
+            samples, uses = f"{samples} offset {rng.choice(OFFSETS)}", uses | {"subquery offset"}
+        if name == "quantile_over_time":
+            samples = f"{rng.choice(RATIOS)}, {samples}"
+        elif name == "predict_linear":
+            samples = f"{samples}, 60"
+        elif rng.random() < 0.1:
+            name = "absent_over_time"
+        return Text(f"{name}({samples})", uses, of.like, of.exact)
+
+    def with_parameter(self, depth: int, *, exact: bool) -> Text:  # noqa: ARG002
+        rng = self.rng
+        of = self.vector(depth - 1, exact=True)
+        name = rng.choice(WITH_PARAMETER)
+        if "histogram_quantile" in of.uses and name in ("topk", "bottomk"):
+            name = "quantile"  # Prometheus gives the quantiles in no order, and many are equal
+        clause, uses = "", of.uses | {name}
+        if rng.random() < 0.5:
+            kind = rng.choice(("by", "without"))
+            names = rng.sample(("zone", "rack", "code"), rng.choice((1, 1, 2)))
+            clause, uses = f"{kind} ({', '.join(names)}) ", uses | {kind}
+        if name == "quantile":
+            return Text(f"quantile {clause}({rng.choice(RATIOS)}, {of.text})", uses)
+        if name == "count_values":
+            label = rng.choice(("value", "value", "zone", "code"))
+            return Text(f'count_values {clause}("{label}", {of.text})', uses, (label,))
+        count = rng.choice(("1", "1", "2", "3", "5", "0", "-1", "2.7", "NaN", "1e30"))
+        # which of equal values are taken depends on the order of the samples
+        return Text(f"{name} {clause}({count}, {of.text})", uses, of.like, of.exact)
+
+    def histogram_quantile(self) -> Text:
+        rng = self.rng
+        of = self.series(("lat_bucket",))
+        duration, uses = rng.choice(RANGES[3:]), of.uses | {"histogram_quantile"}
+        buckets = rng.choice(
+            (
+                of.text,
+                f"rate({of.text}[{duration}])",
+                f"sum by (le, zone) (rate({of.text}[{duration}]))",
+                f"sum by (le) (increase({of.text}[{duration}]))",
+                f'label_replace({of.text}, "le", "x", "le", "0.1")',
+                f'label_replace({of.text}, "le", "0.1", "le", "0.5")',
+                "temp",
+            )
+        )
+        return Text(f"histogram_quantile({rng.choice(RATIOS)}, {buckets})", uses, ("zone",))
+
+    def relabelled(self, depth: int, *, exact: bool) -> Text:
+        rng = self.rng
+        of = self.vector(depth - 1, exact=exact)
+        label = rng.choice(("new", "zone", "rack", "__name__"))
+        if rng.random() < 0.3:
+            sources = ", ".join(
+                f'"{name}"' for name in rng.sample(("zone", "rack", "code", "x"), 2)
+            )
+            separator = rng.choice(("", "-", "\\n"))
+            text = f'label_join({of.text}, "{label}", "{separator}", {sources})'
+            return Text(text, of.uses | {"label_join"}, of.like, of.exact)
+        source = rng.choice(("zone", "rack", "code", "nowhere", "__name__"))
+        pattern, replacement = rng.choice(
+            (
+                ("(.*)", "$1"),
+                ("(.)(.*)", "${2}x$1"),
+                ("(?P<a>e.*)|(u.*)", "<$a$2$3>"),
+                ("e", "never"),
+                ("", "empty"),
+                (".+", ""),
+                ("[12]", "$0$$"),
+            )
+        )
+        text = f'label_replace({of.text}, "{label}", "{replacement}", "{source}", "{pattern}")'
+        return Text(text, of.uses | {"label_replace"}, of.like, of.exact)
+
+    def of_time(self, depth: int, *, exact: bool) -> Text:  # noqa: ARG002
+        rng = self.rng
+        kind = rng.random()
+        if kind < 0.4:
+            of = self.selector() if rng.random() < 0.6 else self.vector(depth - 1)
+            return Text(f"timestamp({of.text})", of.uses | {"timestamp"}, of.like)
+        if kind < 0.55:
+            name, duration = rng.choice(("ghost", 'temp{zone="x"}', "nothing")), rng.choice(RANGES)
+            return Text(f"absent_over_time({name}[{duration}])", {"absent_over_time"})
+        name = rng.choice(DATES)
+        of = rng.choice(
+            ("", "", "timestamp(temp)", "vector(1.7e9)", "temp * 1e7", "vector(-86401.5)")
+        )
+        return Text(f"{name}({of})", {name})
 
     def function(self, depth: int, *, exact: bool) -> Text:
         rng = self.rng

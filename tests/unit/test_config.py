@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlguard_common.config import ConfigError, load_config
+from mlguard_common.config import ConfigError, Duration, Interval, load_config
 from mlguard_sidecar.config import Config
 
 
@@ -25,6 +25,11 @@ def write(tmp_path, text: str):
         ("limits: {models: 0}", ": limits.models: found 0, expected int >= 1"),
         ("limits: 7", ": limits: found 7, expected object"),
         ("pane: 7", ": pane: found 7, expected a duration such as 5m"),
+        ("pane: 0s", ': pane: found "0s", expected a duration of whole seconds above zero'),
+        ("pane: 250ms", ': pane: found "250ms", expected a duration of whole seconds above zero'),
+        ("pane: 5m1h", ': pane: found "5m1h", expected a duration such as 5m or 1h30m'),
+        ("pane: ٣m", ': pane: found "٣m", expected a duration such as 5m or 1h30m'),
+        ("pane: 300y", ': pane: found "300y", expected a duration below 292 years'),
         ("pane: 7s", ": pane: found 7s, expected what divides an hour"),
         ("windows: {traffic: [90s]}", ": windows: found 90s, expected multiples of 60s, the pane"),
         ("windows: {traffic: [500d]}", ": windows: found 500d, expected at most 400d"),
@@ -52,6 +57,21 @@ def test_a_mistake_is_told_with_file_key_found_and_expected(tmp_path, text, told
     message = str(caught.value)
     assert message.startswith(f"{path}{told}")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5m", 300), ("1h30m", 5400), ("1w", 604_800), ("1y2d", 31_708_800), ("0m90s", 90)],
+)
+def test_durations_are_those_of_prometheus(text, seconds):
+    assert Duration(text).seconds == Interval(text).seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0", 0), ("0s", 0), ("250ms", 0.25), ("1s5ms", 1.005)]
+)
+def test_intervals_may_be_zero_or_parts_of_a_second(text, seconds):
+    assert Interval(text).seconds == seconds
 
 
 def test_a_missing_file_is_told(tmp_path):

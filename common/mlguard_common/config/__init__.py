@@ -8,14 +8,16 @@ from mlguard_common.config.load import (
     with_changes,
 )
 from mlguard_common.config.secret import read_secret
-from mlguard_common.config.units import Bytes, Duration, Mode
+from mlguard_common.config.units import Bytes, Duration, Interval, Mode, duration_milliseconds
 
 __all__ = [
     "Bytes",
     "ConfigError",
     "ConfigStruct",
     "Duration",
+    "Interval",
     "Mode",
+    "duration_milliseconds",
     "keep_immutable",
     "load_config",
     "read_secret",

@@ -1,7 +1,7 @@
 """Notifications about alerts: configuration, routes, silences, grouping, rendering and sending."""
 
 from mlguard_rules.errors import SendError
-from mlguard_rules.matchers import Matcher
+from mlguard_rules.matchers import Matcher, parse_matchers
 from mlguard_rules.notify.config import NotifyConfig, RelayConfig, RulesConfig
 from mlguard_rules.notify.dispatcher import RESOLVE_TIMEOUT_SECONDS, Dispatcher
 from mlguard_rules.notify.group import AlertGroup, DispatchResult, GroupKey, GroupState, group_once
@@ -30,5 +30,6 @@ __all__ = [
     "SendError",
     "Silence",
     "group_once",
+    "parse_matchers",
     "render",
 ]

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from mlguard_common.config import ConfigStruct, Duration, read_secret
-from mlguard_rules.matchers import Matcher
+from mlguard_common.config import ConfigStruct, Interval, read_secret
+from mlguard_rules.errors import MatcherError, PatternError
+from mlguard_rules.matchers import parse_matchers
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9_.-]+$")]
 
@@ -50,14 +51,17 @@ class RouteConfig(ConfigStruct, frozen=True):
     receivers: list[str]
     matchers: list[str] = msgspec.field(default_factory=list)
     group_by: list[str] = msgspec.field(default_factory=lambda: list(GROUP_BY))
-    group_wait: Duration = Duration("30s")
-    group_interval: Duration = Duration("5m")
-    repeat_interval: Duration = Duration("4h")
+    group_wait: Interval = Interval("30s")
+    group_interval: Interval = Interval("5m")
+    repeat_interval: Interval = Interval("4h")
     send_resolved: bool = True
     continues: bool = msgspec.field(default=False, name="continue")
 
     def __post_init__(self) -> None:
         _check_matchers(self.matchers)
+        for name in ("group_interval", "repeat_interval"):
+            if not getattr(self, name).seconds:
+                raise ValueError(f"{name}: expected more than {getattr(self, name)}")
         if not all(label == "..." or _LABEL.fullmatch(label) for label in self.group_by):
             raise ValueError("group_by: expected names of labels, or ...")
 
@@ -72,6 +76,8 @@ class SilenceConfig(ConfigStruct, frozen=True):
 
     def __post_init__(self) -> None:
         _check_matchers(self.matchers)
+        if not any(parse_matchers(text) for text in self.matchers):
+            raise ValueError("matchers: expected at least one matcher")
         starts, ends = self.epoch_seconds(self.starts), self.epoch_seconds(self.ends)
         if starts is not None and ends is not None and ends <= starts:
             raise ValueError("ends: expected a time after starts")
@@ -147,17 +153,20 @@ class RulesConfig(ConfigStruct, frozen=True):
     enabled: bool = True
     bundled: bool = True
     files: list[str] = msgspec.field(default_factory=list)
-    interval: Duration = Duration("15s")
+    interval: Interval = Interval("15s")
+
+    def __post_init__(self) -> None:
+        if not self.interval.seconds:
+            raise ValueError(f"interval: expected more than {self.interval}")
 
 
 def _check_matchers(texts: list[str]) -> None:
     for i, text in enumerate(texts):
         try:
-            Matcher.parse(text)
-        except ValueError as error:  # its text names the matcher, which may be a secret
+            parse_matchers(text)
+        except (MatcherError, PatternError) as error:  # its text may be that of a secret
             raise ValueError(
-                f'matchers[{i}]: expected such as severity="critical",'
-                " with a regular expression behind =~ and !~"
+                f'matchers[{i}]: expected such as severity="critical"; {error.reason}'
             ) from error
 
 

@@ -6,10 +6,11 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlguard_rules.matchers import Matcher
+from mlguard_rules.matchers import parse_matchers
 from mlguard_rules.notify.config import RouteConfig
 
 if TYPE_CHECKING:
+    from mlguard_rules.matchers import Matcher
     from mlguard_rules.notify.config import NotifyConfig
     from mlguard_rules.promql import Labels
 
@@ -51,7 +52,7 @@ class Route:
         routes: list[Route] = []
         names: Counter[str] = Counter()
         for part in config.routes:
-            matchers = tuple(Matcher.parse(text) for text in part.matchers)
+            matchers = tuple(m for text in part.matchers for m in parse_matchers(text))
             # named by its matchers, so that a change of receivers or times keeps stored groups
             name = ",".join(map(str, matchers))
             routes.append(Route._one(part, f"{name}#{names[name]}", matchers))

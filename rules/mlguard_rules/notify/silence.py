@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlguard_rules.matchers import Matcher, all_match
+from mlguard_rules.matchers import Matcher, all_match, parse_matchers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +36,7 @@ class Silence:
     @staticmethod
     def configured(config: SilenceConfig) -> Silence:
         """Return a silence of the configuration."""
-        matchers = tuple(Matcher.parse(text) for text in config.matchers)
+        matchers = tuple(m for text in config.matchers for m in parse_matchers(text))
         starts, ends = config.epoch_seconds(config.starts), config.epoch_seconds(config.ends)
         return Silence("", matchers, starts, ends, config.comment, "configuration")
 

@@ -1,4 +1,4 @@
-"""A subset of PromQL that agrees with Prometheus 2.42, over the latest hour of samples.
+"""A subset of PromQL that agrees with Prometheus 2.42, over the latest day of samples.
 
 Compile an expression once, append each snapshot of samples to a `History`, and evaluate:
 
@@ -16,7 +16,14 @@ from __future__ import annotations
 
 from mlguard_rules.errors import EvaluationError, UnsupportedError
 from mlguard_rules.promql.expression import Expression, ResultCache, compile_expression
-from mlguard_rules.promql.history import LOOKBACK, HasRanges, History
+from mlguard_rules.promql.history import (
+    MAX_SAMPLES,
+    MAX_SAMPLES_PER_SERIES,
+    HasRanges,
+    History,
+)
+from mlguard_rules.promql.selector import Selector
+from mlguard_rules.promql.series import LOOKBACK
 from mlguard_rules.promql.values import (
     NAME,
     Labels,
@@ -29,6 +36,8 @@ from mlguard_rules.promql.values import (
 
 __all__ = [
     "LOOKBACK",
+    "MAX_SAMPLES",
+    "MAX_SAMPLES_PER_SERIES",
     "NAME",
     "EvaluationError",
     "Expression",
@@ -37,6 +46,7 @@ __all__ = [
     "Labels",
     "ResultCache",
     "Samples",
+    "Selector",
     "Snapshot",
     "UnsupportedError",
     "Vector",

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from mlguard_rules.promql.arithmetic import largest, mean, smallest, total
-from mlguard_rules.promql.nodes import EvalContext, VectorNode
+from mlguard_rules.promql.nodes import EvalContext, ScalarNode, VectorNode
+from mlguard_rules.promql.statistics import (
+    count,
+    deviation,
+    largest,
+    mean,
+    quantile,
+    smallest,
+    total,
+    variance,
+)
 from mlguard_rules.promql.values import NAME, Labels, Vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def _count(values: list[float]) -> float:
-    return float(len(values))
-
 
 AGGREGATIONS: dict[str, Callable[[list[float]], float]] = {
     "sum": total,
     "avg": mean,
     "min": smallest,
     "max": largest,
-    "count": _count,
+    "count": count,
+    "stddev": deviation,
+    "stdvar": variance,
+    "group": lambda _: 1.0,
 }
+"""From the values of a group, which is not empty, to that of its element."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,14 @@ class Grouping:
         names = self.labels
         return lambda labels: tuple([pair for pair in labels if pair[0] in names])
 
+    def groups(self, vector: Vector) -> dict[Labels, list[float]]:
+        """Return the values of each group."""
+        groups: dict[Labels, list[float]] = {}
+        key = self.key()
+        for labels, value in vector.items():
+            groups.setdefault(key(labels), []).append(value)
+        return groups
+
 
 @dataclass(frozen=True)
 class Aggregate(VectorNode):
@@ -65,8 +83,64 @@ class Aggregate(VectorNode):
 
     def vector(self, context: EvalContext) -> Vector:
         """Return one element for each group."""
-        groups: dict[Labels, list[float]] = {}
-        key = self.grouping.key()
-        for labels, value in self.argument.vector(context).items():
-            groups.setdefault(key(labels), []).append(value)
+        groups = self.grouping.groups(self.argument.vector(context))
         return {labels: self.function(values) for labels, values in groups.items()}
+
+
+@dataclass(frozen=True)
+class Quantile(VectorNode):
+    """quantile(ratio, argument).
+
+    Attributes:
+        ratio: 0 to 1.
+        argument: the vector.
+        grouping: how it is grouped.
+    """
+
+    ratio: ScalarNode
+    argument: VectorNode
+    grouping: Grouping
+
+    def vector(self, context: EvalContext) -> Vector:
+        """Return the quantile of each group."""
+        ratio = self.ratio.scalar(context)
+        groups = self.grouping.groups(self.argument.vector(context))
+        return {labels: quantile(ratio, values) for labels, values in groups.items()}
+
+
+@dataclass(frozen=True)
+class CountValues(VectorNode):
+    """count_values("label", argument).
+
+    Attributes:
+        label: whose value is the counted value.
+        argument: the vector.
+        grouping: how it is grouped.
+    """
+
+    label: str
+    argument: VectorNode
+    grouping: Grouping
+
+    def vector(self, context: EvalContext) -> Vector:
+        """Return the number of elements of each value, in each group."""
+        grouping = self.grouping
+        if not grouping.without:
+            grouping = Grouping(grouping.labels | {self.label})
+        key = grouping.key()
+        found: Vector = {}
+        for labels, value in self.argument.vector(context).items():
+            others = [pair for pair in labels if pair[0] != self.label]
+            group = key(tuple(sorted([*others, (self.label, _text(value))])))
+            found[group] = found.get(group, 0.0) + 1.0
+        return found
+
+
+def _text(value: float) -> str:
+    """Return a number without an exponent (Go's FormatFloat with 'f')."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    text = f"{Decimal(repr(value)):f}"
+    return text.removesuffix(".0")

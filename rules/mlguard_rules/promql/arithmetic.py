@@ -62,6 +62,27 @@ def ln(x: float) -> float:
     return -math.inf if x == 0 else math.nan
 
 
+def log2(x: float) -> float:
+    """Return the binary logarithm; minus infinity at zero, NaN below it."""
+    if x > 0:
+        return math.log2(x)
+    return -math.inf if x == 0 else math.nan
+
+
+def log10(x: float) -> float:
+    """Return the decimal logarithm; minus infinity at zero, NaN below it."""
+    if x > 0:
+        return math.log10(x)
+    return -math.inf if x == 0 else math.nan
+
+
+def sign(x: float) -> float:
+    """Return -1, 0 or 1; a zero or NaN is returned itself."""
+    if x < 0:
+        return -1.0
+    return 1.0 if x > 0 else x
+
+
 def sqrt(x: float) -> float:
     """Return the square root; NaN below zero."""
     return math.nan if x < 0 else math.sqrt(x)
@@ -97,61 +118,6 @@ def minimum(x: float, y: float) -> float:
 def maximum(x: float, y: float) -> float:
     """Return the greater of two; NaN unless one is infinity; 0 is greater than -0 (math.Max)."""
     return -minimum(-x, -y)
-
-
-def mean(values: list[float]) -> float:
-    """Return the mean without overflow; an infinite mean stays so (engine.go, aggregation AVG)."""
-    average = values[0]
-    for count, value in enumerate(values[1:], 2):
-        if math.isinf(average) and _leaves_infinite(average, value):
-            continue
-        average += value / count - average / count
-    return average
-
-
-def compensated_mean(values: list[float]) -> float:
-    """Return the mean with Neumaier's compensation (functions.go, funcAvgOverTime, kahanSumInc)."""
-    average, lost = 0.0, 0.0
-    for count, value in enumerate(values, 1):
-        if math.isinf(average) and _leaves_infinite(average, value):
-            continue
-        step = value / count - average / count
-        total = average + step
-        if abs(average) >= abs(step):
-            lost += (average - total) + step
-        else:
-            lost += (step - total) + average
-        average = total
-    return average if math.isinf(average) else average + lost
-
-
-def _leaves_infinite(average: float, value: float) -> bool:
-    """Return whether an infinite mean stays: NaN and the opposite infinity make it NaN."""
-    return not math.isnan(value) and (math.isfinite(value) or value == average)
-
-
-def smallest(values: list[float]) -> float:
-    """Return the minimum of the values that are not NaN."""
-    found = min(values)
-    if math.isnan(found):  # then the first value is NaN, with which Python compares the others
-        return min((value for value in values if not math.isnan(value)), default=found)
-    return found
-
-
-def largest(values: list[float]) -> float:
-    """Return the maximum of the values that are not NaN."""
-    found = max(values)
-    if math.isnan(found):
-        return max((value for value in values if not math.isnan(value)), default=found)
-    return found
-
-
-def total(values: list[float]) -> float:
-    """Return the sum, in the order of the values, without compensation."""
-    found = values[0]
-    for value in values[1:]:
-        found += value
-    return found
 
 
 ARITHMETIC: dict[str, Binary] = {
@@ -190,5 +156,8 @@ FUNCTIONS: dict[str, Callable[..., Unary | None]] = {
     "ln": lambda: ln,
     "exp": lambda: exp,
     "sqrt": lambda: sqrt,
+    "log2": lambda: log2,
+    "log10": lambda: log10,
+    "sgn": lambda: sign,
 }
 """From the scalar arguments to the function of one value, or to None if no element is left."""

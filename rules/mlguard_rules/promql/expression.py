@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import promql_parser
 
-from mlguard_rules.errors import UnsupportedError
-from mlguard_rules.promql.compiler import Compiler, Node
-from mlguard_rules.promql.dialect import check_length, check_version
+from mlguard_rules.errors import EvaluationError, UnsupportedError
+from mlguard_rules.promql.compiler import Compiler
+from mlguard_rules.promql.dialect import check_length, check_version, for_parser
 from mlguard_rules.promql.nodes import EvalContext, ScalarNode
 from mlguard_rules.promql.values import Vector, milliseconds
 
 if TYPE_CHECKING:
+    from mlguard_rules.promql.calls import Node
     from mlguard_rules.promql.history import History
     from mlguard_rules.promql.selector import Selector
     from mlguard_rules.promql.values import Samples
@@ -26,9 +27,11 @@ class Expression:
     Attributes:
         text: as it was written.
         metrics: names of the samples that it reads.
-        ranges: the longest range of each selector that has one, in milliseconds.
+        ranges: for each selector of a range or with an offset, the milliseconds that it reads back.
         depends_on_time: whether its result changes with time while the current samples do not.
         node: what it was compiled to.
+        reach: the longest range with its offset, on whose samples the result depends, milliseconds.
+        limit: elements that its result may have, 0 if any number.
     """
 
     text: str
@@ -36,6 +39,8 @@ class Expression:
     ranges: tuple[tuple[Selector, int], ...]
     depends_on_time: bool
     node: Node
+    reach: int = 0
+    limit: int = 0
 
     @property
     def type(self) -> Literal["scalar", "vector"]:
@@ -44,8 +49,8 @@ class Expression:
 
     @property
     def range_seconds(self) -> float:
-        """The longest range, 0 if it has none."""
-        return max((length for _, length in self.ranges), default=0) / 1000
+        """The longest range with its offset, 0 if it has none."""
+        return self.reach / 1000
 
     def evaluate(self, at: float, history: History) -> Vector | float:
         """Return the result at a time that is not before the latest samples.
@@ -55,12 +60,17 @@ class Expression:
             history: made for this expression, among others.
 
         Raises:
-            EvaluationError: as in Prometheus, for example if several elements match one.
+            EvaluationError: as in Prometheus, for example if several elements match one, or if
+                the result exceeds the limit.
         """
-        context = EvalContext(milliseconds(at), history)
+        now = milliseconds(at)
+        context = EvalContext(now, history, now)
         if isinstance(self.node, ScalarNode):
             return self.node.scalar(context)
-        return self.node.vector(context)
+        vector = self.node.vector(context)
+        if 0 < self.limit < len(vector):
+            raise EvaluationError(f"exceeded limit of {self.limit} with {len(vector)} results")
+        return vector
 
 
 def compile_expression(text: str) -> Expression:
@@ -70,19 +80,20 @@ def compile_expression(text: str) -> Expression:
         UnsupportedError: it is wrong, or outside the subset.
     """
     check_length(text)
+    prepared, patterns = for_parser(text)
     try:
-        tree = promql_parser.parse(text)
+        tree = promql_parser.parse(prepared)
     except ValueError as error:
         raise UnsupportedError(" ".join(str(error).split())) from None
-    compiler = Compiler()
+    compiler = Compiler(patterns)
     try:
         node = compiler.node(tree)
     except RecursionError:
         raise UnsupportedError("too deeply nested") from None
     check_version(text)
     ranges = tuple(compiler.ranges.items())
-    depends_on_time = compiler.uses_time or bool(ranges)
-    return Expression(text, frozenset(compiler.metrics), ranges, depends_on_time, node)
+    metrics = frozenset(compiler.metrics)
+    return Expression(text, metrics, ranges, compiler.depends_on_time, node, compiler.reach)
 
 
 class ResultCache:

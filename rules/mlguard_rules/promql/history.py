@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left, bisect_right
+import logging
 from operator import itemgetter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from mlguard_rules.errors import EvaluationError
-from mlguard_rules.promql.ranges import RangeWindow
 from mlguard_rules.promql.selector import Selector
+from mlguard_rules.promql.series import LOOKBACK, SeriesBuffer
 from mlguard_rules.promql.values import (
     Labels,
     Snapshot,
@@ -23,111 +22,47 @@ from mlguard_rules.promql.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from mlguard_rules.promql.ranges import RangeWindow
     from mlguard_rules.promql.values import Samples
 
-LOOKBACK = 5 * 60 * 1000
-"""Milliseconds for which the latest samples are visible (Prometheus --query.lookback-delta)."""
+MAX_SAMPLES = 1_000_000
+"""Samples that are kept for ranges and offsets, of 16 bytes each."""
 
+MAX_SAMPLES_PER_SERIES = 12_000
+"""Samples of one series that a range or an offset may need: two days of every 15 seconds."""
 
 _NO_SAMPLES: Samples = ()
 
+log = logging.getLogger(__name__)
+
 
 class HasRanges(Protocol):
-    """An expression, with the ranges that it reads."""
+    """An expression, with the time back to which it reads."""
 
     @property
     def ranges(self) -> tuple[tuple[Selector, int], ...]:
-        """The longest range of each selector, in milliseconds."""
-
-
-class Series:
-    """The samples of one series, in ascending order of time."""
-
-    __slots__ = ("times", "values")
-
-    def __init__(self) -> None:
-        self.times: array[int] = array("q")
-        self.values: array[float] = array("d")
-
-    def add(self, at: int, value: float) -> None:
-        """Add a sample, unless there is one at this time or later."""
-        if not self.times or self.times[-1] < at:
-            self.times.append(at)
-            self.values.append(value)
-
-    def drop_before(self, at: int) -> None:
-        """Delete older samples."""
-        if self.times[0] < at:
-            count = bisect_left(self.times, at)
-            del self.times[:count], self.values[:count]
-
-    def drop_from(self, at: int) -> None:
-        """Delete samples that are not older."""
-        if self.times and self.times[-1] >= at:
-            count = bisect_left(self.times, at)
-            del self.times[count:], self.values[count:]
-
-    def window(self, start: int, end: int) -> RangeWindow | None:
-        """Return the samples from start to end, both included; None if there is none."""
-        first, behind = bisect_left(self.times, start), bisect_right(self.times, end)
-        if first >= behind:
-            return None
-        times, values = self.times[first:behind], self.values[first:behind]
-        return RangeWindow(start, end, times.tolist(), values.tolist())
-
-
-class SeriesBuffer:
-    """The samples of one selector over its longest range, in milliseconds."""
-
-    def __init__(self, selector: Selector, length: int) -> None:
-        self.selector = selector
-        self.length = length
-        self.series: dict[Labels, Series] = {}
-
-    def add(self, at: int, samples: Iterable[tuple[Labels, float]]) -> None:
-        """Add the samples of the metric that the selector matches."""
-        series, matches = self.series, self.selector.matches
-        for labels, value in samples:
-            known = series.get(labels)
-            if known is None:
-                if not matches(labels):
-                    continue
-                known = series[labels] = Series()
-            known.add(at, value)
-
-    def trim(self, at: int) -> None:
-        """Delete samples before the range that ends at this time."""
-        horizon = at - self.length
-        gone = [labels for labels, one in self.series.items() if one.times[-1] < horizon]
-        for labels in gone:
-            del self.series[labels]
-        for one in self.series.values():
-            one.drop_before(horizon)
-
-    def drop_from(self, at: int) -> None:
-        """Delete samples at this time or later."""
-        for one in self.series.values():
-            one.drop_from(at)
-        self.series = {labels: one for labels, one in self.series.items() if one.times}
-
-    def copy_from(self, other: SeriesBuffer) -> None:
-        """Copy series of another selector on the same metric, if they match and are longer."""
-        for labels, theirs in other.series.items():
-            ours = self.series.get(labels)
-            longer = ours is None or theirs.times[0] < ours.times[0]
-            if longer and self.selector.matches(labels):
-                copy = self.series[labels] = Series()
-                copy.times, copy.values = theirs.times[:], theirs.values[:]
+        """For each selector of a range or with an offset, the milliseconds that it reads back."""
 
 
 class History:
-    """The latest samples of all metrics, and older ones for the ranges of some expressions.
+    """The latest samples of all metrics, and older ones that some expressions read.
 
-    Its size is bounded by the number of series, times the samples in the longest range of each
-    selector.
+    The older samples are those of the longest range of each selector. If they become more than
+    `max_samples`, those of the selector that has most are deleted, and its expressions cannot be
+    evaluated.
+
+    Args:
+        expressions: that are evaluated on it.
+        max_samples: to keep.
     """
 
-    def __init__(self, expressions: Iterable[HasRanges]) -> None:
+    _ends_missing: ClassVar[bool] = True
+    """Whether a series that is not in a snapshot has ended, rather than having a gap."""
+
+    def __init__(self, expressions: Iterable[HasRanges], max_samples: int = MAX_SAMPLES) -> None:
+        self._max_samples = max_samples
+        self._warned = False
+        self._spacing = 0  # between the last two snapshots, milliseconds
         lengths: dict[Selector, int] = {}
         for expression in expressions:
             for selector, length in expression.ranges:
@@ -156,10 +91,11 @@ class History:
             snapshot: kept, not copied; not to be changed later.
         """
         now = milliseconds(at)
+        self._warn_of_excess(now)
         for buffer in self._buffers.values():
             buffer.drop_from(now)
-            buffer.add(now, snapshot.get(buffer.selector.metric, ()))
-            buffer.trim(now)
+            buffer.add(now, snapshot.get(buffer.selector.metric, ()), recorded=False)
+        self._trim(now)
         self._recorded = {
             name: (recorded, samples)
             for name, (recorded, samples) in self._recorded.items()
@@ -171,6 +107,34 @@ class History:
             for selector, selected in self._selected.items()
             if not selector.matchers or selected[0] is snapshot.get(selector.metric)
         }
+
+    def _warn_of_excess(self, now: int) -> None:
+        """Log once if the series of the latest snapshot will have too many samples in time."""
+        # the longer of two distances, as settings that are read again cause one short distance
+        before, self._spacing = self._spacing, now - self._latest_ms
+        step = max(before, self._spacing)
+        if self._latest_at is None or step <= 0 or self._warned:
+            return
+        counts = {b: len(b.series) * (b.length // step + 1) for b in self._buffers.values()}
+        if sum(counts.values()) <= self._max_samples:
+            return
+        largest = max(counts, key=counts.__getitem__)
+        log.warning(
+            "ranges and offsets will need %d samples, %d of them for the %d series of %s;"
+            " %d are kept, and rules that need more will not be evaluated",
+            *(sum(counts.values()), counts[largest], len(largest.series)),
+            *(largest.selector.metric, self._max_samples),
+        )
+        self._warned = True
+
+    def _trim(self, now: int) -> None:
+        counts = {
+            buffer: buffer.trim(now, ends=self._ends_missing) for buffer in self._buffers.values()
+        }
+        while sum(counts.values()) > self._max_samples:
+            largest = max(counts, key=counts.__getitem__)
+            largest.overflow()
+            del counts[largest]
 
     def extend(self, snapshot: Snapshot) -> None:
         """Add further metrics to the latest snapshot."""
@@ -196,16 +160,17 @@ class History:
         before, others = self._recorded.get(name, (now, []))
         self._recorded[name] = (now, [*others, *samples] if before == now else samples)
         for buffer in self._by_metric.get(name, ()):
-            buffer.add(now, samples)
+            buffer.add(now, samples, recorded=True)
+            buffer.end_recorded(now)
 
     def with_expressions(self, expressions: Iterable[HasRanges]) -> History:
         """Return a history for other expressions, with the known samples of their series."""
-        other = History(expressions)
+        other = History(expressions, self._max_samples)
         for buffer in other._buffers.values():
             for known in self._by_metric.get(buffer.selector.metric, ()):
                 buffer.copy_from(known)
-            if buffer.series and self._latest_at is not None:
-                buffer.trim(self._latest_ms)
+        if self._latest_at is not None:
+            other._trim(self._latest_ms)
         other._latest, other._latest_at = self._latest, self._latest_at
         other._latest_ms, other._recorded = self._latest_ms, dict(self._recorded)
         return other
@@ -267,19 +232,73 @@ class History:
         }
 
     def range_windows(
-        self, selector: Selector, start: int, end: int
+        self, selector: Selector, start: int, end: int, at: int, now: int
     ) -> Iterator[tuple[Labels, RangeWindow]]:
-        """Yield the samples of each series from start to end, epoch milliseconds, if it has any.
+        """Yield the samples of each series from start to end, if it has any.
 
         They are sorted by labels, as in Prometheus: the last digits of a sum depend on the order.
 
+        Args:
+            selector: of the series.
+            start: epoch milliseconds.
+            end: epoch milliseconds.
+            at: time of the function's evaluation, epoch milliseconds.
+            now: time of the whole evaluation, not before the latest snapshot, epoch milliseconds.
+
         Raises:
-            EvaluationError: the history was made without an expression that has this range.
+            EvaluationError: the history was made without an expression that reads back so far, or
+                the samples were too many.
         """
-        buffer = self._buffers.get(selector)
-        if buffer is None or buffer.length < end - start:
-            raise EvaluationError(f"no history is kept for {selector.metric} over this range")
+        buffer = self._buffer(selector, now - start)
         for labels, series in sorted(buffer.series.items(), key=itemgetter(0)):
-            window = series.window(start, end)
+            window = series.window(start, end, at)
             if window is not None:
                 yield labels, window
+
+    def select_before(self, selector: Selector, then: int, now: int) -> Vector:
+        """Return the samples that were current at an earlier time, with the name of the metric.
+
+        Args:
+            selector: of the series.
+            then: epoch milliseconds.
+            now: time of the evaluation, epoch milliseconds.
+
+        Raises:
+            EvaluationError: as of `range_windows`.
+        """
+        buffer = self._buffer(selector, now - then + LOOKBACK)
+        found: Vector = {}
+        for labels, series in sorted(buffer.series.items(), key=itemgetter(0)):
+            sample = series.visible(then)
+            if sample is not None:
+                found[with_name(selector.metric, labels)] = sample[1]
+        return found
+
+    def sample_times(self, selector: Selector, then: int, now: int) -> Vector:
+        """Return the times of the samples that are current at a time, in epoch seconds.
+
+        Args:
+            selector: of the series.
+            then: epoch milliseconds.
+            now: time of the evaluation, epoch milliseconds.
+
+        Raises:
+            EvaluationError: as of `range_windows`.
+        """
+        found: Vector = {}
+        for labels, series in self._buffer(selector, now - then + LOOKBACK).series.items():
+            sample = series.visible(then)
+            if sample is not None:
+                found[with_name(selector.metric, labels)] = sample[0] / 1000
+        return found
+
+    def _buffer(self, selector: Selector, length: int) -> SeriesBuffer:
+        buffer = self._buffers.get(selector)
+        if buffer is None or buffer.length < length:
+            raise EvaluationError(f"no history is kept for {selector.metric} over this range")
+        if buffer.overflowed:
+            raise EvaluationError(
+                f"{selector.metric} has too many samples for this range:"
+                f" at most {self._max_samples:,} are kept for ranges and offsets"
+            )
+        return buffer

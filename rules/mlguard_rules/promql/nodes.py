@@ -7,15 +7,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlguard_rules.promql.values import Labels, Vector, vector_of, with_name, without_name
+from mlguard_rules.promql.values import Labels, Vector, vector_of, without_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlguard_rules.promql.arithmetic import Binary, Comparison, Unary
     from mlguard_rules.promql.history import History
-    from mlguard_rules.promql.ranges import RangeFunction
-    from mlguard_rules.promql.selector import Selector
 
 
 @dataclass(frozen=True)
@@ -23,12 +21,14 @@ class EvalContext:
     """The time of an evaluation, and the samples.
 
     Attributes:
-        at: epoch milliseconds.
+        at: epoch milliseconds; in a subquery, the time of one of its steps.
         history: the samples.
+        now: the time of the whole evaluation, epoch milliseconds.
     """
 
     at: int
     history: History
+    now: int
 
 
 class ScalarNode(ABC):
@@ -105,44 +105,6 @@ class NegativeScalar(ScalarNode):
     def scalar(self, context: EvalContext) -> float:
         """Return the result."""
         return -self.operand.scalar(context)
-
-
-@dataclass(frozen=True)
-class VectorSelector(VectorNode):
-    """The current samples of a selector."""
-
-    selector: Selector
-
-    def vector(self, context: EvalContext) -> Vector:
-        """Return the samples, with the name of the metric."""
-        return context.history.select(self.selector, context.at)
-
-
-@dataclass(frozen=True)
-class RangeFunctionCall(VectorNode):
-    """A function of the samples in a range.
-
-    Attributes:
-        function: of the samples of one series.
-        selector: of the series.
-        length: of the range, milliseconds.
-        keeps_name: whether the result keeps the name of the metric.
-    """
-
-    function: RangeFunction
-    selector: Selector
-    length: int
-    keeps_name: bool
-
-    def vector(self, context: EvalContext) -> Vector:
-        """Return the results of the series that have one."""
-        found: Vector = {}
-        start, name = context.at - self.length, self.selector.metric
-        for labels, window in context.history.range_windows(self.selector, start, context.at):
-            value = self.function(window)
-            if value is not None:
-                found[with_name(name, labels) if self.keeps_name else labels] = value
-        return found
 
 
 @dataclass(frozen=True)

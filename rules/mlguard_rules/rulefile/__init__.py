@@ -2,7 +2,7 @@
 
 from mlguard_rules.errors import RuleFileError
 from mlguard_rules.rulefile.document import Document, Fields, line_of
-from mlguard_rules.rulefile.load import load_rules
+from mlguard_rules.rulefile.load import RuleFile, load_rules, read_rules
 from mlguard_rules.rulefile.rules import AlertRule, RecordingRule, RuleGroup
 
 __all__ = [
@@ -10,8 +10,10 @@ __all__ = [
     "Document",
     "Fields",
     "RecordingRule",
+    "RuleFile",
     "RuleFileError",
     "RuleGroup",
     "line_of",
     "load_rules",
+    "read_rules",
 ]

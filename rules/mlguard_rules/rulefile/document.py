@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import yaml
 
+from mlguard_common.config import duration_milliseconds
 from mlguard_rules.errors import RuleFileError
 
 if TYPE_CHECKING:
@@ -14,10 +16,9 @@ if TYPE_CHECKING:
 
 Fields = dict[str, yaml.Node]
 
-_DURATION = re.compile(
-    r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?"
-)
-_UNIT_MS = (31_536_000_000, 604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1)
+_Pairs: TypeAlias = list[tuple[yaml.Node, yaml.Node]]
+_MERGE = "tag:yaml.org,2002:merge"
+_NULL = "tag:yaml.org,2002:null"
 
 
 class Document:
@@ -30,11 +31,11 @@ class Document:
         """Return the error of a part."""
         return RuleFileError(self._path, line_of(node), reason)
 
-    def root(self, expected: str) -> yaml.Node:
-        """Return the root; `expected` says what the file should hold."""
+    def roots(self) -> list[yaml.Node]:
+        """Return the roots of the documents in the file that are not empty."""
         try:
             text = self._path.read_text(encoding="utf-8")
-            root = yaml.compose(text, Loader=yaml.CSafeLoader)
+            roots = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
         except OSError as error:
             raise RuleFileError(self._path, 1, f"cannot be read: {error.strerror}") from error
         except yaml.MarkedYAMLError as error:
@@ -43,35 +44,65 @@ class Document:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())
             raise RuleFileError(self._path, 1, f"not YAML: {reason}") from error
-        if root is None:
+        except RecursionError as error:
+            raise RuleFileError(self._path, 1, "not YAML: too deeply nested") from error
+        return [root for root in roots if not is_null(root)]
+
+    def root(self, expected: str) -> yaml.Node:
+        """Return the root of the first document; `expected` says what the file should hold."""
+        roots = self.roots()
+        if not roots:
             raise RuleFileError(self._path, 1, f"the file is empty; expected {expected}")
-        return root
+        return roots[0]
 
     def fields(self, node: yaml.Node, known: tuple[str, ...], what: str) -> Fields:
-        """Return the values of a mapping by key; `what` says what it is."""
+        """Return the values of a mapping by key.
+
+        Args:
+            node: the mapping.
+            known: the keys that it may have.
+            what: says what it is.
+        """
         if not isinstance(node, yaml.MappingNode):
             raise self.error(node, f"expected {what}, which is keys and values")
         fields: Fields = {}
-        for key, value in node.value:
-            name = self.text(key)
+        for name_node, value in self._pairs(node):
+            name = self.text(name_node)
             if name not in known:
-                raise self.error(key, f"unknown key {name!r}; {what} has {', '.join(known)}")
-            if name in fields:
-                raise self.error(key, f"a second key {name!r}")
+                raise self.error(name_node, f"unknown key {name!r}; {what} has {', '.join(known)}")
             fields[name] = value
         return fields
 
+    def _pairs(self, node: yaml.MappingNode, outer: tuple[yaml.Node, ...] = ()) -> _Pairs:
+        """Return keys and values of a mapping, with those of the mappings that it merges (`<<`)."""
+        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key, value in node.value:
+            if key.tag == _MERGE:
+                parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                for part in parts:
+                    if not isinstance(part, yaml.MappingNode) or part in (*outer, node):
+                        raise self.error(key, "<< merges another mapping, or a list of them")
+                    for pair in self._pairs(part, (*outer, node)):
+                        merged.setdefault(self.text(pair[0]), pair)
+                continue
+            name = self.text(key)
+            if name in own:
+                raise self.error(key, f"a second key {name!r}")
+            own[name] = key, value
+        return [*(pair for name, pair in merged.items() if name not in own), *own.values()]
+
     def items(self, fields: Fields, key: str) -> list[yaml.Node]:
-        """Return the members of a list, none if the key is absent."""
+        """Return the members of a list that are not null, none if the key is absent."""
         node = fields.get(key)
-        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
+        if node is None or is_null(node):
             return []
         if isinstance(node, yaml.SequenceNode):
-            return list(node.value)
+            return [item for item in node.value if not is_null(item)]
         raise self.error(node, f"{key}: expected a list")
 
     def text(self, node: yaml.Node) -> str:
-        """Return a scalar as text."""
+        """Return a scalar as it is written, without quotes."""
         if not isinstance(node, yaml.ScalarNode):
             raise self.error(node, "expected a text")
         return str(node.value)
@@ -82,31 +113,49 @@ class Document:
             raise self.error(of, f"{key} is missing")
         return fields[key]
 
-    def texts(self, fields: Fields, key: str) -> dict[str, str]:
-        """Return a mapping of texts, empty if the key is absent."""
+    def text_nodes(self, fields: Fields, key: str) -> list[tuple[yaml.Node, yaml.Node]]:
+        """Return names and texts of a mapping, none if the key is absent."""
         node = fields.get(key)
-        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
-            return {}
+        if node is None or is_null(node):
+            return []
         if not isinstance(node, yaml.MappingNode):
             raise self.error(node, f"{key}: expected names and texts")
-        found: dict[str, str] = {}
-        for name_node, text_node in node.value:
-            name = self.text(name_node)
-            if name in found:
-                raise self.error(name_node, f"a second {name!r}")
-            found[name] = self.text(text_node)
-        return found
+        return [pair for pair in self._pairs(node) if not is_null(pair[0])]
+
+    def texts(self, fields: Fields, key: str) -> dict[str, str]:
+        """Return a mapping of texts, empty if the key is absent; null is an empty text."""
+        return {
+            self.text(name): "" if is_null(text) else self.text(text)
+            for name, text in self.text_nodes(fields, key)
+        }
 
     def milliseconds(self, node: yaml.Node) -> int:
         """Return the milliseconds of a duration such as 1h30m."""
         text = self.text(node)
-        found = _DURATION.fullmatch(text)
-        if text == "0":
+        try:
+            return duration_milliseconds(text)
+        except ValueError as error:
+            raise self.error(node, f"found {text!r}, {error}") from None
+
+    def name(self, fields: Fields) -> str:
+        """Return the text of the key `name`, empty if it is absent or null."""
+        node = fields.get("name")
+        return "" if node is None or is_null(node) else self.text(node)
+
+    def seconds(self, fields: Fields, key: str) -> float:
+        """Return the seconds of a duration, 0 if the key is absent or null."""
+        node = fields.get(key)
+        return 0.0 if node is None or is_null(node) else self.milliseconds(node) / 1000
+
+    def integer(self, fields: Fields, key: str) -> int:
+        """Return an integer, 0 if the key is absent or null."""
+        node = fields.get(key)
+        if node is None or is_null(node):
             return 0
-        if not text or not found:
-            raise self.error(node, f"found {text!r}, expected a duration such as 5m")
-        amounts = zip(found.groups(), _UNIT_MS, strict=True)
-        return sum(int(amount or 0) * unit for amount, unit in amounts)
+        number = self.number(node)
+        if not math.isfinite(number):
+            raise self.error(node, f"{key}: found {self.text(node)!r}, expected an integer")
+        return int(number)
 
     def number(self, node: yaml.Node) -> float:
         """Return a number, which may be .inf or .nan."""
@@ -115,6 +164,11 @@ class Document:
             return float(re.sub(r"\.(inf|nan)$", r"\1", text, flags=re.IGNORECASE))
         except ValueError:
             raise self.error(node, f"found {text!r}, expected a number") from None
+
+
+def is_null(node: yaml.Node) -> bool:
+    """Return whether a part is null or left empty."""
+    return bool(node.tag == _NULL)
 
 
 def line_of(node: yaml.Node) -> int:

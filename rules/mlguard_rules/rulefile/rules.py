@@ -23,11 +23,13 @@ class RecordingRule:
         name: of the recorded metric.
         expression: to evaluate.
         labels: set on every result; a label with an empty value is removed.
+        location: `file:line`.
     """
 
     name: str
     expression: Expression
     labels: tuple[tuple[str, str], ...]
+    location: str
 
     @property
     def metrics(self) -> frozenset[str]:

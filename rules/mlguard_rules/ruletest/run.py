@@ -45,7 +45,7 @@ def _run_scenario(
         checks[check.at].append(check)
     differences: list[Difference] = []
     for at in sorted({*steps, *samples, *checks}):
-        snapshot = _snapshot(samples.get(at, ()), storage)
+        snapshot = _snapshot(samples.get(at, ()), storage, at)
         if at in steps:
             failed = manager.evaluate(at / 1000, snapshot).failed
             if failed:  # promtool ends a scenario here too
@@ -76,12 +76,12 @@ def _by_time(scenario: Scenario, until: int) -> dict[int, _Samples]:
 
 
 def _snapshot(
-    samples: Iterable[tuple[InputSeries, float | Stale]], storage: Storage
+    samples: Iterable[tuple[InputSeries, float | Stale]], storage: Storage, at: int
 ) -> dict[str, list[Sample]]:
     snapshot: dict[str, list[Sample]] = defaultdict(list)
     for series, value in samples:
         if isinstance(value, Stale):
-            storage.end(series.metric, series.labels)
+            storage.end(series.metric, series.labels, at)
         else:
             snapshot[series.metric].append((series.labels, value))
     return snapshot

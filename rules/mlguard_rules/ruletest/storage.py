@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, ClassVar
 
 from mlguard_rules.promql import LOOKBACK, HasRanges, History, milliseconds
 
@@ -19,13 +20,18 @@ class Storage(History):
     Promtool's series have gaps, and end only at `stale`. Ranges contain real samples in both.
     """
 
+    _ends_missing: ClassVar[bool] = False
+
     def __init__(self, expressions: Iterable[HasRanges]) -> None:
-        super().__init__(expressions)
+        super().__init__(expressions, max_samples=sys.maxsize)
         self._last: dict[str, dict[Labels, tuple[int, float]]] = {}
 
-    def end(self, metric: str, labels: Labels) -> None:
-        """End a series until its next sample."""
+    def end(self, metric: str, labels: Labels, at: int) -> None:
+        """End a series at a time, epoch milliseconds, until its next sample."""
         self._last.get(metric, {}).pop(labels, None)
+        for buffer in self._by_metric.get(metric, ()):
+            if labels in buffer.series:
+                buffer.series[labels].end(at)
 
     def append(self, at: float, snapshot: Snapshot) -> None:
         """Add the new samples of a time.

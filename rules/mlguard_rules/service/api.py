@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from mlguard_common.web import rfc3339
-from mlguard_rules.notify import Matcher, Silence
+from mlguard_rules.notify import Silence, parse_matchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,11 +89,13 @@ class AlertApi:
             raise _problem(web.HTTPUnsupportedMediaType, "expected application/json")
         try:
             body = msgspec.json.decode(await request.read(), type=_SilenceRequest)
-            matchers = tuple(Matcher.parse(text) for text in body.matchers)
+            matchers = tuple(m for text in body.matchers for m in parse_matchers(text))
         except RecursionError as error:
             raise _problem(web.HTTPBadRequest, "nested too deeply") from error
         except ValueError as error:
             raise _problem(web.HTTPBadRequest, str(error)) from error
+        if not matchers:
+            raise _problem(web.HTTPBadRequest, "matchers: expected at least one matcher")
         ends = body.ends_at if body.ends_at.tzinfo else body.ends_at.replace(tzinfo=UTC)
         seconds = ends.timestamp() - self._clock()
         if not 0 < seconds <= _MAX_SILENCE_DAYS * 86_400:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from mlguard_common.config import ConfigError
 from mlguard_rules.notify import Links, Route, Silence
+from mlguard_rules.promql import MAX_SAMPLES, MAX_SAMPLES_PER_SERIES
 from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mlguard_rules.notify import NotifyConfig, RelayConfig, RulesConfig
+    from mlguard_rules.promql import Selector
     from mlguard_rules.rulefile import RuleGroup
 
 
@@ -64,6 +66,7 @@ class Settings:
         except RuleFileError as error:
             raise ConfigError(str(error)) from error
         _refuse_duplicates(groups)
+        _refuse_excess(groups, rules.interval.seconds)
         instance = {"instance": socket.gethostname()} if notify.relay else {}
         return Settings(
             groups=tuple(groups) if rules.enabled else (),
@@ -88,6 +91,27 @@ def _refuse_duplicates(groups: Sequence[RuleGroup]) -> None:
                 " expected each file once, with a file name of its own"
             )
         locations[rule.id] = rule.location
+
+
+def _refuse_excess(groups: Sequence[RuleGroup], interval: float) -> None:
+    """Refuse rules whose ranges and offsets need more samples than are kept, of few series too."""
+    lengths: dict[Selector, int] = {}
+    for rule in [rule for group in groups for rule in group.rules]:
+        where = f"rules.files: {rule.location}: {rule.name}"
+        for selector, length in rule.expression.ranges:
+            count = int(length / 1000 / interval) + 1
+            if count > MAX_SAMPLES_PER_SERIES:
+                raise ConfigError(
+                    f"{where}: with rules.interval {interval:g}s its range or offset needs"
+                    f" {count:,} samples of each series, expected at most"
+                    f" {MAX_SAMPLES_PER_SERIES:,}: shorten it, or raise rules.interval"
+                )
+            lengths[selector] = max(count, lengths.get(selector, 0))
+        if sum(lengths.values()) > MAX_SAMPLES:
+            raise ConfigError(
+                f"{where}: up to here ranges and offsets need {sum(lengths.values()):,} samples"
+                f" if each selector has one series, expected at most {MAX_SAMPLES:,}"
+            )
 
 
 def bundled_file(name: str) -> Path:

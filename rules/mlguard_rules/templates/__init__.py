@@ -1,7 +1,7 @@
-"""Templates of labels and annotations: the pipelines of Prometheus' alerting rules."""
+"""Templates of labels and annotations: those of Go's text/template that Prometheus' rules use."""
 
 from mlguard_rules.errors import TemplateError
-from mlguard_rules.templates.functions import QuerySample
+from mlguard_rules.templates.golang import QuerySample
 from mlguard_rules.templates.parse import parse
 from mlguard_rules.templates.template import Template, TemplateContext
 

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from mlguard_rules.errors import TemplateError
-from mlguard_rules.templates.functions import FUNCTIONS
-from mlguard_rules.templates.template import Call, Literal, Node, Template, Variable
+from mlguard_rules.templates.expression import ActionParser
+from mlguard_rules.templates.lexer import Action, split
+from mlguard_rules.templates.nodes import Branch, Part, Range, Text
+from mlguard_rules.templates.template import VARIABLES, Template
 
-_ACTION = re.compile(r"\{\{(-(?=\s))?(.*?)((?<=\s)-)?\}\}", re.DOTALL)
-_TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<string>"(?:[^"\\\n]|\\.)*"|`[^`]*`)
-    | (?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)
-    | (?P<variable>\$(?:labels|value)|\.(?:Labels|Value))
-      (?:\.(?P<label>\w+))?
-    | (?P<name>[A-Za-z_]\w*)
-    | (?P<mark>[|()])
-    )""",
-    re.VERBOSE,
-)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
+_BLOCKS = ("if", "with", "range")
+_ENDS = ("else", "end")
+_MAX_DEPTH = 50
+"""Blocks in each other; parser and evaluator recurse."""
 
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    label: str | None
+_REFUSED = ("template", "define", "block", "break", "continue")
 
 
 def parse(source: str) -> Template:
@@ -36,117 +27,78 @@ def parse(source: str) -> Template:
     Raises:
         TemplateError: it cannot be parsed, or uses what is not supported.
     """
-    parts: list[str | Node] = []
-    end, trim = 0, False
-    for found in _ACTION.finditer(source):
-        text = source[end : found.start()]
-        text = text.lstrip() if trim else text
-        parts.append(text.rstrip() if found[1] else text)
-        end, trim = found.end(), bool(found[3])
-        action = found[2].lstrip() if found[1] else found[2]
-        action = action.rstrip() if found[3] else action
-        if not (action.startswith("/*") and action.endswith("*/")):
-            parts.append(_Parser(action.strip()).whole())
-    rest = source[end:]
-    if "{{" in rest:
-        raise TemplateError("a {{ without its }}")
-    parts.append(rest.lstrip() if trim else rest)
-    return Template(source, tuple(part for part in parts if part != ""))
+    return Template(source, _Parser(source).whole())
 
 
 class _Parser:
-    def __init__(self, action: str) -> None:
-        self._action = action
-        self._tokens = _tokens(action)
-        self._at = 0
+    def __init__(self, source: str) -> None:
+        self._parts: Iterator[str | Action] = split(source)
+        self._variables = ["$", *VARIABLES]
+        self._depth = 0
 
-    def whole(self) -> Node:
-        node = self._pipeline()
-        if self._peek() is not None:
-            raise TemplateError(f"unexpected ) in {{{{ {self._action} }}}}")
-        return node
+    def whole(self) -> tuple[Part, ...]:
+        parts, end = self._list()
+        if end is not None:
+            raise TemplateError(f"{{{{ {end.source} }}}} without {' or '.join(_BLOCKS)} before it")
+        return parts
 
-    def _peek(self) -> _Token | None:
-        return self._tokens[self._at] if self._at < len(self._tokens) else None
+    def _list(self) -> tuple[tuple[Part, ...], Action | None]:
+        """Parse up to the next else or end, or to the end of the template."""
+        known = len(self._variables)
+        parts: list[Part] = []
+        for part in self._parts:
+            if isinstance(part, str):
+                parts.append(Text(part))
+                continue
+            name = part.tokens[0].text if part.tokens else ""
+            if name in _ENDS:
+                del self._variables[known:]
+                return tuple(parts), part
+            parts.append(self._action(name, part))
+        del self._variables[known:]
+        return tuple(parts), None
 
-    def _pipeline(self) -> Node:
-        node = self._command(None)
-        while (token := self._peek()) is not None and token.text == "|":
-            self._at += 1
-            node = self._command(node)
-        return node
+    def _action(self, name: str, action: Action) -> Part:
+        if name in _REFUSED:
+            raise TemplateError(f"{name} is outside the supported subset of templates")
+        known = len(self._variables)
+        if name not in _BLOCKS:
+            return ActionParser(action, self._variables).pipeline()
+        block = self._block(name, action)
+        del self._variables[known:]
+        return block
 
-    def _command(self, piped: Node | None) -> Node:
-        token = self._peek()
-        if token is None or (token.kind == "mark" and token.text != "("):
-            raise TemplateError(f"a value is missing in {{{{ {self._action} }}}}")
-        if token.kind != "name":
-            node = self._operand()
-            if piped is not None or self._begins_operand():
-                raise TemplateError(f"{token.text} is no function in {{{{ {self._action} }}}}")
-            return node
-        self._at += 1
-        arguments = []
-        while self._begins_operand():
-            arguments.append(self._operand())
-        if piped is not None:
-            arguments.append(piped)
-        return _call(token.text, tuple(arguments))
+    def _block(self, name: str, action: Action) -> Branch | Range:
+        """Parse a block, whose first action is this one without its first `else`."""
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise TemplateError("too deeply nested")
+        block = self._parsed_block(name, ActionParser(action, self._variables, skip=1))
+        self._depth -= 1
+        return block
 
-    def _begins_operand(self) -> bool:
-        token = self._peek()
-        return token is not None and (token.kind != "mark" or token.text == "(")
+    def _parsed_block(self, name: str, inner: ActionParser) -> Branch | Range:
+        if name == "range":
+            key, element, over = inner.range()
+            body, otherwise = self._branches(name)
+            return Range(over, key, element, body, otherwise)
+        condition = inner.pipeline()
+        then, otherwise = self._branches(name)
+        return Branch(condition, then, otherwise, name == "with")
 
-    def _operand(self) -> Node:
-        token = self._tokens[self._at]
-        self._at += 1
-        if token.kind == "mark":
-            node = self._pipeline()
-            closing = self._peek()
-            if closing is None or closing.text != ")":
-                raise TemplateError(f"a ) is missing in {{{{ {self._action} }}}}")
-            self._at += 1
-            return node
-        if token.kind == "name":
-            return _call(token.text, ())
-        if token.kind == "variable":
-            name = token.text[1:].lower()
-            if name == "value" and token.label is not None:
-                raise TemplateError("a value has no labels")
-            return Variable(name, token.label)
-        return Literal(_literal(token))
-
-
-def _tokens(action: str) -> list[_Token]:
-    tokens, at = [], 0
-    while at < len(action):
-        found = _TOKEN.match(action, at)
-        if not found or found.end() == at:
-            raise TemplateError(f"not supported: {{{{ {action} }}}}")
-        kind = found.lastgroup or ""
-        kind = "variable" if kind == "label" else kind
-        tokens.append(_Token(kind, found[kind], found["label"]))
-        at = found.end()
-    return tokens
-
-
-def _literal(token: _Token) -> str | float | int:
-    if token.kind == "number":
-        return int(token.text) if token.text.lstrip("+-").isdigit() else float(token.text)
-    if token.text.startswith("`"):
-        return token.text[1:-1]
-    try:
-        return str(json.loads(token.text))
-    except ValueError as error:
-        raise TemplateError(f"not a text: {token.text}") from error
-
-
-def _call(name: str, arguments: tuple[Node, ...]) -> Call:
-    function = FUNCTIONS.get(name)
-    if function is None:
-        known = ", ".join(FUNCTIONS)
-        raise TemplateError(f"{name} is not supported; these are: {known}")
-    low, high = function.arguments
-    if not low <= len(arguments) <= high:
-        raise TemplateError(f"{name} takes {function.arguments_text}, not {len(arguments)}")
-    return Call(name, arguments)
+    def _branches(self, name: str) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
+        then, end = self._list()
+        if end is None:
+            raise TemplateError(f"{name} without its end")
+        words = [token.text for token in end.tokens]
+        if words == ["end"]:
+            return then, ()
+        if words[:2] == ["else", "if"] and name == "if":
+            nested = Action(end.source, end.tokens[1:])
+            return then, (self._block("if", nested),)
+        if words != ["else"]:
+            raise TemplateError(f"unexpected {{{{ {end.source} }}}} in {name}")
+        otherwise, end = self._list()
+        if end is None or [token.text for token in end.tokens] != ["end"]:
+            raise TemplateError(f"{name} without its end")
+        return then, otherwise

@@ -6,12 +6,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlguard_rules.errors import TemplateError
-from mlguard_rules.templates.functions import FUNCTIONS, go_string, printf
+from mlguard_rules.templates.golang import printf
+from mlguard_rules.templates.nodes import (
+    Branch,
+    Call,
+    Field,
+    Literal,
+    Part,
+    Pipeline,
+    Range,
+    Root,
+    Scope,
+    Value,
+    write_parts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from mlguard_rules.templates.functions import QuerySample
+    from mlguard_rules.templates.golang import QuerySample
+
+VARIABLES = {
+    "$labels": "Labels",
+    "$value": "Value",
+    "$externalLabels": "ExternalLabels",
+    "$externalURL": "ExternalURL",
+}
+"""Variables that every template has, and the field of `.` that each holds."""
 
 
 def _no_query(expression: str) -> list[QuerySample]:
@@ -34,86 +55,53 @@ class TemplateContext:
 
 
 @dataclass(frozen=True)
-class Literal:
-    """A string or a number."""
-
-    value: str | float | int
-
-    def evaluate(self, _: TemplateContext) -> object:
-        """Return the value."""
-        return self.value
-
-
-@dataclass(frozen=True)
-class Variable:
-    """`$value`, `$labels`, or a label such as `$labels.model`."""
-
-    name: str
-    label: str | None
-
-    def evaluate(self, context: TemplateContext) -> object:
-        """Return the value; an absent label is empty."""
-        if self.name == "value":
-            return float(context.value)
-        return context.labels if self.label is None else context.labels.get(self.label, "")
-
-
-@dataclass(frozen=True)
-class Call:
-    """A function with its arguments."""
-
-    name: str
-    arguments: tuple[Node, ...]
-
-    def evaluate(self, context: TemplateContext) -> object:
-        """Return the result of the function.
-
-        Raises:
-            TemplateError: it does not accept these arguments.
-        """
-        values = [node.evaluate(context) for node in self.arguments]
-        if self.name == "query":
-            return context.query(str(values[0]))
-        try:
-            return FUNCTIONS[self.name].apply(*values)
-        except (TypeError, ValueError, ArithmeticError, OSError) as error:
-            raise TemplateError(f"{self.name}: {error}") from error
-
-
-Node = Literal | Variable | Call
-
-
-@dataclass(frozen=True)
 class Template:
-    """A text with pipelines.
+    """A text with actions.
 
     Attributes:
         source: the text.
-        parts: literal texts, and pipelines.
+        parts: literal texts, and actions.
     """
 
     source: str
-    parts: tuple[str | Node, ...]
+    parts: tuple[Part, ...]
 
     def expand(self, context: TemplateContext) -> str:
-        """Return the text with the values of its pipelines.
+        """Return the text with what its actions write.
+
+        There are no external labels and no external URL: they are empty.
 
         Raises:
             TemplateError: a function does not accept its arguments.
         """
-        return "".join(
-            part if isinstance(part, str) else go_string(part.evaluate(context))
-            for part in self.parts
+        root = Root(
+            Labels=context.labels, Value=float(context.value), ExternalLabels={}, ExternalURL=""
         )
+        scope = Scope(context.query, root, [("$", root)])
+        scope.variables += [(name, root[of]) for name, of in VARIABLES.items()]
+        return "".join(write_parts(self.parts, scope, root))
 
     def queries(self) -> Iterator[str]:
         """Yield the expressions of its queries, with `x` for values, as far as they are literal."""
-        for part in self.parts:
-            if not isinstance(part, str):
-                yield from _queries(part)
+        yield from _queries_of_parts(self.parts)
 
 
-def _queries(node: Node) -> Iterator[str]:
+def _queries_of_parts(parts: tuple[Part, ...]) -> Iterator[str]:
+    for part in parts:
+        match part:
+            case Pipeline():
+                yield from _queries(part.value)
+            case Branch():
+                yield from _queries(part.condition.value)
+                yield from _queries_of_parts((*part.then, *part.otherwise))
+            case Range():
+                yield from _queries(part.over)
+                yield from _queries_of_parts((*part.body, *part.otherwise))
+
+
+def _queries(node: Value) -> Iterator[str]:
+    if isinstance(node, Field):
+        yield from _queries(node.of)
     if not isinstance(node, Call):
         return
     for argument in node.arguments:

@@ -18,7 +18,7 @@ import msgspec
 from mlguard_common.config import ConfigError, Duration, load_config
 from mlguard_rules.apprise_worker import send
 from mlguard_rules.errors import SendError
-from mlguard_rules.notify import Matcher, Notification, NotifyConfig
+from mlguard_rules.notify import Notification, NotifyConfig, parse_matchers
 from mlguard_sidecar.cli.client import RequestError, request
 from mlguard_sidecar.cli.options import URL, fail
 from mlguard_sidecar.cli.table import table
@@ -98,7 +98,7 @@ def alerts_silence(
         fail("name at least one matcher, such as feature=age")
     try:
         for text in matchers:
-            Matcher.parse(text)
+            parse_matchers(text)
         ends = _end(duration, until)
     except ValueError as error:
         fail(str(error))

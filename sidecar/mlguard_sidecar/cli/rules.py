@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from mlguard_rules.rulefile import AlertRule, RuleFileError, load_rules
+from mlguard_rules.rulefile import AlertRule, RuleFileError, read_rules
 from mlguard_rules.ruletest import load_tests, run
 from mlguard_rules.runbook import runbook_sections
 
@@ -26,14 +26,18 @@ def rules_check(*, files: tuple[Path, ...]) -> None:
     failed = False
     for file in files:
         try:
-            groups = load_rules(file)
+            found = read_rules(file)
         except RuleFileError as error:
             click.echo(f"mlguard: {error}", err=True)
             failed = True
             continue
-        loaded = [rule for group in groups for rule in group.rules]
-        alerts = sum(isinstance(rule, AlertRule) for rule in loaded)
-        click.echo(f"{file}: {alerts} alerts, {len(loaded) - alerts} recording rules, all usable")
+        for refusal in found.errors:
+            click.echo(f"mlguard: {refusal}", err=True)
+        failed |= bool(found.errors)
+        usable = [rule for group in found.groups for rule in group.rules]
+        alerts = sum(isinstance(rule, AlertRule) for rule in usable)
+        rest = f"{len(found.errors)} refusals" if found.errors else "all usable"
+        click.echo(f"{file}: {alerts} alerts, {len(usable) - alerts} recording rules, {rest}")
     sys.exit(1 if failed else 0)
 
 

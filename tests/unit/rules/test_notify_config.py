@@ -59,8 +59,9 @@ def complaint(folder, config, kind=Config, environ=None) -> str:
         ),
         (
             {"routes": [{"receivers": [], "matchers": ["a=b", f"a=~{SECRET}("]}]},
-            "notify.routes[0]: matchers[1]: expected such as",
+            'notify.routes[0]: matchers[1]: expected such as severity="critical"; the regular expr',
         ),
+        ({"silences": [{"matchers": ["{}"]}]}, "notify.silences[0]: matchers: expected at least"),
         ({"silences": [{"matchers": ["a=b"], "ends": URL}]}, "notify.silences[0].ends: "),
     ],
 )
@@ -128,6 +129,17 @@ RELAY = {"url": "http://h:9521"}
         (
             {"receivers": [{"name": "a", "url": "${SLACK_URL}"}]},
             "notify.receivers[0]: url: expected",
+        ),
+        *(
+            (
+                {"routes": [{"receivers": [], key: value}]},
+                f"notify.routes[0]: {key}: expected more than {value}",
+            )
+            for key, value in (("group_interval", 0), ("repeat_interval", "0s"))
+        ),
+        (
+            {"routes": [{"receivers": [], "group_wait": "soon"}]},
+            "notify.routes[0].group_wait: expected a duration such as 5m",
         ),
         ({"receivers": [{"name": "a"}]}, "notify.receivers[0]: expected either url or url_file"),
         (

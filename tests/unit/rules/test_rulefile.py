@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlguard_rules.rulefile import AlertRule, RecordingRule, RuleFileError, load_rules
+from mlguard_rules.promql import EvaluationError, History
+from mlguard_rules.rulefile import AlertRule, RecordingRule, RuleFileError, load_rules, read_rules
 
 GOOD = """\
 groups:
@@ -44,15 +45,15 @@ def test_a_file_is_read(tmp_path):
     ("old", "new", "line", "reported"),
     [
         ("expr: a:b:sum > 3", "expr: a:b:sum >", 9, "High: "),
-        ("a:b:sum > 3", "quantile(0.5, b)", 9, "High: quantile"),
-        ("a:b:sum > 3", "b offset 5m", 9, "High: offset"),
+        ("a:b:sum > 3", "acos(b)", 9, "High: acos() is outside"),
+        ("a:b:sum > 3", "b offset 1w", 9, "High: offset"),
         ("a:b:sum > 3", "rate(b[2d])", 9, "High: range"),
         ("a:b:sum > 3", "ALERTS > 0", 9, "High: the engine's rules cannot read ALERTS"),
         ("for: 1h30m", "for: soon", 10, "found 'soon', expected a duration such as 5m"),
         ("for: 1h30m", "fro: 1h", 10, "unknown key 'fro'"),
         ("for: 1h30m", "limit: 3", 10, "unknown key 'limit'"),
-        ("alert: High", "alert: ''", 8, "an empty alert"),
-        ("labels: {severity: warning}", "labels: {alertname: x}", 8, "the label alertname"),
+        ("alert: High", "alert: ''", 8, "a rule with neither of alert and record"),
+        ("labels: {severity: warning}", "labels: {alertname: x}", 12, "the label alertname"),
         ("{{ $labels.x }}", "{{ range $x }}", 14, "summary: "),
         ("{{ $labels.x }}", "{{ $labels.x", 14, "summary: "),
         ("name: g", "nam: g", 2, "unknown key 'nam'"),
@@ -79,13 +80,79 @@ def test_a_second_group_of_a_name_is_refused(tmp_path):
         load(tmp_path, GOOD + GOOD.removeprefix("groups:\n"))
 
 
-@pytest.mark.parametrize("text", ["", "groups:", "groups: []"])
-def test_no_rules_are_none_or_sent(tmp_path, text):
-    if text:
-        assert load(tmp_path, text) == ()
-    else:
-        with pytest.raises(RuleFileError, match="the file is empty"):
-            load(tmp_path, text)
+@pytest.mark.parametrize("text", ["", "# nothing", "groups:", "groups: []", "groups: null"])
+def test_a_file_may_have_no_rules(tmp_path, text):
+    assert load(tmp_path, text) == ()
+
+
+def test_every_refusal_of_a_file_is_listed(tmp_path):
+    path = tmp_path / "r.yml"
+    wrong = GOOD.replace("sum by (x) (b)", "b[5m:]").replace("a:b:sum > 3", "a @ 1")
+    path.write_text(wrong.replace("for: 1h30m", "for: soon").replace("humanize }}", "nothing }}"))
+    file = read_rules(path)
+    assert [(error.line, error.reason.partition(":")[0]) for error in file.errors] == [
+        (6, "a"),
+        (9, "High"),
+        (10, "found 'soon', expected a duration such as 5m or 1h30m (units y, w, d, h, m, s, ms)"),
+        (14, "summary"),
+    ]
+    assert [len(group.rules) for group in file.groups] == [0]
+    with pytest.raises(
+        RuleFileError, match=r"r\.yml:6: .* \(and 3 more, see: mlguard rules check\)"
+    ):
+        load_rules(path)
+
+
+OBJECT = """\
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: {name: own, namespace: monitoring}
+spec:
+"""
+
+
+def test_objects_of_kubernetes_are_read(tmp_path):
+    spec = "".join(f"  {line}\n" for line in GOOD.splitlines())
+    groups = load(tmp_path, f"---\n{OBJECT}{spec}---\n{OBJECT}{spec}---\n")
+    assert [len(group.rules) for group in groups] == [2, 2]
+    ids = {rule.id for group in groups for rule in group.rules if isinstance(rule, AlertRule)}
+    assert len(ids) == 2
+    item = "".join(f"  {line}\n" for line in (OBJECT + spec).splitlines())
+    objects = "apiVersion: v1\nkind: List\nitems:\n- " + item.lstrip()
+    assert [len(group.rules) for group in load(tmp_path, objects)] == [2]
+    with pytest.raises(
+        RuleFileError, match=r"r\.yml:1: found a ConfigMap, expected a PrometheusRule"
+    ):
+        load(tmp_path, OBJECT.replace("PrometheusRule", "ConfigMap") + spec)
+
+
+def test_null_is_an_empty_value_and_merged_keys_give_way(tmp_path):
+    (group,) = load(
+        tmp_path,
+        "groups:\n- name: g\n  rules:\n"
+        "  - &a {alert: A, expr: x, for: 5m, labels: &l {b: 1, c: 2}}\n"
+        "  - {alert: B, <<: [*a, {for: 1h, keep_firing_for: 7m}], labels: {<<: *l, c: null}}\n",
+    )
+    other = group.rules[1]
+    assert isinstance(other, AlertRule)
+    assert (other.name, other.for_seconds, other.keep_firing_seconds) == ("B", 300, 420)
+    assert [(name, template.source) for name, template in other.labels] == [("b", "1"), ("c", "")]
+    with pytest.raises(RuleFileError, match="<< merges another mapping"):
+        load(tmp_path, "groups:\n- &g {name: g, <<: *g}\n")
+
+
+def test_a_limit_of_results_is_kept(tmp_path):
+    text = GOOD.replace("interval: 1m", "limit: 1").replace("a:b:sum > 3", "b")
+    (group,) = load(tmp_path, text)
+    recording, alert = (rule.expression for rule in group.rules)
+    history = History([recording, alert])
+    one, two = [((("x", x),), 1.0) for x in "12"]
+    history.append(0.0, {"b": [one]})
+    assert len(alert.evaluate(0.0, history)) == 1
+    history.append(15.0, {"b": [one, two]})
+    for expression in (recording, alert):
+        with pytest.raises(EvaluationError, match="exceeded limit of 1 with 2 results"):
+            expression.evaluate(15.0, history)
 
 
 def test_a_missing_file_is_sent(tmp_path):

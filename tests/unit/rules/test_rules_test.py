@@ -182,7 +182,7 @@ def test_a_rule_that_fails_is_a_difference(written):
         ),
         ("alert_rule_test:\n      - eval_time: 1m", 5, "alertname is missing"),
         ("alert_rule_test: 3", 4, "alert_rule_test: expected a list"),
-        ("promql_expr_test:\n      - expr: stddev(x)", 5, "stddev() is outside"),
+        ("promql_expr_test:\n      - expr: absent(x @ 1)", 5, "the @ modifier is outside"),
         ("promql_expr_test: [{expr: x, exp_samples: [{value: many}]}]", 4, "expected a number"),
         ("promql_expr_test: [{expr: x, eval_time: soon}]", 4, "expected a duration such as 5m"),
         ("name: [", 5, "not YAML"),
@@ -215,8 +215,8 @@ def test_an_interval_is_needed(written):
 
 
 def test_a_rule_outside_the_subset_is_reported_with_its_own_line(written, tmp_path):
-    (tmp_path / "r.yml").write_text(RULES.replace("sum(x)", "stddev(x)"))
-    with pytest.raises(RuleFileError, match=r"r\.yml:5: r: stddev\(\) is outside"):
+    (tmp_path / "r.yml").write_text(RULES.replace("sum(x)", "absent(x @ 1)"))
+    with pytest.raises(RuleFileError, match=r"r\.yml:5: r: the @ modifier is outside"):
         load_tests(written(""))
 
 
@@ -229,5 +229,18 @@ def test_storage_bridges_gaps_and_keeps_them_out_of_ranges():
     assert list(storage.samples("x", 180_000)) == [(labels, 1.0)]
     assert list(storage.samples("x", 300_001)) == []
     assert over.evaluate(180.0, storage) == {}
-    storage.end("x", labels)
+    storage.end("x", labels, 180_000)
     assert list(storage.samples("x", 180_000)) == []
+
+
+def test_offsets_bridge_gaps_until_a_series_ends():
+    then = compile_expression("x offset 1m")
+    storage = Storage([then])
+    labels = (("a", "1"),)
+    storage.append(0.0, {"x": [(labels, 1.0)]})
+    storage.append(60.0, {})
+    assert then.evaluate(120.0, storage) == {(("__name__", "x"), *labels): 1.0}
+    storage.end("x", labels, 120_000)
+    storage.append(120.0, {})
+    assert then.evaluate(120.0, storage) == {(("__name__", "x"), *labels): 1.0}
+    assert then.evaluate(180.0, storage) == {}
