@@ -64,12 +64,18 @@ class PollState(NamedTuple):
 
 def settings_fingerprint(account: AccountConfig, cost: CostConfig) -> str:
     """Return a fingerprint of what determines the costs; a change needs a full refresh."""
-    return _fingerprint(msgspec.structs.replace(account, external_id=None), cost.tags)
+    same = msgspec.structs.replace(account, external_id=None)
+    return _fingerprint(same, cost.tags, *_basis(account, cost))
 
 
 def config_fingerprint(account: AccountConfig, cost: CostConfig) -> str:
     """Return a fingerprint of everything configured; after a change a failed poll is retried."""
-    return _fingerprint(account, cost.tags, cost.max_requests_per_month)
+    return _fingerprint(account, cost.tags, cost.max_requests_per_month, *_basis(account, cost))
+
+
+def _basis(account: AccountConfig, cost: CostConfig) -> tuple[str, ...]:
+    """Return the basis where it matters to a read: an export may not carry it."""
+    return () if account.export is None else (cost.basis.value,)
 
 
 def _fingerprint(*settings: object) -> str:
