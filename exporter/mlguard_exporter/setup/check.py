@@ -6,16 +6,14 @@ import json
 import os
 import sys
 from datetime import UTC, date, timedelta
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import NoCredentialsError
 
+from mlguard_exporter.setup.check_export import check_export
 from mlguard_exporter.setup.client import PROBLEMS, SetupClient
 from mlguard_exporter.setup.command import command, is_local_folder, selected_accounts, shown, title
 from mlguard_exporter.setup.report import Report, Status
-from mlguard_exporter.sources import SourceError
-from mlguard_exporter.sources.aws.billing_export.manifest import find_months, refuse_late
-from mlguard_exporter.sources.aws.billing_export.storage import open_storage
 from mlguard_exporter.sources.aws.cost_explorer import ACTIVE
 from mlguard_exporter.sources.aws.errors import (
     POLICY,
@@ -93,7 +91,7 @@ def _check(
     if not is_local_folder(account) and not _check_identity(client, account, report):
         return
     if account.export is not None:
-        check_export(account.export, client.aws.client, now, report)
+        check_export(account.export, client.aws.client, config.cost, now, report)
     else:
         today = now.astimezone(UTC).date()
         check_spend(client, config.cost.tags, today, report, command("activate-tags", config_path))
@@ -114,26 +112,6 @@ def _check_identity(client: SetupClient, account: AccountConfig, report: Report)
         return outcome_of(error) in ("connection", "timeout") and account.role_arn is None
     report.found(Status.OK, subject, shown(identity))
     return True
-
-
-def check_export(url: str, client: Callable[[str], Any], now: datetime, report: Report) -> None:
-    """Report whether new manifests are there; no data is read.
-
-    Args:
-        url: s3://BUCKET/PREFIX or /FOLDER.
-        client: makes a boto3 client of a service.
-        now: the time.
-        report: takes what is found.
-    """
-    try:
-        store = open_storage(url, client)
-        _, months = find_months(store)
-        refuse_late(store, months, now.timestamp())
-    except (SourceError, OSError, ValueError) as error:
-        report.failed("export", error)
-        return
-    there = "1 month is" if len(months) == 1 else f"{len(months)} months are"
-    report.found(Status.OK, "export", f"{there} there; the newest is {months[-1].first:%Y-%m}")
 
 
 class _StopError(Exception):

@@ -9,15 +9,14 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from support.billing import MonthFiles
+from support.billing import MonthFiles, arrow
 
 from mlguard_exporter.config import TagsConfig
 from mlguard_exporter.sources.aws.billing_export import BillingExportSource
 from mlguard_exporter.spend import Basis, Costs, CostSeries, Kind
 
+pa, pq = arrow()
 SEPTEMBER, OCTOBER = date(2024, 9, 1), date(2024, 10, 1)
 D = Decimal
 
@@ -124,7 +123,7 @@ def test_usage_whose_service_has_no_name_counts_for_its_category(tmp_path):
     assert CostSeries(Kind.SERVICE, name="AI and Machine Learning") in found
 
 
-def as_parquet(tags: pa.Array, cost: pa.Array) -> bytes:
+def as_parquet(tags, cost) -> bytes:
     row = AZURE | {"ChargePeriodStart": datetime(2024, 9, 2, 4, tzinfo=UTC)}
     table = pa.table({name: [value] * len(tags) for name, value in row.items() if name != "Tags"})
     place = table.schema.get_field_index("BilledCost")

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from mlguard_exporter.sources.aws.billing_export.storage import MonthError
+from mlguard_exporter.sources.aws.billing_export.wrong_folder import explain_folder
 from mlguard_exporter.sources.protocol import SourceError
 
 if TYPE_CHECKING:
@@ -74,15 +75,8 @@ def _find_export(storage: FileStorage) -> str:
             f"{', '.join(exports[:5])}; name the folder of one"
         )
     if not exports:
-        raise _no_manifest(storage, "")
+        raise SourceError(explain_folder(storage, ""))
     return exports[0]
-
-
-def _no_manifest(storage: FileStorage, export: str) -> SourceError:
-    return SourceError(
-        f"{storage.where(export)}: no manifest was found, and only what one names is read;"
-        " give the folder of an AWS Data Export, which holds data/ and metadata/"
-    )
 
 
 def find_months(storage: FileStorage) -> tuple[str, list[Month]]:
@@ -106,7 +100,7 @@ def find_months(storage: FileStorage) -> tuple[str, list[Month]]:
         if first not in newest or rank > newest[first][0]:
             newest[first] = (rank, file)
     if not newest:
-        raise _no_manifest(storage, export)
+        raise SourceError(explain_folder(storage, export))
     return export, [Month(first, _next(first), newest[first][1]) for first in sorted(newest)]
 
 

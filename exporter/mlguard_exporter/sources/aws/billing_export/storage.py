@@ -48,6 +48,9 @@ class FileStorage(Protocol):
     def files(self, path: str) -> list[StoredFile]:
         """Return every file below a folder; none where there is no such folder."""
 
+    def holds_any(self, path: str) -> bool:
+        """Return whether there is any file below a folder."""
+
     def open(self, file: StoredFile) -> AbstractContextManager[BinaryIO]:
         """Open a file for reading from its begin.
 
@@ -86,6 +89,10 @@ class LocalFolder:
             ]
         except OSError as error:
             raise SourceError(_unreadable(self.where(path), error)) from error
+
+    def holds_any(self, path: str) -> bool:
+        """Return whether there is any file below a folder."""
+        return any(names for _, _, names in os.walk(self._root / path))
 
     @contextmanager
     def open(self, file: StoredFile) -> Iterator[BinaryIO]:
@@ -173,6 +180,11 @@ class S3Prefix:
             for page in self._list(path, Prefix=self._key(path, folder=True))
             for entry in page.get("Contents", ())
         ]
+
+    def holds_any(self, path: str) -> bool:
+        """Return whether there is any file below a folder."""
+        pages = self._list(path, Prefix=self._key(path, folder=True))
+        return bool(next(pages, {}).get("Contents"))
 
     @contextmanager
     def open(self, file: StoredFile) -> Iterator[BinaryIO]:
