@@ -12,14 +12,17 @@ from botocore.credentials import DeferredRefreshableCredentials
 from botocore.loaders import create_loader
 from botocore.session import Session
 
+from mlguard_exporter.sources.aws.partitions import COMMERCIAL, Partitions
+
 if TYPE_CHECKING:
     from mlguard_exporter.config import AccountConfig
 
-_REGION, _CHINA = "us-east-1", "cn-northwest-1"
-"""The regions of Cost Explorer, whichever region an account works in."""
+_COST_EXPLORER = "us-east-1"
+"""The region of Cost Explorer in the commercial partition, whichever an account works in."""
 _LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
 """botocore's service descriptions, loaded once for all sessions, as loading them is slow."""
 _PATHS = tuple(_LOADER.search_paths)
+_PARTITIONS = Partitions(_LOADER)
 _PATIENT = BotoConfig(
     retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=10,
@@ -47,7 +50,8 @@ class AwsSession:
 
     The credentials are those that boto3 finds when the first client is made: variables, profile,
     a pod's or an instance's role. Where the account names a role, that role is assumed with them.
-    No request is made before a client is used.
+    No request is made before a client is used. Endpoints are those of the partition that the
+    region, or the role, belongs to.
 
     Args:
         account: the profile, role and external ID.
@@ -67,10 +71,13 @@ class AwsSession:
         """
         if self._session is None:
             self._session = self._open()
-        region = self._session.region_name or _REGION
-        if service == "ce":
-            region = _CHINA if region.startswith("cn-") else _REGION
+        region = self._region(self._session)
+        if service == "ce" and _PARTITIONS.of_region(region) in (COMMERCIAL, None):
+            region = _COST_EXPLORER
         return self._session.client(service, region_name=region, config=self._config)
+
+    def _region(self, session: boto3.Session) -> str:
+        return _PARTITIONS.region(session.region_name, self._account.role_arn)
 
     def _open(self) -> boto3.Session:
         account = self._account
@@ -87,7 +94,7 @@ class AwsSession:
     def _assume(self, own: boto3.Session) -> dict[str, str]:
         account = self._account
         external = {"ExternalId": account.external_id} if account.external_id else {}
-        sts = own.client("sts", region_name=own.region_name or _REGION, config=self._config)
+        sts = own.client("sts", region_name=self._region(own), config=self._config)
         answer = sts.assume_role(
             RoleArn=account.role_arn, RoleSessionName="mlguard-exporter", **external
         )

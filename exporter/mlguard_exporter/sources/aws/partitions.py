@@ -1,0 +1,50 @@
+"""AWS's partitions: separate clouds, such as China or GovCloud, with endpoints of their own."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from botocore.loaders import Loader
+
+COMMERCIAL = "aws"
+_FALLBACK = "us-east-1"
+
+
+class Partitions:
+    """The partitions that botocore knows.
+
+    Args:
+        loader: of botocore's data.
+    """
+
+    def __init__(self, loader: Loader) -> None:
+        self._load = cache(lambda: loader.load_data("partitions")["partitions"])
+
+    def of_region(self, region: str) -> str | None:
+        """Return the partition of a region; None for a region of a form that is not known."""
+        for each in self._load():
+            if region in each["regions"] or re.match(each["regionRegex"], region):
+                return str(each["id"])
+        return None
+
+    def region(self, configured: str | None, role_arn: str | None) -> str:
+        """Return the region to work in.
+
+        It is the configured one, unless the role belongs to another partition, where only that
+        partition's own services know the role. Without a region it is the one that serves its
+        partition as a whole, such as us-gov-west-1.
+
+        Args:
+            configured: region in AWS's settings.
+            role_arn: role to be assumed.
+        """
+        wanted = role_arn.split(":")[1] if role_arn else None
+        if configured and (wanted is None or self.of_region(configured) in (wanted, None)):
+            return configured
+        found: dict[str, Any] = next(
+            (each for each in self._load() if each["id"] == (wanted or COMMERCIAL)), {}
+        )
+        return str(found.get("outputs", {}).get("implicitGlobalRegion") or configured or _FALLBACK)
