@@ -182,8 +182,11 @@ class CostPoller:
         except SourceError as error:
             log.warning("%s: spend is not read: %s", name, error)
             return False
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
             log.error("%s: spend cannot be stored: %s", name, error)  # noqa: TRY400
+            return False
+        except OSError as error:
+            log.error("%s: spend is not read: %s", name, error)  # noqa: TRY400
             return False
         except Exception:
             log.exception("%s: spend is not read, because of a bug in ML Guard", name)

@@ -12,6 +12,7 @@ from botocore.credentials import DeferredRefreshableCredentials
 from botocore.loaders import create_loader
 from botocore.session import Session
 
+from mlguard_exporter.sources.aws.credentials import explain_renewals, explained
 from mlguard_exporter.sources.aws.partitions import COMMERCIAL, Partitions
 
 if TYPE_CHECKING:
@@ -38,11 +39,25 @@ _IMPATIENT = _PATIENT.merge(
 logging.getLogger("botocore").setLevel(logging.ERROR)  # it logs, with a traceback, what it raises
 
 
-def _new_session(profile: str | None) -> Session:
-    session = Session(profile=profile)
-    _LOADER.search_paths[:] = _PATHS  # as boto3 adds its own each time
-    session.register_component("data_loader", _LOADER)
-    return session
+class _Session:
+    """A session of boto3 on one of botocore, in the partition of its region or role."""
+
+    def __init__(self, account: AccountConfig, config: BotoConfig) -> None:
+        self.core = core = Session(profile=account.profile)
+        _LOADER.search_paths[:] = _PATHS  # as boto3 adds its own each time
+        core.register_component("data_loader", _LOADER)
+        core.set_default_client_config(config)  # for botocore's own requests for credentials
+        role = account.role_arn or os.environ.get("AWS_ROLE_ARN")
+        role = role or core.get_scoped_config().get("role_arn")
+        region = _PARTITIONS.region(core.get_config_variable("region"), role)
+        core.set_config_variable("region", region)
+        self._boto = boto3.Session(botocore_session=core)
+
+    def client(self, service: str, region: str | None, config: BotoConfig) -> Any:
+        with explained(self.core):
+            made = self._boto.client(service, region_name=region, config=config)
+        explain_renewals(self.core)
+        return made
 
 
 class AwsSession:
@@ -61,41 +76,39 @@ class AwsSession:
     def __init__(self, account: AccountConfig, *, patient: bool = True) -> None:
         self._account = account
         self._config = _PATIENT if patient else _IMPATIENT
-        self._session: boto3.Session | None = None
+        self._session: _Session | None = None
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service; it retries after throttling and lost connections.
 
+        Its requests raise a CredentialError where the credentials cannot be had or renewed.
+
         Raises:
+            CredentialError: the credentials cannot be had, or a service's address is none.
             BotoCoreError: the profile does not exist, or the like.
         """
         if self._session is None:
             self._session = self._open()
-        region = self._region(self._session)
+        region = str(self._session.core.get_config_variable("region"))
         if service == "ce" and _PARTITIONS.of_region(region) in (COMMERCIAL, None):
             region = _COST_EXPLORER
-        return self._session.client(service, region_name=region, config=self._config)
+        return self._session.client(service, region, self._config)
 
-    def _region(self, session: boto3.Session) -> str:
-        return _PARTITIONS.region(session.region_name, self._account.role_arn)
-
-    def _open(self) -> boto3.Session:
-        account = self._account
-        own = boto3.Session(botocore_session=_new_session(account.profile))
-        if account.role_arn is None:
+    def _open(self) -> _Session:
+        own = _Session(self._account, self._config)
+        if self._account.role_arn is None:
             return own
-        session = _new_session(account.profile)
+        session = _Session(self._account, self._config)
         # as botocore's own session keeps them: it has no public way to add assumed credentials
-        session._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
+        session.core._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
             refresh_using=lambda: self._assume(own), method="sts-assume-role"
         )
-        return boto3.Session(botocore_session=session, region_name=own.region_name)
+        return session
 
-    def _assume(self, own: boto3.Session) -> dict[str, str]:
+    def _assume(self, own: _Session) -> dict[str, str]:
         account = self._account
         external = {"ExternalId": account.external_id} if account.external_id else {}
-        sts = own.client("sts", region_name=self._region(own), config=self._config)
-        answer = sts.assume_role(
+        answer = own.client("sts", None, self._config).assume_role(
             RoleArn=account.role_arn, RoleSessionName="mlguard-exporter", **external
         )
         given = answer["Credentials"]

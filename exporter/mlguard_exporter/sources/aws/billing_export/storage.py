@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, cast
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from mlguard_exporter.sources.aws.errors import describe_error, outcome_of
+from mlguard_exporter.sources.aws.errors import denied_action, describe_error
 from mlguard_exporter.sources.protocol import SourceError
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ def _unreadable(where: str, error: OSError) -> str:
 
 
 _GONE = ("NoSuchKey", "404")
+_ACTIONS = ("s3:", "ListObjects", "GetObject", "HeadObject")
+"""Of S3, by their name or by that of the operation where AWS does not name them."""
 _RIGHTS = "an export needs s3:ListBucket of the bucket and s3:GetObject of what is in it"
 _BUFFER = 1 << 18
 
@@ -227,8 +229,7 @@ class S3Prefix:
 
 
 def _refused(where: str, error: Exception) -> SourceError:
-    is_denied = isinstance(error, ClientError) and outcome_of(error) == "denied"
-    needed = f" ({_RIGHTS})" if is_denied else ""
+    needed = f" ({_RIGHTS})" if (denied_action(error) or "").startswith(_ACTIONS) else ""
     return SourceError(f"{where}: {describe_error(error)}{needed}")
 
 
