@@ -22,6 +22,12 @@ class Partitions:
 
     def __init__(self, loader: Loader) -> None:
         self._load = cache(lambda: loader.load_data("partitions")["partitions"])
+        self._load_services = cache(
+            lambda: {
+                each["partition"]: each["services"]
+                for each in loader.load_data("endpoints")["partitions"]
+            }
+        )
 
     def of_region(self, region: str) -> str | None:
         """Return the partition of a region; None for a region of a form that is not known."""
@@ -48,3 +54,16 @@ class Partitions:
             (each for each in self._load() if each["id"] == (wanted or COMMERCIAL)), {}
         )
         return str(found.get("outputs", {}).get("implicitGlobalRegion") or configured or _FALLBACK)
+
+    def serving(self, service: str, region: str) -> str:
+        """Return the region in which a service serves another region.
+
+        That is the same one, but for services with one endpoint for a whole partition, such as
+        Cost Explorer in most of them. Their requests are signed for that region also where the
+        environment names another address.
+        """
+        found = self._load_services().get(self.of_region(region) or COMMERCIAL, {}).get(service, {})
+        if found.get("isRegionalized", True):
+            return region
+        whole = found["endpoints"][found["partitionEndpoint"]]
+        return str(whole["credentialScope"]["region"])

@@ -13,13 +13,11 @@ from botocore.loaders import create_loader
 from botocore.session import Session
 
 from mlguard_exporter.sources.aws.credentials import explain_renewals, explained
-from mlguard_exporter.sources.aws.partitions import COMMERCIAL, Partitions
+from mlguard_exporter.sources.aws.partitions import Partitions
 
 if TYPE_CHECKING:
     from mlguard_exporter.config import AccountConfig
 
-_COST_EXPLORER = "us-east-1"
-"""The region of Cost Explorer in the commercial partition, whichever an account works in."""
 _LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
 """botocore's service descriptions, loaded once for all sessions, as loading them is slow."""
 _PATHS = tuple(_LOADER.search_paths)
@@ -90,9 +88,7 @@ class AwsSession:
         if self._session is None:
             self._session = self._open()
         region = str(self._session.core.get_config_variable("region"))
-        if service == "ce" and _PARTITIONS.of_region(region) in (COMMERCIAL, None):
-            region = _COST_EXPLORER
-        return self._session.client(service, region, self._config)
+        return self._session.client(service, _PARTITIONS.serving(service, region), self._config)
 
     def _open(self) -> _Session:
         own = _Session(self._account, self._config)
