@@ -432,7 +432,14 @@ def test_a_file_of_credentials_that_is_renewed_is_used_at_the_next_try(
 
 
 @pytest.mark.parametrize(
-    ("region", "asked"), [("eu-west-1", "us-east-1"), ("cn-north-1", "cn-northwest-1")]
+    ("region", "asked"),
+    [
+        ("eu-west-1", "us-east-1"),
+        ("cn-north-1", "cn-northwest-1"),
+        ("us-iso-west-1", "us-iso-east-1"),
+        ("us-gov-west-1", "us-gov-west-1"),
+        ("eusc-de-east-1", "eusc-de-east-1"),
+    ],
 )
 @pytest.mark.usefixtures("fake_aws")
 def test_cost_explorer_is_asked_where_it_is(monkeypatch, region, asked):
@@ -481,3 +488,46 @@ def test_states_of_tags_outlast_a_failure_and_are_asked_for_daily_while_one_is_i
         spending.at(NOW + timedelta(days=n)).tick()
         assert shown() == [1, 1, 1]
     assert fake_aws.count("ListCostAllocationTags") == 5
+
+
+CANCELLING = st.sampled_from([Decimal(n) for n in (-3, -2, -1, 0, 1, 2, 3)])
+TEAM = st.lists(
+    st.tuples(CANCELLING, *[st.sampled_from(["", "a", "b"])] * 3, st.integers(0, 1)), max_size=14
+)
+
+
+@settings(max_examples=25, suppress_health_check=ONE_AWS)
+@given(lines=TEAM)
+def test_lines_of_different_owners_that_cancel_are_split_exactly(fake_aws, tmp_path_factory, lines):
+    assert_exact(fake_aws, tmp_path_factory.mktemp("any"), lines, None)
+
+
+@pytest.mark.long
+@settings(max_examples=60, suppress_health_check=ONE_AWS)
+@given(lines=TEAM, size=SIZES)
+def test_lines_that_cancel_are_split_exactly_in_many_cases(fake_aws, tmp_path_factory, lines, size):
+    assert_exact(fake_aws, tmp_path_factory.mktemp("any"), lines, size)
+
+
+HIDDEN = {
+    "an endpoint": [(5, "p", "m", "a"), (-5, "q", "m", "a"), (7, "q", "m", "b")],
+    "a project": [(5, "p", "m", "a"), (-5, "p", "m", "b"), (7, "q", "m", "b")],
+    "both": [(5, "p", "m", "a"), (-5, "p", "m", "b"), (-5, "q", "m", "a"), (5, "q", "m", "b")],
+    "of untagged models": [(5, "p", "", "a"), (-5, "q", "", "a"), (7, "q", "", "b")],
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_sum_of_nothing_hides_no_owner(fake_aws, make, name):
+    spending = make()
+    bills = [bill(amount, *owner) for amount, *owner in HIDDEN[name]]
+    read(fake_aws, spending, *bills)
+    found = {key: amount for key, amount in owners(spending).items() if amount}
+    assert found == {key: amount for key, amount in summed(bills).items() if amount}
+
+
+def test_owners_that_cost_nothing_take_no_request(fake_aws, make):
+    spending = make()
+    bills = [bill(5, "p", "m", "a"), bill(0, "q", "n", "a"), bill(0, "p", "m", "b")]
+    assert read(fake_aws, spending, *bills) == 3
+    assert {owner[1:4] for owner in owners(spending)} == {("p", "m", "a")}

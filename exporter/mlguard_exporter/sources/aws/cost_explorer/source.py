@@ -111,8 +111,10 @@ class CostExplorerSource:
                     days[when.day][CostSeries(Kind.OWNER, *owner, currency=when.currency)] = costs
         return days
 
-    def _owners(self, query: CostQuery, used: Amounts) -> dict[DayCurrency, dict[Triple, Costs]]:
-        """Return costs by project, model and endpoint."""
+    def _owners(
+        self, query: CostQuery, used: Amounts
+    ) -> Mapping[DayCurrency, Mapping[Triple, Costs]]:
+        """Return costs by project, model and endpoint; owners without costs are left out."""
         pairs = _TagPairs(query, self._tags, used)
         pivot = self._pivot
         ambiguous = pairs.ambiguous(pivot)
@@ -147,7 +149,7 @@ class CostExplorerSource:
         counts = {tag: _count_ambiguous(owners, tag) for tag in _PIVOTS}
         self._pivot = min(_PIVOTS, key=lambda tag: counts[tag])
         self._usual_ambiguous = max(1, counts[self._pivot])
-        return owners
+        return drop_zeros(owners)
 
 
 class _TagPairs:
@@ -166,7 +168,8 @@ class _TagPairs:
         if (one, other) not in self._found:
             found = self._query.fetch([by_tag(self._tags[one]), by_tag(self._tags[other])])
             _check(totals_agree(collapse_tags(found), self._used))
-            self._found[one, other] = drop_zeros(found)
+            # with zeros: a sum of nothing may hide owners whose charges cancel each other
+            self._found[one, other] = found
         return self._found[one, other]
 
     def ambiguous(self, pivot: int) -> set[str]:
