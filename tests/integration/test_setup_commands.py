@@ -282,6 +282,20 @@ def export_file(fake: FakeAws) -> bytes:
     return cur_csv([Charge(start, "Usage", tags=dict(zip(TAGS, "pme", strict=True)))])
 
 
+def test_spend_that_is_absent(command, fake):
+    zero = [Decimal(0)] * 3
+    fake.bills = [Bill(fake.today - timedelta(days=9), {}, "S3", "Usage", *zero)]
+    run = command("check")
+    assert "ok       spend: Cost Explorer answers; " in run.out
+    assert "4 requests to Cost Explorer, $0.04 at most" in run.out
+    fake.bills = []
+    run = command("check")
+    assert run.status == 1
+    first = fake.today - timedelta(days=14)
+    assert f"missing  spend: Cost Explorer answers, but without any charge since {first}" in run.out
+    assert "Use credentials of the AWS account that has the spend" in run.out
+
+
 def test_an_account_whose_spend_is_in_a_bucket(command, fake):
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()

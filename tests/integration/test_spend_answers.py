@@ -271,17 +271,49 @@ def test_a_day_that_is_answered_with_nothing_is_kept(fake_aws, make, caplog):
     )
 
 
-def test_an_account_without_spend_is_read(fake_aws, make):
+ABSENT = "main: spend is absent: Cost Explorer answers, but without any charge "
+
+
+def test_spend_that_is_absent_is_no_success(fake_aws, make, caplog):
     spending = make()
-    assert read(fake_aws, spending) == 1
-    assert not spending.samples("mlguard_cost_settled_day_usd")
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 0
+    assert f"{ABSENT}on any day that was read; use credentials of the account" in caplog.text
+    assert fake_aws.count("GetCostAndUsage") == 1
+    assert not spending.samples("mlguard_cost_last_success_timestamp_seconds")
+    spending.at(NOW + timedelta(hours=12)).tick()
+    assert fake_aws.count("GetCostAndUsage") == 1  # once a day, as after a success
+    spending.reload()
+    fake_aws.bills = [bill("10", "p", "m", "e")]
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 1
+
+
+def test_spend_that_ends_is_absent_after_two_weeks(fake_aws, make, caplog):
+    spending = make()
+    fake_aws.clock = lambda: spending.now
+    bills = [bill("10", "p", "m", "e")]
+    read(fake_aws, spending, *bills)
+    up = {}
+    for days in range(1, 20):
+        spending.at(NOW + timedelta(days=days)).tick()
+        up[days] = spending.value("mlguard_cost_up")
+    last = 14 - (NOW.date() - DAY).days
+    assert up == {days: int(days <= last) for days in up}
+    assert f"{ABSENT}since {DAY}" in caplog.text
+    assert owners(spending) == summed(bills)
+
+
+def test_charges_of_zero_are_spend(fake_aws, make):
+    spending = make()
+    read(fake_aws, spending, bill("0", "p", "m", "e"))
 
 
 TAG = st.sampled_from(["", "a", "b", "c", "a$b"])
 AMOUNT = st.decimals("-99", "999", places=5, allow_nan=False)
 
 
-LINES = st.lists(st.tuples(AMOUNT, TAG, TAG, TAG, st.integers(0, 3)), max_size=25)
+LINES = st.lists(st.tuples(AMOUNT, TAG, TAG, TAG, st.integers(0, 3)), min_size=1, max_size=25)
 SIZES = st.sampled_from([None, 2, 5])
 ONE_AWS = [HealthCheck.function_scoped_fixture]
 
@@ -492,7 +524,9 @@ def test_states_of_tags_outlast_a_failure_and_are_asked_for_daily_while_one_is_i
 
 CANCELLING = st.sampled_from([Decimal(n) for n in (-3, -2, -1, 0, 1, 2, 3)])
 TEAM = st.lists(
-    st.tuples(CANCELLING, *[st.sampled_from(["", "a", "b"])] * 3, st.integers(0, 1)), max_size=14
+    st.tuples(CANCELLING, *[st.sampled_from(["", "a", "b"])] * 3, st.integers(0, 1)),
+    min_size=1,
+    max_size=14,
 )
 
 

@@ -92,3 +92,26 @@ def test_another_basis_that_is_lacking_is_an_error_at_once(export, spending, cap
     assert spending.value("mlguard_cost_up") == 1
     assert spending.value("mlguard_cost_settled_day_usd", project="shop") == 1
     assert spending.value("mlguard_cost_restated_days_total") == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "since"),
+    [
+        ([], "on any day that was read"),
+        ([(NOW - timedelta(days=40)).replace(tzinfo=None)], "since 2027-05-01"),
+    ],
+)
+def test_an_export_without_recent_charges_is_no_success(export, spending, caplog, lines, since):
+    late = NOW + timedelta(days=9)
+    export.deliver(cur_csv([Charge(start, "Usage") for start in lines]), late)
+    spending.at(late).tick()
+    assert spending.value("mlguard_cost_up") == 0
+    absent = f"spend is absent: the export is delivered, but holds no charge {since}; check of"
+    assert absent in caplog.text
+
+
+def test_nothing_in_the_folder_is_no_success(export, spending, caplog):
+    export.path.mkdir()
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 0
+    assert "nothing is there, no manifest was found; correct the account's `export`" in caplog.text

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import NoCredentialsError
 
+from mlguard_exporter.polling import ABSENT_DAYS
 from mlguard_exporter.setup.check_export import check_export
 from mlguard_exporter.setup.client import PROBLEMS, SetupClient
 from mlguard_exporter.setup.command import command, is_local_folder, selected_accounts, shown, title
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlguard_exporter.config import AccountConfig, Config, TagsConfig
+    from mlguard_exporter.setup.client import Amount
 
 _SEEN_DAYS = 30
 _NO_CREDENTIALS = (
@@ -156,8 +158,7 @@ class _Check:
         yesterday = self._today - timedelta(days=1)
         spent = self._ask("spend", lambda: self._client.spend_of(yesterday))
         if spent is not None:
-            so_far = f"{yesterday} cost {spent.amount:.2f} {spent.currency} so far"
-            self._report.found(Status.OK, "spend", f"Cost Explorer answers; {so_far}")
+            self._report_spend(yesterday, spent)
         states = self._ask("payer", lambda: self._client.tag_states(self._tags))
         if self._linked:
             self._report.found(Status.OK, "payer", "another account pays, and manages the tags")
@@ -169,6 +170,21 @@ class _Check:
         )
         for tag in self._tags:
             self._report_tag(tag, states, seen)
+
+    def _report_spend(self, day: date, spent: Amount) -> None:
+        first = self._today - timedelta(days=ABSENT_DAYS)
+        charged: bool | None = bool(spent.amount)
+        if not charged:
+            charged = self._ask("spend", lambda: self._client.has_charges(first, self._today))
+        if charged:
+            so_far = f"{day} cost {spent.amount:.2f} {spent.currency} so far"
+            self._report.found(Status.OK, "spend", f"Cost Explorer answers; {so_far}")
+        elif charged is not None:  # else it was denied, and is reported
+            text = f"Cost Explorer answers, but without any charge since {first}"
+            self._report.found(Status.MISSING, "spend", text)
+            self._report.to_do(
+                "Use credentials of the AWS account that has the spend, or of the one that pays."
+            )
 
     def _ask(self, subject: str, question: Callable[[], T]) -> T | None:
         try:

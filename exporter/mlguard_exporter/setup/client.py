@@ -90,6 +90,18 @@ class SetupClient:
             total = result["Total"]["UnblendedCost"]
             return Amount(Decimal(total["Amount"]), str(total["Unit"]))
 
+    def has_charges(self, first: date, end: date) -> bool:
+        """Return whether there was any charge, perhaps of zero, on some days."""
+        answer = self._ce.get_cost_and_usage(
+            TimePeriod=_period(first, end),
+            Granularity="DAILY",
+            Metrics=["UnblendedCost"],
+            GroupBy=[{"Type": "DIMENSION", "Key": "RECORD_TYPE"}],
+        )
+        with parsing_answer():
+            found = any(result["Groups"] for result in answer["ResultsByTime"])
+            return found or bool(answer.get("NextPageToken"))
+
     def tag_states(self, tags: Sequence[str]) -> dict[str, str]:
         """Return `Active` or `Inactive` for each tag that AWS has seen."""
         return tag_states(self._ce, tags)

@@ -214,6 +214,13 @@ class CostStore:
         )
         return {date.fromisoformat(day): KnownDay(*more) for day, *more in found}
 
+    def latest_cost(self, account: str) -> date | None:
+        """Return the latest day with costs, which may be zero; None where there is none."""
+        (day,) = self._db.execute(
+            "SELECT max(day) FROM spend_costs WHERE account = ?", (account,)
+        ).fetchone()
+        return None if day is None else date.fromisoformat(day)
+
     def accounts(self) -> list[str]:
         """Return the name of every account with stored days."""
         found = self._db.execute("SELECT DISTINCT account FROM spend_days ORDER BY account")
