@@ -173,3 +173,15 @@ def test_numbers_and_truth_in_a_struct_are_texts(tmp_path):
 def test_amounts_that_commitments_spread_are_those_of_effective_cost(tmp_path):
     found = read(tmp_path, as_csv(AZURE), ".csv.gz", Basis.AMORTIZED)
     assert found[CostSeries(Kind.OWNER, "shop", "churn", "predict")].amortized == D("0.2")
+
+
+def test_the_layout_that_the_manual_gives_for_other_clouds_is_read(tmp_path):
+    data = tmp_path / "data/BILLING_PERIOD=2024-09/part-1.parquet"
+    manifest = tmp_path / "metadata/BILLING_PERIOD=2024-09/Manifest.json"
+    for path in (data, manifest):
+        path.parent.mkdir(parents=True)
+    data.write_bytes(as_parquet(TYPED["struct"], COSTS["double"]))
+    manifest.write_text('{"dataFiles": ["data/BILLING_PERIOD=2024-09/part-1.parquet"]}')
+    source = BillingExportSource(str(tmp_path), TagsConfig(), Basis.UNBLENDED, str)
+    reports = source.read(SEPTEMBER, OCTOBER, ())
+    assert list(next(reports).days) == [date(2024, 9, 2)]
