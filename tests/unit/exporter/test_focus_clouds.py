@@ -6,6 +6,8 @@ import csv
 import gzip
 import io
 import json
+import os
+import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -13,8 +15,9 @@ import pytest
 from support.billing import MonthFiles, arrow
 
 from mlguard_exporter.config import TagsConfig
+from mlguard_exporter.sources import SourceError
 from mlguard_exporter.sources.aws.billing_export import BillingExportSource
-from mlguard_exporter.spend import Basis, Costs, CostSeries, Kind
+from mlguard_exporter.spend import Basis, CostReport, Costs, CostSeries, Kind
 
 pa, pq = arrow()
 SEPTEMBER, OCTOBER = date(2024, 9, 1), date(2024, 10, 1)
@@ -185,3 +188,95 @@ def test_the_layout_that_the_manual_gives_for_other_clouds_is_read(tmp_path):
     source = BillingExportSource(str(tmp_path), TagsConfig(), Basis.UNBLENDED, str)
     reports = source.read(SEPTEMBER, OCTOBER, ())
     assert list(next(reports).days) == [date(2024, 9, 2)]
+
+
+class AzureExport:
+    """A folder as Azure Cost Management fills it: a folder for each run of each month."""
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+        self.clock = time.time() - 10_000
+
+    def put(self, name: str, content: bytes) -> None:
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        self.clock += 1
+        os.utime(target, (self.clock, self.clock))
+
+    def run(self, run: str, *files: bytes, period: str = "20240901-20240930") -> None:
+        names = [f"{period}/{run}/part_{n}_0001.csv.gz" for n in range(len(files))]
+        for name, content in zip(names, files, strict=True):
+            self.put(name, content)
+        manifest = {
+            "manifestVersion": "2024-04-01",
+            "blobCount": len(names),
+            "exportConfig": {"exportName": "costs", "type": "FocusCost", "dataVersion": "1.0"},
+            "runInfo": {"runId": run, "startDate": "2024-09-01T00:00:00"},
+            "blobs": [
+                {"blobName": f"exports/costs/{name}", "byteCount": 1, "dataRowCount": 1}
+                for name in names
+            ],
+        }
+        self.put(f"{period}/{run}/manifest.json", json.dumps(manifest).encode())
+
+    def read(self, folder=None) -> list[CostReport]:
+        source = BillingExportSource(str(folder or self.folder), TagsConfig(), Basis.UNBLENDED, str)
+        return list(source.read(date(2024, 8, 1), OCTOBER, ()))
+
+
+@pytest.fixture
+def azure(tmp_path):
+    return AzureExport(tmp_path / "container/costs")
+
+
+def total(report: CostReport) -> Decimal:
+    return sum(
+        costs.unblended
+        for day in report.days.values()
+        for series, costs in day.items()
+        if series.kind is Kind.OWNER
+    )
+
+
+def test_the_newest_run_of_each_month_of_azure_is_read(azure):
+    azure.run("run-b", as_csv(AZURE), as_csv(AZURE, AZURE))
+    azure.run("run-a", as_csv(AZURE))
+    azure.run("run-c", as_csv(AZURE, AZURE), period="20240801-20240831")
+    august, september = azure.read()
+    assert (august.first, total(august)) == (date(2024, 8, 1), D("0.5"))
+    assert (september.first, total(september)) == (SEPTEMBER, D("0.25"))
+    azure.run("run-d", as_csv(AZURE), as_csv(AZURE, AZURE))
+    assert total(azure.read()[1]) == D("0.75")
+    assert total(azure.read(azure.folder.parent)[1]) == D("0.75")
+
+
+@pytest.mark.parametrize("period", ["20240901-20240915", "20240905-20240930", "20241301-20241331"])
+def test_periods_of_azure_that_are_no_months_are_not_read(azure, period):
+    azure.run("run-a", as_csv(AZURE))
+    azure.run("run-b", as_csv(AZURE, AZURE), period=period)
+    (september,) = azure.read()
+    assert total(september) == D("0.25")
+
+
+@pytest.mark.parametrize("name", ["../../secrets.csv", "20240901-20240930/../../x.csv", "x.csv"])
+def test_a_manifest_of_azure_names_files_of_the_export_only(azure, name):
+    azure.put(
+        "20240901-20240930/run/manifest.json", json.dumps({"blobs": [{"blobName": name}]}).encode()
+    )
+    with pytest.raises(SourceError, match=r"expected \.\.\./YYYYMMDD-YYYYMMDD/\.\.\."):
+        azure.read()
+
+
+@pytest.mark.parametrize("blobs", [None, [], [{}], ["x"], [{"blobName": 1}]])
+def test_a_manifest_of_azure_that_names_nothing_is_an_error(azure, blobs):
+    azure.put("20240901-20240930/run/manifest.json", json.dumps({"blobs": blobs}).encode())
+    with pytest.raises(SourceError, match=r"manifest.json (has no blobs|names no data files)"):
+        azure.read()
+
+
+def test_an_export_of_azure_that_has_stopped_is_reported(azure):
+    azure.clock -= 4 * 86_400
+    azure.run("run-a", as_csv(AZURE))
+    with pytest.raises(SourceError, match=r"nothing new is there.*in the Azure portal"):
+        azure.read()
