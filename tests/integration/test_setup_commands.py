@@ -288,11 +288,14 @@ def test_spend_that_is_absent(command, fake):
     run = command("check")
     assert "ok       spend: Cost Explorer answers; " in run.out
     assert "4 requests to Cost Explorer, $0.04 at most" in run.out
-    fake.bills = []
+    fake.bills = [Bill(b.day, {}, "S3", "Tax", *[Decimal(9)] * 3) for b in fake.bills]
     run = command("check")
     assert run.status == 1
     first = fake.today - timedelta(days=14)
-    assert f"missing  spend: Cost Explorer answers, but without any charge since {first}" in run.out
+    assert (
+        f"missing  spend: Cost Explorer answers, but without any charge for usage since {first}"
+        in run.out
+    )
     assert "Use credentials of the AWS account that has the spend" in run.out
 
 

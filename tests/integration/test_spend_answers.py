@@ -271,7 +271,7 @@ def test_a_day_that_is_answered_with_nothing_is_kept(fake_aws, make, caplog):
     )
 
 
-ABSENT = "main: spend is absent: Cost Explorer answers, but without any charge "
+ABSENT = "main: spend is absent: Cost Explorer answers, but without any charge for usage "
 
 
 def test_spend_that_is_absent_is_no_success(fake_aws, make, caplog):
@@ -302,6 +302,15 @@ def test_spend_that_ends_is_absent_after_two_weeks(fake_aws, make, caplog):
     assert up == {days: int(days <= last) for days in up}
     assert f"{ABSENT}since {DAY}" in caplog.text
     assert owners(spending) == summed(bills)
+
+
+def test_charges_that_are_not_usage_are_no_spend_of_models(fake_aws, make, caplog):
+    spending = make()
+    fake_aws.bills = [bill("10", kind="Tax"), bill("3", kind="Something new")]
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 0
+    assert f"{ABSENT}on any day that was read" in caplog.text
+    assert len(spending.samples("mlguard_cost_other_usd")) == 2
 
 
 def test_charges_of_zero_are_spend(fake_aws, make):

@@ -106,7 +106,9 @@ def test_an_export_without_recent_charges_is_no_success(export, spending, caplog
     export.deliver(cur_csv([Charge(start, "Usage") for start in lines]), late)
     spending.at(late).tick()
     assert spending.value("mlguard_cost_up") == 0
-    absent = f"spend is absent: the export is delivered, but holds no charge {since}; check of"
+    absent = (
+        f"spend is absent: the export is delivered, but holds no charge for usage {since}; check of"
+    )
     assert absent in caplog.text
 
 
@@ -115,3 +117,19 @@ def test_nothing_in_the_folder_is_no_success(export, spending, caplog):
     spending.tick()
     assert spending.value("mlguard_cost_up") == 0
     assert "nothing is there, no manifest was found; correct the account's `export`" in caplog.text
+
+
+def test_an_export_without_tags_is_logged(export, spending, caplog):
+    export.deliver(cur_without("resource_tags"))
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 1
+    assert spending.value("mlguard_cost_untagged_ratio") == 1
+    assert "has no column of resource tags, and its spend counts as untagged" in caplog.text
+
+
+def test_focus_of_another_spelling_of_usage_is_no_success(export, spending, caplog):
+    row = billing.focus_cells(charge()) | {"ChargeCategory": "usage"}
+    export.deliver(billing.pack(billing.csv_text([row], list(row))))
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 0
+    assert "spend is absent: the export is delivered, but holds no charge for usage" in caplog.text

@@ -44,7 +44,7 @@ MAX_WAIT_SECONDS = 60.0
 """Between looks at the clock, which may be changed meanwhile."""
 
 ABSENT_DAYS = 14
-"""Days without any charge from which spend counts as absent; unused resources cost something."""
+"""Days without any charge for usage from which spend counts as absent."""
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class _Result(Enum):
 
 
 class _AbsentError(SourceError):
-    """Everything was read, and there is no recent charge in it."""
+    """Everything was read, and there is no recent usage in it."""
 
 
 class _Account(NamedTuple):
@@ -197,7 +197,7 @@ class CostPoller:
             self._warn_of_limit(name, sent, now)
             if full_refresh or self._are_tags_due(name, state, now):
                 self._check_tags(name, source, now)
-            latest = self._wait_for(lambda db: CostStore(db).latest_cost(name))
+            latest = self._wait_for(lambda db: CostStore(db).latest_usage(name))
             _refuse_absence(account.config, latest, utc_day(now))
             return reports, restated
 
@@ -269,7 +269,7 @@ class CostPoller:
 
 
 def _refuse_absence(account: AccountConfig, latest: date | None, today: date) -> None:
-    """Raise an error where nothing has cost anything for weeks.
+    """Raise an error where no usage was charged for weeks, not even with zero.
 
     Raises:
         _AbsentError: the text says since when, and what to check.
@@ -278,10 +278,10 @@ def _refuse_absence(account: AccountConfig, latest: date | None, today: date) ->
         return
     since = "on any day that was read" if latest is None else f"since {latest}"
     if account.export is None:
-        where = "Cost Explorer answers, but without any charge"
+        where = "Cost Explorer answers, but without any charge for usage"
         advice = "use credentials of the account that has the spend, or of the one that pays"
     else:
-        where = "the export is delivered, but holds no charge"
+        where = "the export is delivered, but holds no charge for usage"
         advice = "check of which account it is, and which days it holds"
     raise _AbsentError(f"spend is absent: {where} {since}; {advice}")
 

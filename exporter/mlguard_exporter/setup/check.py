@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from datetime import UTC, date, timedelta
+from decimal import Decimal
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import NoCredentialsError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlguard_exporter.config import AccountConfig, Config, TagsConfig
-    from mlguard_exporter.setup.client import Amount
+    from mlguard_exporter.setup.client import Charges
 
 _SEEN_DAYS = 30
 _NO_CREDENTIALS = (
@@ -156,7 +157,7 @@ class _Check:
 
     def run(self) -> None:
         yesterday = self._today - timedelta(days=1)
-        spent = self._ask("spend", lambda: self._client.spend_of(yesterday))
+        spent = self._ask("spend", lambda: self._client.charges(yesterday, self._today))
         if spent is not None:
             self._report_spend(yesterday, spent)
         states = self._ask("payer", lambda: self._client.tag_states(self._tags))
@@ -171,16 +172,20 @@ class _Check:
         for tag in self._tags:
             self._report_tag(tag, states, seen)
 
-    def _report_spend(self, day: date, spent: Amount) -> None:
+    def _report_spend(self, day: date, spent: Charges) -> None:
         first = self._today - timedelta(days=ABSENT_DAYS)
-        charged: bool | None = bool(spent.amount)
-        if not charged:
-            charged = self._ask("spend", lambda: self._client.has_charges(first, self._today))
-        if charged:
-            so_far = f"{day} cost {spent.amount:.2f} {spent.currency} so far"
-            self._report.found(Status.OK, "spend", f"Cost Explorer answers; {so_far}")
-        elif charged is not None:  # else it was denied, and is reported
-            text = f"Cost Explorer answers, but without any charge since {first}"
+        found: Charges | None = spent
+        if not spent.usage:
+            found = self._ask("spend", lambda: self._client.charges(first, self._today))
+        if found is None:
+            return  # it was denied, and is reported
+        if found.usage:
+            totals = sorted(spent.totals.items()) or [("USD", Decimal(0))]
+            amounts = " and ".join(f"{amount:.2f} {currency}" for currency, amount in totals)
+            text = f"Cost Explorer answers; {day} cost {amounts} so far"
+            self._report.found(Status.OK, "spend", text)
+        else:
+            text = f"Cost Explorer answers, but without any charge for usage since {first}"
             self._report.found(Status.MISSING, "spend", text)
             self._report.to_do(
                 "Use credentials of the AWS account that has the spend, or of the one that pays."

@@ -214,12 +214,13 @@ class CostStore:
         )
         return {date.fromisoformat(day): KnownDay(*more) for day, *more in found}
 
-    def latest_cost(self, account: str) -> date | None:
-        """Return the latest day with costs, which may be zero; None where there is none."""
-        (day,) = self._db.execute(
-            "SELECT max(day) FROM spend_costs WHERE account = ?", (account,)
+    def latest_usage(self, account: str) -> date | None:
+        """Return the latest day with charges for usage, perhaps of zero; None where is none."""
+        found = self._db.execute(
+            "SELECT day FROM spend_costs WHERE account = ? AND kind = ? ORDER BY day DESC LIMIT 1",
+            (account, str(Kind.SERVICE)),
         ).fetchone()
-        return None if day is None else date.fromisoformat(day)
+        return None if found is None else date.fromisoformat(found[0])
 
     def accounts(self) -> list[str]:
         """Return the name of every account with stored days."""

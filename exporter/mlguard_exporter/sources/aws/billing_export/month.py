@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import (
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from mlguard_exporter.sources.aws.billing_export.storage import FileStorage, StoredFile
     from mlguard_exporter.sources.aws.billing_export.tags import Owner
     from mlguard_exporter.spend import Basis
+
+log = logging.getLogger(__name__)
 
 EXACT = Context(prec=200, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
 """The decimal context in which a sum is exact, or raises."""
@@ -80,6 +83,12 @@ def _read(
     with located(where), open_table(stream, name) as table:
         form = line_format(table.header)
         form.require(basis)
+        if not form.tags:
+            log.warning(
+                "%s has no column of resource tags, and its spend counts as untagged; include"
+                " resource tags in the export",
+                where,
+            )
         owner = owner_of(tags, form.tags)
         read, add = form.read, totals.add
         with located_row(where, table):
