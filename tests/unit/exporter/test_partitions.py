@@ -96,6 +96,32 @@ def test_a_role_of_a_partition_that_is_not_known_yet_works_in_the_region(monkeyp
     assert "eu-west-1" in AwsSession(account).client("s3").meta.endpoint_url
 
 
+@pytest.mark.parametrize("partition", SERVING)
+@pytest.mark.parametrize("with_profile", [False, True])
+def test_the_role_of_a_pod_or_profile_says_which_partition_it_is(
+    monkeypatch, tmp_path, partition, with_profile
+):
+    token = tmp_path / "token"
+    if with_profile:
+        config = tmp_path / "config"
+        config.write_text(
+            f"[default]\nrole_arn = {role_in(partition)}\nweb_identity_token_file = {token}\n"
+        )
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    else:
+        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+        monkeypatch.setenv("AWS_ROLE_ARN", role_in(partition))
+    client = AwsSession(AccountConfig(name="a")).client("ce")
+    assert client.meta.endpoint_url == built("ce", SERVING[partition])
+
+
+@pytest.mark.parametrize("role", ["mlguard", "arn", "arn:", ""])
+def test_a_mistyped_role_of_a_pod_is_no_partition(monkeypatch, role):
+    monkeypatch.setenv("AWS_ROLE_ARN", role)
+    client = AwsSession(AccountConfig(name="a")).client("ce")
+    assert client.meta.endpoint_url == built("ce", "us-east-1")
+
+
 class Asked:
     """Where a role was assumed: the region that the request is signed for."""
 

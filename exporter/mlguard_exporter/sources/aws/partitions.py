@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 COMMERCIAL = "aws"
 _FALLBACK = "us-east-1"
+_ARN = re.compile(r"arn:([\w-]+):")
 
 
 class Partitions:
@@ -45,9 +46,10 @@ class Partitions:
 
         Args:
             configured: region in AWS's settings.
-            role_arn: role to be assumed.
+            role_arn: role to be assumed; a mistyped one says nothing.
         """
-        wanted = role_arn.split(":")[1] if role_arn else None
+        match = _ARN.match(role_arn or "")
+        wanted = match[1] if match else None
         if configured and (wanted is None or self.of_region(configured) in (wanted, None)):
             return configured
         found: dict[str, Any] = next(
