@@ -25,7 +25,7 @@ from support import billing
 
 from mlguard_exporter.config import TagsConfig
 from mlguard_exporter.sources.aws.billing_export import BillingExportSource
-from mlguard_exporter.spend import Kind
+from mlguard_exporter.spend import Basis, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,9 @@ def read(folder: Path) -> None:
     """Read it, and say what it took."""
     before = peak_mib()
     wall, cpu = time.perf_counter(), time.process_time()
-    (reading,) = BillingExportSource(str(folder), TagsConfig(), str).read(MONTH, reading_end(), ())
+    (reading,) = BillingExportSource(str(folder), TagsConfig(), Basis.UNBLENDED, str).read(
+        MONTH, reading_end(), ()
+    )
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     count = int((folder / "lines").read_text())
     owners = {s for day in reading.days.values() for s in day if s.kind is Kind.OWNER}

@@ -21,7 +21,7 @@ from support.billing import Charge, MonthFiles, charges, cur_csv, cur_parquet, f
 from mlguard_exporter.config import TagsConfig
 from mlguard_exporter.sources import SourceError
 from mlguard_exporter.sources.aws.billing_export import BillingExportSource
-from mlguard_exporter.spend import Kind
+from mlguard_exporter.spend import Basis, Kind
 
 FEBRUARY, MARCH, APRIL = date(2024, 2, 1), date(2024, 3, 1), date(2024, 4, 1)
 ONE = Charge(datetime(2024, 3, 7, 5), "Usage", unblended=Decimal("0.1"))  # noqa: DTZ001
@@ -97,7 +97,9 @@ class Bucket:
             made.meta.events.register("provide-client-params.s3.GetObject", self._note)
             return made
 
-        return BillingExportSource(f"s3://{self.name}/{path}".rstrip("/"), TagsConfig(), client)
+        return BillingExportSource(
+            f"s3://{self.name}/{path}".rstrip("/"), TagsConfig(), Basis.UNBLENDED, client
+        )
 
     def read(self, known=(), first=MARCH, **form):
         return list(self.source(**form).read(first, APRIL, known))
@@ -126,7 +128,9 @@ def local(path, *files: bytes):
         (path / name).write_bytes(content)
 
     MonthFiles(put, MARCH).write(*files)
-    (reading,) = BillingExportSource(str(path), TagsConfig(), str).read(MARCH, APRIL, ())
+    (reading,) = BillingExportSource(str(path), TagsConfig(), Basis.UNBLENDED, str).read(
+        MARCH, APRIL, ()
+    )
     return reading.days
 
 
@@ -317,7 +321,7 @@ def test_a_connection_that_is_cut_is_never_half_a_month(bucket, suffix, left_out
 
 def test_a_bucket_that_is_not_there_is_reported(bucket):
     source = BillingExportSource(
-        "s3://nobodys/x", TagsConfig(), lambda s: connect(bucket.server, s, **KEYS)
+        "s3://nobodys/x", TagsConfig(), Basis.UNBLENDED, lambda s: connect(bucket.server, s, **KEYS)
     )
     with pytest.raises(SourceError, match="s3://nobodys/x: ") as caught:
         list(source.read(MARCH, APRIL, ()))
@@ -325,7 +329,7 @@ def test_a_bucket_that_is_not_there_is_reported(bucket):
 
 
 def test_a_bucket_without_a_name_is_reported():
-    source = BillingExportSource("s3:///x", TagsConfig(), connect)
+    source = BillingExportSource("s3:///x", TagsConfig(), Basis.UNBLENDED, connect)
     with pytest.raises(SourceError, match="expected s3://BUCKET/PREFIX"):
         list(source.read(MARCH, APRIL, ()))
 
@@ -339,7 +343,7 @@ def test_a_server_that_does_not_answer_is_reported(bucket):
 
 def test_missing_credentials_are_reported(bucket):
     source = BillingExportSource(
-        "s3://billing/x", TagsConfig(), lambda s: connect(bucket.server, s)
+        "s3://billing/x", TagsConfig(), Basis.UNBLENDED, lambda s: connect(bucket.server, s)
     )
     with pytest.raises(SourceError, match=r"s3://billing/x: .*credentials"):
         list(source.read(MARCH, APRIL, ()))
@@ -361,7 +365,10 @@ def stranger(bucket):
 
 def test_a_denied_bucket_is_reported(bucket, stranger):
     source = BillingExportSource(
-        "s3://billing/bills", TagsConfig(), lambda s: connect(bucket.server, s, **stranger)
+        "s3://billing/bills",
+        TagsConfig(),
+        Basis.UNBLENDED,
+        lambda s: connect(bucket.server, s, **stranger),
     )
     with pytest.raises(SourceError, match="s3://billing/bills: ") as caught:
         list(source.read(MARCH, APRIL, ()))

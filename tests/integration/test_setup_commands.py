@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import pty
 import socket
 import subprocess
-import sys
 import threading
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
-from pathlib import Path
-from typing import NamedTuple
 
 import boto3
 import pytest
@@ -21,115 +14,16 @@ import yaml
 from moto.server import ThreadedMotoServer
 from support import aws
 from support.aws import ROLE, USER, Bill, FakeAws
+from support.billing import Charge, MonthFiles, cur_csv
+from support.setup_command import Command, Run
 from support.sidecar import free_port
 
 from mlguard_common.database import open_to_read
-from mlguard_exporter.main import main
 from mlguard_exporter.polling import load_poll_state
 from mlguard_exporter.store import DATABASE
 
 PROJECT, MODEL, ENDPOINT = TAGS = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
 COST_EXPLORER = "Cost Explorer"
-
-
-class Run(NamedTuple):
-    status: int
-    out: str
-    err: str
-
-
-def checked(run: Run) -> Run:
-    assert "Traceback" not in run.out + run.err, run.err
-    for secret in (aws.SECRET_KEY, "external-id", "session-"):
-        assert secret not in run.out + run.err
-    return run
-
-
-@contextlib.contextmanager
-def environment(variables: dict[str, str]):
-    """Give this process other variables, and no standard input."""
-    before, stdin = dict(os.environ), sys.stdin
-    os.environ.clear()
-    os.environ.update(variables)
-    try:
-        with Path(os.devnull).open() as nothing:
-            sys.stdin = nothing
-            yield
-    finally:
-        sys.stdin = stdin
-        os.environ.clear()
-        os.environ.update(before)
-
-
-class Command:
-    """Runs `mlguard-exporter` against the fake."""
-
-    def __init__(self, fake: FakeAws, folder: Path) -> None:
-        self.fake = fake
-        self.folder = folder
-        self.config = folder / "exporter.yaml"
-        self.environ = fake.environ() | {"HOME": str(folder)}
-        self.configure({"name": "main"})
-
-    def configure(self, *accounts: dict[str, str]) -> None:
-        cost = {"accounts": list(accounts)}
-        self.config.write_text(
-            yaml.safe_dump({"data_dir": str(self.folder / "data"), "cost": cost})
-        )
-
-    def arguments(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "mlguard_exporter", *arguments]
-
-    def bare(self, *arguments: str) -> Run:
-        """Run it in this process, which spares the imports of another one."""
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            environment(self.environ),
-            contextlib.redirect_stdout(out),
-            contextlib.redirect_stderr(err),
-        ):
-            try:
-                status = main(list(arguments))
-            except SystemExit as end:  # of argparse
-                status = end.code
-        return checked(Run(status, out.getvalue(), err.getvalue()))
-
-    def in_a_process(self, *arguments: str) -> Run:
-        done = subprocess.run(
-            self.arguments(*arguments),
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return checked(Run(done.returncode, done.stdout, done.stderr))
-
-    def __call__(self, name: str, *arguments: str) -> Run:
-        return self.bare(name, "--config", str(self.config), *arguments)
-
-    def on_a_terminal(self, answer: str, *arguments: str) -> Run:
-        """Run it, and answer when it asks."""
-        here, there = pty.openpty()
-        with subprocess.Popen(
-            self.arguments(*arguments, "--config", str(self.config)),
-            env=self.environ,
-            stdin=there,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as process:
-            os.close(there)
-            out = b""
-            while not out.endswith(b"[y/N] "):
-                byte = process.stdout.read(1)
-                assert byte, out + process.stderr.read()
-                out += byte
-            asked = self.fake.count()
-            os.write(here, f"{answer}\n".encode())
-            rest, err = process.communicate()
-            assert self.fake.count() >= asked
-        os.close(here)
-        return Run(process.returncode, (out + rest).decode(), err.decode())
 
 
 @pytest.fixture
@@ -383,24 +277,26 @@ def test_figures_that_are_not_there_yet(command, fake):
     assert "unknown  spend: AWS has no figures yet" in run.out
 
 
-def test_an_account_whose_spend_is_in_a_folder(command, fake, tmp_path):
-    command.configure({"name": "main", "export": str(tmp_path / "export")})
+def export_file(fake: FakeAws) -> bytes:
+    start = datetime.combine(fake.today, time())
+    return cur_csv([Charge(start, "Usage", tags=dict(zip(TAGS, "pme", strict=True)))])
+
+
+def test_spend_that_is_absent(command, fake):
+    zero = [Decimal(0)] * 3
+    fake.bills = [Bill(fake.today - timedelta(days=9), {}, "S3", "Usage", *zero)]
+    run = command("check")
+    assert "ok       spend: Cost Explorer answers; " in run.out
+    assert "4 requests to Cost Explorer, $0.04 at most" in run.out
+    fake.bills = [Bill(b.day, {}, "S3", "Tax", *[Decimal(9)] * 3) for b in fake.bills]
     run = command("check")
     assert run.status == 1
-    assert "missing  export: " in run.out
-    month = tmp_path / f"export/metadata/BILLING_PERIOD={fake.today:%Y-%m}"
-    month.mkdir(parents=True)
-    manifest = month / "spend-Manifest.json"
-    manifest.write_text("{}")
-    run = command("check")
-    assert run == (0, run.out, "")
-    assert f"ok       export: 1 month is there; the newest is {fake.today:%Y-%m}" in run.out
-    os.utime(manifest, (1e9, 1e9))
-    run = command("check")
-    assert run.status == 1
-    assert "missing  export: nothing new is there" in run.out
-    assert "Data Exports" in run.out
-    assert fake.count() == 0
+    first = fake.today - timedelta(days=14)
+    assert (
+        f"missing  spend: Cost Explorer answers, but without any charge for usage since {first}"
+        in run.out
+    )
+    assert "Use credentials of the AWS account that has the spend" in run.out
 
 
 def test_an_account_whose_spend_is_in_a_bucket(command, fake):
@@ -422,8 +318,12 @@ def test_an_account_whose_spend_is_in_a_bucket(command, fake):
         assert run.status == 1
         assert f"ok       credentials: {USER}" in run.out
         assert "missing  export: s3://bills/ours" in run.out
-        folder = f"ours/spend/metadata/BILLING_PERIOD={fake.today:%Y-%m}"
-        s3.put_object(Bucket="bills", Key=f"{folder}/spend-Manifest.json", Body=b"{}")
+        assert "nothing is there" in run.out
+
+        def put(name: str, content: bytes) -> None:
+            s3.put_object(Bucket="bills", Key=f"ours/spend/{name}", Body=content)
+
+        MonthFiles(put, fake.today).write(export_file(fake))
         run = command("check")
         assert run == (0, run.out, "")
         assert "ok       export: 1 month is there" in run.out

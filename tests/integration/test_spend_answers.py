@@ -271,17 +271,58 @@ def test_a_day_that_is_answered_with_nothing_is_kept(fake_aws, make, caplog):
     )
 
 
-def test_an_account_without_spend_is_read(fake_aws, make):
+ABSENT = "main: spend is absent: Cost Explorer answers, but without any charge for usage "
+
+
+def test_spend_that_is_absent_is_no_success(fake_aws, make, caplog):
     spending = make()
-    assert read(fake_aws, spending) == 1
-    assert not spending.samples("mlguard_cost_settled_day_usd")
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 0
+    assert f"{ABSENT}on any day that was read; use credentials of the account" in caplog.text
+    assert fake_aws.count("GetCostAndUsage") == 1
+    assert not spending.samples("mlguard_cost_last_success_timestamp_seconds")
+    spending.at(NOW + timedelta(hours=12)).tick()
+    assert fake_aws.count("GetCostAndUsage") == 1  # once a day, as after a success
+    spending.reload()
+    fake_aws.bills = [bill("10", "p", "m", "e")]
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 1
+
+
+def test_spend_that_ends_is_absent_after_two_weeks(fake_aws, make, caplog):
+    spending = make()
+    fake_aws.clock = lambda: spending.now
+    bills = [bill("10", "p", "m", "e")]
+    read(fake_aws, spending, *bills)
+    up = {}
+    for days in range(1, 20):
+        spending.at(NOW + timedelta(days=days)).tick()
+        up[days] = spending.value("mlguard_cost_up")
+    last = 14 - (NOW.date() - DAY).days
+    assert up == {days: int(days <= last) for days in up}
+    assert f"{ABSENT}since {DAY}" in caplog.text
+    assert owners(spending) == summed(bills)
+
+
+def test_charges_that_are_not_usage_are_no_spend_of_models(fake_aws, make, caplog):
+    spending = make()
+    fake_aws.bills = [bill("10", kind="Tax"), bill("3", kind="Something new")]
+    spending.tick()
+    assert spending.value("mlguard_cost_up") == 0
+    assert f"{ABSENT}on any day that was read" in caplog.text
+    assert len(spending.samples("mlguard_cost_other_usd")) == 2
+
+
+def test_charges_of_zero_are_spend(fake_aws, make):
+    spending = make()
+    read(fake_aws, spending, bill("0", "p", "m", "e"))
 
 
 TAG = st.sampled_from(["", "a", "b", "c", "a$b"])
 AMOUNT = st.decimals("-99", "999", places=5, allow_nan=False)
 
 
-LINES = st.lists(st.tuples(AMOUNT, TAG, TAG, TAG, st.integers(0, 3)), max_size=25)
+LINES = st.lists(st.tuples(AMOUNT, TAG, TAG, TAG, st.integers(0, 3)), min_size=1, max_size=25)
 SIZES = st.sampled_from([None, 2, 5])
 ONE_AWS = [HealthCheck.function_scoped_fixture]
 
@@ -432,7 +473,14 @@ def test_a_file_of_credentials_that_is_renewed_is_used_at_the_next_try(
 
 
 @pytest.mark.parametrize(
-    ("region", "asked"), [("eu-west-1", "us-east-1"), ("cn-north-1", "cn-northwest-1")]
+    ("region", "asked"),
+    [
+        ("eu-west-1", "us-east-1"),
+        ("cn-north-1", "cn-northwest-1"),
+        ("us-iso-west-1", "us-iso-east-1"),
+        ("us-gov-west-1", "us-gov-west-1"),
+        ("eusc-de-east-1", "eusc-de-east-1"),
+    ],
 )
 @pytest.mark.usefixtures("fake_aws")
 def test_cost_explorer_is_asked_where_it_is(monkeypatch, region, asked):
@@ -481,3 +529,48 @@ def test_states_of_tags_outlast_a_failure_and_are_asked_for_daily_while_one_is_i
         spending.at(NOW + timedelta(days=n)).tick()
         assert shown() == [1, 1, 1]
     assert fake_aws.count("ListCostAllocationTags") == 5
+
+
+CANCELLING = st.sampled_from([Decimal(n) for n in (-3, -2, -1, 0, 1, 2, 3)])
+TEAM = st.lists(
+    st.tuples(CANCELLING, *[st.sampled_from(["", "a", "b"])] * 3, st.integers(0, 1)),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(max_examples=25, suppress_health_check=ONE_AWS)
+@given(lines=TEAM)
+def test_lines_of_different_owners_that_cancel_are_split_exactly(fake_aws, tmp_path_factory, lines):
+    assert_exact(fake_aws, tmp_path_factory.mktemp("any"), lines, None)
+
+
+@pytest.mark.long
+@settings(max_examples=60, suppress_health_check=ONE_AWS)
+@given(lines=TEAM, size=SIZES)
+def test_lines_that_cancel_are_split_exactly_in_many_cases(fake_aws, tmp_path_factory, lines, size):
+    assert_exact(fake_aws, tmp_path_factory.mktemp("any"), lines, size)
+
+
+HIDDEN = {
+    "an endpoint": [(5, "p", "m", "a"), (-5, "q", "m", "a"), (7, "q", "m", "b")],
+    "a project": [(5, "p", "m", "a"), (-5, "p", "m", "b"), (7, "q", "m", "b")],
+    "both": [(5, "p", "m", "a"), (-5, "p", "m", "b"), (-5, "q", "m", "a"), (5, "q", "m", "b")],
+    "of untagged models": [(5, "p", "", "a"), (-5, "q", "", "a"), (7, "q", "", "b")],
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_sum_of_nothing_hides_no_owner(fake_aws, make, name):
+    spending = make()
+    bills = [bill(amount, *owner) for amount, *owner in HIDDEN[name]]
+    read(fake_aws, spending, *bills)
+    found = {key: amount for key, amount in owners(spending).items() if amount}
+    assert found == {key: amount for key, amount in summed(bills).items() if amount}
+
+
+def test_owners_that_cost_nothing_take_no_request(fake_aws, make):
+    spending = make()
+    bills = [bill(5, "p", "m", "a"), bill(0, "q", "n", "a"), bill(0, "p", "m", "b")]
+    assert read(fake_aws, spending, *bills) == 3
+    assert {owner[1:4] for owner in owners(spending)} == {("p", "m", "a")}

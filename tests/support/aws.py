@@ -46,6 +46,7 @@ __all__ = [
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/mlguard"
 ACCESS_KEY = "AKIAFAKEFAKEFAKEFAKE"
 SECRET_KEY = "fake/secret+key"
+_WEB_IDENTITY = "AssumeRoleWithWebIdentity"
 _TARGET = "AWSInsightsIndexService."
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 
@@ -115,6 +116,7 @@ class FakeAws(CostExplorer):
         roles: the roles that exist.
         sessions: what AssumeRole gave.
         session_seconds: how long that is good for.
+        web_token: what AssumeRoleWithWebIdentity takes.
         before: called with each request before it is answered; a test may change bills in it.
     """
 
@@ -127,6 +129,7 @@ class FakeAws(CostExplorer):
         self.roles = {ROLE}
         self.sessions: list[Session] = []
         self.session_seconds = 3600.0
+        self.web_token = "web-token"
         self.before: Callable[[Request], None] = lambda _: None
         self._lock = threading.Lock()
         self._error: Exception | None = None
@@ -203,7 +206,7 @@ class FakeAws(CostExplorer):
             return
         try:
             with self._lock:
-                principal = self._principal(handler.headers, sts=not target)
+                principal = self._principal(operation, handler.headers, sts=not target)
                 action = f"{'ce' if target else 'sts'}:{operation}"
                 failure = denied(action, principal) if action in self.denied else fault
                 answer = self._answer(operation, body, principal, failure)
@@ -219,7 +222,7 @@ class FakeAws(CostExplorer):
     def _answer(self, operation: str, body: Any, principal: str, failure: Failure | None) -> bytes:
         if failure is not None:
             raise failure
-        if operation in ("AssumeRole", "GetCallerIdentity"):
+        if operation in ("AssumeRole", _WEB_IDENTITY, "GetCallerIdentity"):
             return self._sts(operation, body, principal).encode()
         return json.dumps(self.answer(operation, body)).encode()
 
@@ -233,8 +236,10 @@ class FakeAws(CostExplorer):
                 return planned[1]
         return None
 
-    def _principal(self, headers: Any, *, sts: bool) -> str:
+    def _principal(self, operation: str, headers: Any, *, sts: bool) -> str:
         """Who asks."""
+        if operation == _WEB_IDENTITY:
+            return ""
         found = re.search(r"Credential=([^/]+)/", headers.get("Authorization", ""))
         key, token = found[1] if found else "", headers.get("X-Amz-Security-Token")
         if key == ACCESS_KEY:
@@ -254,6 +259,9 @@ class FakeAws(CostExplorer):
             fields = {"Arn": principal, "UserId": "AIDAFAKE", "Account": ACCOUNT}
             return _xml(operation, _elements(fields))
         role = body["RoleArn"]
+        if operation == _WEB_IDENTITY and body["WebIdentityToken"] != self.web_token:
+            message = "No OpenIDConnect provider found in your account for https://oidc.example.org"
+            raise Failure("InvalidIdentityToken", message)
         if role not in self.roles or body.get("ExternalId") != (
             self.external_id if self.external_id is not None else body.get("ExternalId")
         ):

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -279,11 +280,19 @@ def pack(text: str | bytes) -> bytes:
     return gzip.compress(text.encode() if isinstance(text, str) else text, 6, mtime=0)
 
 
-def parquet(rows: Sequence[dict[str, object]], columns: Sequence[str]) -> bytes:
-    """Lines as Parquet, with the types that AWS gives: doubles, timestamps and maps."""
+def arrow():
+    """The modules pyarrow and pyarrow.parquet."""
+    if sys.modules.get("pandas") is None:  # the commands hide it, and pyarrow looks for it here
+        sys.modules.pop("pandas", None)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    return pa, pq
+
+
+def parquet(rows: Sequence[dict[str, object]], columns: Sequence[str]) -> bytes:
+    """Lines as Parquet, with the types that AWS gives: doubles, timestamps and maps."""
+    pa, pq = arrow()
     arrays = {}
     for column in columns:
         values = [row.get(column) for row in rows]

@@ -114,7 +114,7 @@ LAST_SUCCESS = MetricDefinition(
 UP = MetricDefinition(
     "mlguard_cost_up",
     "gauge",
-    "1 if the last attempt to read spend succeeded, else 0.",
+    "1 if the last attempt to read spend succeeded and found usage of the last 14 days, else 0.",
     ("account",),
 )
 API_REQUESTS = MetricDefinition(

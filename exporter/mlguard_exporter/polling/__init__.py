@@ -8,9 +8,10 @@ from mlguard_exporter.polling.poll_state import (
     settings_fingerprint,
 )
 from mlguard_exporter.polling.poll_state import migrations as poll_migrations
-from mlguard_exporter.polling.poller import CostPoller
+from mlguard_exporter.polling.poller import ABSENT_DAYS, CostPoller
 
 __all__ = [
+    "ABSENT_DAYS",
     "CostPoller",
     "PollState",
     "active_tags",

@@ -41,7 +41,7 @@ class PollState(NamedTuple):
         attempted_config: fingerprint of everything configured at the last attempt.
         attempted_at: begin of the last attempt.
         failures: attempts since the last success, one that was killed included.
-        up: whether the last attempt that ended succeeded.
+        up: whether the last attempt that ended succeeded and found spend.
         settings: fingerprint of what determines the costs, at the last success.
         settings_since: end of the first success with these settings.
         succeeded_at: end of the last success.
@@ -64,12 +64,18 @@ class PollState(NamedTuple):
 
 def settings_fingerprint(account: AccountConfig, cost: CostConfig) -> str:
     """Return a fingerprint of what determines the costs; a change needs a full refresh."""
-    return _fingerprint(msgspec.structs.replace(account, external_id=None), cost.tags)
+    same = msgspec.structs.replace(account, external_id=None)
+    return _fingerprint(same, cost.tags, *_basis(account, cost))
 
 
 def config_fingerprint(account: AccountConfig, cost: CostConfig) -> str:
     """Return a fingerprint of everything configured; after a change a failed poll is retried."""
-    return _fingerprint(account, cost.tags, cost.max_requests_per_month)
+    return _fingerprint(account, cost.tags, cost.max_requests_per_month, *_basis(account, cost))
+
+
+def _basis(account: AccountConfig, cost: CostConfig) -> tuple[str, ...]:
+    """Return the basis where it matters to a read: an export may not carry it."""
+    return () if account.export is None else (cost.basis.value,)
 
 
 def _fingerprint(*settings: object) -> str:
@@ -105,6 +111,18 @@ def record_success(db: Database, account: str, settings: str, now: float) -> Non
         " settings_since = CASE WHEN settings = ? THEN settings_since ELSE ? END"
     )
     _record(db, account, changes, now, settings, settings, now)
+
+
+def record_absence(db: Database, account: str, settings: str, now: float) -> None:
+    """Record that an attempt has read everything, and that spend is absent all the same.
+
+    The next attempt follows when it would after a success.
+    """
+    changes = (
+        "failures = 0, up = 0, settings = ?,"
+        " settings_since = CASE WHEN settings = ? THEN settings_since ELSE ? END"
+    )
+    _record(db, account, changes, settings, settings, now)
 
 
 def record_failure(db: Database, account: str) -> None:

@@ -8,6 +8,7 @@ import logging
 import sqlite3
 import threading
 from datetime import UTC, datetime
+from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -25,6 +26,7 @@ from mlguard_exporter.spend.cost_store import CostStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from datetime import date
 
     from sqlite_utils import Database
 
@@ -41,9 +43,24 @@ INACTIVE_TAGS_EVERY_SECONDS = 72_000.0
 MAX_WAIT_SECONDS = 60.0
 """Between looks at the clock, which may be changed meanwhile."""
 
+ABSENT_DAYS = 14
+"""Days without any charge for usage from which spend counts as absent."""
+
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+
+class _Result(Enum):
+    """How an attempt has ended."""
+
+    READ = auto()
+    ABSENT = auto()
+    FAILED = auto()
+
+
+class _AbsentError(SourceError):
+    """Everything was read, and there is no recent usage in it."""
 
 
 class _Account(NamedTuple):
@@ -134,7 +151,8 @@ class CostPoller:
         full_refresh = state.settings != account.settings
         due = due_at(state, self._cost.interval.seconds, now)
         is_changed = state.attempted_config != account.fingerprint
-        reads_now = (retry_now or is_changed) if state.failures else full_refresh
+        is_down = bool(state.failures) or state.up is False
+        reads_now = (retry_now or is_changed) if is_down else full_refresh
         if reads_now:
             due = now
         if due > now:
@@ -145,14 +163,18 @@ class CostPoller:
                 )  # fmt: skip
             return due - now
         await self._transact(lambda db: poll_state.record_start(db, name, account.fingerprint, now))
-        up = await self._read(account, state, now, full_refresh=full_refresh)
+        result = await self._read(account, state, now, full_refresh=full_refresh)
         done = self._clock()
-        if up:
+        if result is _Result.READ:
             await self._transact(
                 lambda db: poll_state.record_success(db, name, account.settings, done)
             )
             if is_history_complete(state, now):
                 await self._transact(lambda db: poll_state.clear_history_request(db, name))
+        elif result is _Result.ABSENT:
+            await self._transact(
+                lambda db: poll_state.record_absence(db, name, account.settings, done)
+            )
         else:
             await self._transact(lambda db: poll_state.record_failure(db, name))
         await self._update_figures()
@@ -160,8 +182,8 @@ class CostPoller:
 
     async def _read(
         self, account: _Account, state: PollState, now: float, *, full_refresh: bool
-    ) -> bool:
-        """Read an account and store its reports; return whether everything was read."""
+    ) -> _Result:
+        """Read an account and store its reports."""
         first, end = days_to_read(state, now, full_refresh=full_refresh)
         name, source = account.config.name, account.source
 
@@ -175,24 +197,32 @@ class CostPoller:
             self._warn_of_limit(name, sent, now)
             if full_refresh or self._are_tags_due(name, state, now):
                 self._check_tags(name, source, now)
+            latest = self._wait_for(lambda db: CostStore(db).latest_usage(name))
+            _refuse_absence(account.config, latest, utc_day(now))
             return reports, restated
 
         try:
             reports, restated = await _in_thread(work)
+        except _AbsentError as error:
+            log.warning("%s: %s", name, error)
+            return _Result.ABSENT
         except SourceError as error:
             log.warning("%s: spend is not read: %s", name, error)
-            return False
-        except (sqlite3.Error, OSError) as error:
+            return _Result.FAILED
+        except sqlite3.Error as error:
             log.error("%s: spend cannot be stored: %s", name, error)  # noqa: TRY400
-            return False
+            return _Result.FAILED
+        except OSError as error:
+            log.error("%s: spend is not read: %s", name, error)  # noqa: TRY400
+            return _Result.FAILED
         except Exception:
             log.exception("%s: spend is not read, because of a bug in ML Guard", name)
-            return False
+            return _Result.FAILED
         log.info(
             "%s: %s, days restated: %d", name,
             f"spend is read from {first} on" if reports else "spend has not changed", restated,
         )  # fmt: skip
-        return True
+        return _Result.READ
 
     def _check_tags(self, name: str, source: CostSource, now: float) -> None:
         active: Mapping[str, bool] | None
@@ -236,6 +266,24 @@ class CostPoller:
             return await self._transact(job)
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+
+def _refuse_absence(account: AccountConfig, latest: date | None, today: date) -> None:
+    """Raise an error where no usage was charged for weeks, not even with zero.
+
+    Raises:
+        _AbsentError: the text says since when, and what to check.
+    """
+    if latest is not None and (today - latest).days <= ABSENT_DAYS:
+        return
+    since = "on any day that was read" if latest is None else f"since {latest}"
+    if account.export is None:
+        where = "Cost Explorer answers, but without any charge for usage"
+        advice = "use credentials of the account that has the spend, or of the one that pays"
+    else:
+        where = "the export is delivered, but holds no charge for usage"
+        advice = "check of which account it is, and which days it holds"
+    raise _AbsentError(f"spend is absent: {where} {since}; {advice}")
 
 
 def _store(account: str, report: CostReport, now: float, full_refresh: bool, db: Database) -> int:

@@ -6,16 +6,16 @@ import json
 import os
 import sys
 from datetime import UTC, date, timedelta
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from decimal import Decimal
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import NoCredentialsError
 
+from mlguard_exporter.polling import ABSENT_DAYS
+from mlguard_exporter.setup.check_export import check_export
 from mlguard_exporter.setup.client import PROBLEMS, SetupClient
 from mlguard_exporter.setup.command import command, is_local_folder, selected_accounts, shown, title
 from mlguard_exporter.setup.report import Report, Status
-from mlguard_exporter.sources import SourceError
-from mlguard_exporter.sources.aws.billing_export.manifest import find_months, refuse_late
-from mlguard_exporter.sources.aws.billing_export.storage import open_storage
 from mlguard_exporter.sources.aws.cost_explorer import ACTIVE
 from mlguard_exporter.sources.aws.errors import (
     POLICY,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlguard_exporter.config import AccountConfig, Config, TagsConfig
+    from mlguard_exporter.setup.client import Charges
 
 _SEEN_DAYS = 30
 _NO_CREDENTIALS = (
@@ -93,7 +94,7 @@ def _check(
     if not is_local_folder(account) and not _check_identity(client, account, report):
         return
     if account.export is not None:
-        check_export(account.export, client.aws.client, now, report)
+        check_export(account.export, client.aws.client, config.cost, now, report)
     else:
         today = now.astimezone(UTC).date()
         check_spend(client, config.cost.tags, today, report, command("activate-tags", config_path))
@@ -114,26 +115,6 @@ def _check_identity(client: SetupClient, account: AccountConfig, report: Report)
         return outcome_of(error) in ("connection", "timeout") and account.role_arn is None
     report.found(Status.OK, subject, shown(identity))
     return True
-
-
-def check_export(url: str, client: Callable[[str], Any], now: datetime, report: Report) -> None:
-    """Report whether new manifests are there; no data is read.
-
-    Args:
-        url: s3://BUCKET/PREFIX or /FOLDER.
-        client: makes a boto3 client of a service.
-        now: the time.
-        report: takes what is found.
-    """
-    try:
-        store = open_storage(url, client)
-        _, months = find_months(store)
-        refuse_late(store, months, now.timestamp())
-    except (SourceError, OSError, ValueError) as error:
-        report.failed("export", error)
-        return
-    there = "1 month is" if len(months) == 1 else f"{len(months)} months are"
-    report.found(Status.OK, "export", f"{there} there; the newest is {months[-1].first:%Y-%m}")
 
 
 class _StopError(Exception):
@@ -176,10 +157,9 @@ class _Check:
 
     def run(self) -> None:
         yesterday = self._today - timedelta(days=1)
-        spent = self._ask("spend", lambda: self._client.spend_of(yesterday))
+        spent = self._ask("spend", lambda: self._client.charges(yesterday, self._today))
         if spent is not None:
-            so_far = f"{yesterday} cost {spent.amount:.2f} {spent.currency} so far"
-            self._report.found(Status.OK, "spend", f"Cost Explorer answers; {so_far}")
+            self._report_spend(yesterday, spent)
         states = self._ask("payer", lambda: self._client.tag_states(self._tags))
         if self._linked:
             self._report.found(Status.OK, "payer", "another account pays, and manages the tags")
@@ -191,6 +171,25 @@ class _Check:
         )
         for tag in self._tags:
             self._report_tag(tag, states, seen)
+
+    def _report_spend(self, day: date, spent: Charges) -> None:
+        first = self._today - timedelta(days=ABSENT_DAYS)
+        found: Charges | None = spent
+        if not spent.usage:
+            found = self._ask("spend", lambda: self._client.charges(first, self._today))
+        if found is None:
+            return  # it was denied, and is reported
+        if found.usage:
+            totals = sorted(spent.totals.items()) or [("USD", Decimal(0))]
+            amounts = " and ".join(f"{amount:.2f} {currency}" for currency, amount in totals)
+            text = f"Cost Explorer answers; {day} cost {amounts} so far"
+            self._report.found(Status.OK, "spend", text)
+        else:
+            text = f"Cost Explorer answers, but without any charge for usage since {first}"
+            self._report.found(Status.MISSING, "spend", text)
+            self._report.to_do(
+                "Use credentials of the AWS account that has the spend, or of the one that pays."
+            )
 
     def _ask(self, subject: str, question: Callable[[], T]) -> T | None:
         try:

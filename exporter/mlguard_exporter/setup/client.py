@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlguard_exporter.sources import SourceError
 from mlguard_exporter.sources.aws import AWS_ERRORS, AwsSession, parsing_answer
-from mlguard_exporter.sources.aws.cost_explorer import ACTIVE, REQUEST_USD, tag_states
+from mlguard_exporter.sources.aws.cost_explorer import (
+    ACTIVE,
+    REQUEST_USD,
+    is_usage,
+    tag_states,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +32,16 @@ class Identity(NamedTuple):
     account: str
 
 
-class Amount(NamedTuple):
-    """An amount of money."""
+class Charges(NamedTuple):
+    """What some days have cost.
 
-    amount: Decimal
-    currency: str
+    Attributes:
+        totals: by currency.
+        usage: whether any of it, perhaps of zero, is for usage.
+    """
+
+    totals: dict[str, Decimal]
+    usage: bool
 
 
 class Backfill(NamedTuple):
@@ -78,17 +88,24 @@ class SetupClient:
         with parsing_answer():
             return Identity(str(answer["Arn"]), str(answer["Account"]))
 
-    def spend_of(self, day: date) -> Amount:
-        """Return the cost of a day, as far as AWS knows it."""
+    def charges(self, first: date, end: date) -> Charges:
+        """Return what some days have cost, as far as AWS knows it; one request."""
         answer = self._ce.get_cost_and_usage(
-            TimePeriod=_period(day, day + timedelta(days=1)),
+            TimePeriod=_period(first, end),
             Granularity="DAILY",
             Metrics=["UnblendedCost"],
+            GroupBy=[{"Type": "DIMENSION", "Key": "RECORD_TYPE"}],
         )
+        totals: dict[str, Decimal] = {}
+        usage = False
         with parsing_answer():
-            (result,) = answer["ResultsByTime"]
-            total = result["Total"]["UnblendedCost"]
-            return Amount(Decimal(total["Amount"]), str(total["Unit"]))
+            for result in answer["ResultsByTime"]:
+                for group in result["Groups"]:
+                    cost = group["Metrics"]["UnblendedCost"]
+                    currency, amount = str(cost["Unit"]), Decimal(cost["Amount"])
+                    totals[currency] = totals.get(currency, Decimal(0)) + amount
+                    usage = usage or is_usage(group["Keys"][0])
+        return Charges(totals, usage or bool(answer.get("NextPageToken")))
 
     def tag_states(self, tags: Sequence[str]) -> dict[str, str]:
         """Return `Active` or `Inactive` for each tag that AWS has seen."""

@@ -29,7 +29,7 @@ def open_source(
 
     Args:
         account: where it is, and how to get in.
-        cost: the tags, and the limit of requests.
+        cost: the tags, the basis, and the limit of requests.
         transact: runs a job on the database, for sources that count their requests.
         clock: epoch seconds.
     """
@@ -40,7 +40,11 @@ def open_source(
         )
 
         return BillingExportSource(
-            account.export, cost.tags, lambda name: AwsSession(account).client(name), clock
+            account.export,
+            cost.tags,
+            cost.basis,
+            lambda name: AwsSession(account).client(name),
+            clock,
         )
     meter = RequestMeter(account.name, cost.max_requests_per_month, transact, clock)
 

@@ -214,6 +214,14 @@ class CostStore:
         )
         return {date.fromisoformat(day): KnownDay(*more) for day, *more in found}
 
+    def latest_usage(self, account: str) -> date | None:
+        """Return the latest day with charges for usage, perhaps of zero; None where is none."""
+        found = self._db.execute(
+            "SELECT day FROM spend_costs WHERE account = ? AND kind = ? ORDER BY day DESC LIMIT 1",
+            (account, str(Kind.SERVICE)),
+        ).fetchone()
+        return None if found is None else date.fromisoformat(found[0])
+
     def accounts(self) -> list[str]:
         """Return the name of every account with stored days."""
         found = self._db.execute("SELECT DISTINCT account FROM spend_days ORDER BY account")

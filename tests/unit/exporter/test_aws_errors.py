@@ -244,7 +244,11 @@ def test_an_answer_that_does_not_come(fake):
         (boto.LoginRefreshRequired(), "expired", "aws login"),
         (boto.TokenRetrievalError(provider="sso", error_msg="x"), "expired", "aws sso login"),
         (boto.RefreshWithMFAUnsupportedError(), "denied", "multi-factor"),
-        (boto.MetadataRetrievalError(error_msg="no\nluck"), "error", "metadata: no luck"),
+        (
+            boto.MetadataRetrievalError(error_msg="no\nluck"),
+            "error",
+            "gives no credentials (no luck)",
+        ),
         (SourceError("text of ours " * 50), "error", "text of ours " * 49),
         (ValueError(), "error", "ValueError"),
     ],

@@ -10,12 +10,12 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
-from support.billing import Charge, MonthFiles, charges, cur_csv, pack
+from support.billing import COLUMNS, Charge, MonthFiles, charges, cur_csv, pack
 
 from mlguard_exporter.config import TagsConfig
 from mlguard_exporter.sources import SourceError
 from mlguard_exporter.sources.aws.billing_export import BillingExportSource
-from mlguard_exporter.spend import CostReport, CostSeries, Kind
+from mlguard_exporter.spend import Basis, CostReport, CostSeries, Kind
 
 FEBRUARY, MARCH, APRIL = date(2024, 2, 1), date(2024, 3, 1), date(2024, 4, 1)
 ONE = Charge(datetime(2024, 3, 7, 5), "Usage", unblended=Decimal("0.1"))  # noqa: DTZ001
@@ -42,8 +42,10 @@ class Folder:
     def month(self, month: date = MARCH, **form) -> MonthFiles:
         return MonthFiles(self.put, month, **form)
 
-    def read(self, known=(), first=MARCH, end=APRIL, path=None, **tags) -> list[CostReport]:
-        source = BillingExportSource(str(path or self.path), TagsConfig(**tags), no_client)
+    def read(
+        self, known=(), first=MARCH, end=APRIL, path=None, basis=Basis.UNBLENDED, **tags
+    ) -> list[CostReport]:
+        source = BillingExportSource(str(path or self.path), TagsConfig(**tags), basis, no_client)
         return list(source.read(first, end, known))
 
     def refused(self, **asked) -> str:
@@ -62,7 +64,7 @@ def folder(tmp_path):
 def test_an_export_that_has_stopped_is_read_and_reported(folder):
     folder.clock -= 3 * 86_400
     folder.month().write(cur_csv([ONE]))
-    source = BillingExportSource(str(folder.path), TagsConfig(), no_client)
+    source = BillingExportSource(str(folder.path), TagsConfig(), Basis.UNBLENDED, no_client)
     readings = source.read(MARCH, APRIL, ())
     assert next(readings).as_of == pytest.approx(folder.clock)
     with pytest.raises(SourceError, match=r"nothing new is there: 2024-03 was delivered at .* UTC"):
@@ -234,7 +236,7 @@ def test_a_missing_file_is_an_error_of_its_month_alone(folder):
         folder.month(month).write(cur_csv([ONE]), cur_csv([ONE]))
     missing = folder.path / folder.month(FEBRUARY).names(2)[1]
     missing.unlink()
-    source = BillingExportSource(str(folder.path), TagsConfig(), no_client)
+    source = BillingExportSource(str(folder.path), TagsConfig(), Basis.UNBLENDED, no_client)
     given = []
     with pytest.raises(SourceError, match="which is missing") as caught:
         given.extend(r.first for r in source.read(FEBRUARY, date(2024, 5, 1), ()))
@@ -339,3 +341,34 @@ def test_a_file_that_may_not_be_read_is_reported(folder):
     folder.month().write(cur_csv([ONE]))
     (folder.path / folder.month().names(1)[0]).chmod(0)
     assert "Permission denied" in folder.refused()
+
+
+def without(column: str) -> bytes:
+    return cur_csv([ONE], [name for name in COLUMNS if name != column])
+
+
+NET = "line_item_net_unblended_cost"
+
+
+def test_months_before_a_column_was_added_are_left_out_and_logged(folder, caplog):
+    folder.month(FEBRUARY).write(without(NET))
+    folder.month().write(cur_csv([ONE]))
+    asked = {"first": FEBRUARY, "basis": Basis.NET_UNBLENDED}
+    (reading,) = folder.read(**asked)
+    assert reading.first == MARCH
+    assert folder.read([reading.version], **asked) == []
+    assert caplog.text.count(f"2024-02 is left out: {folder.path}/data/") == 2
+    assert NET in caplog.text
+
+
+def test_the_newest_month_without_the_basis_is_an_error(folder):
+    folder.month(FEBRUARY).write(cur_csv([ONE]))
+    folder.month().write(without(NET))
+    assert NET in folder.refused(first=FEBRUARY, basis=Basis.NET_UNBLENDED)
+
+
+def test_another_basis_has_a_month_read_again(folder):
+    folder.month().write(without(NET))
+    known = [r.version for r in folder.read()]
+    assert folder.read(known) == []
+    assert NET in folder.refused(known=known, basis=Basis.NET_UNBLENDED)

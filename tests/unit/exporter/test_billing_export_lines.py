@@ -22,7 +22,7 @@ from support.billing import COLUMNS, Charge, MonthFiles, charges, csv_text, cur_
 from mlguard_exporter.config import TagsConfig
 from mlguard_exporter.sources import SourceError
 from mlguard_exporter.sources.aws.billing_export import BillingExportSource
-from mlguard_exporter.spend import Costs, CostSeries, Kind
+from mlguard_exporter.spend import Basis, Costs, CostSeries, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,17 +33,19 @@ USAGE = ("Usage", "DiscountedUsage", "SavingsPlanCoveredUsage", "SavingsPlanNega
 OURS = {"mlguard:project": "churn", "mlguard:model": "m", "mlguard:endpoint": "e"}
 
 
-def source(path, *files: bytes, suffix: str = ".csv.gz", **tags) -> BillingExportSource:
+def source(
+    path, *files: bytes, suffix: str = ".csv.gz", basis: Basis = Basis.UNBLENDED, **tags
+) -> BillingExportSource:
     def put(name: str, content: bytes) -> None:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(content)
 
     MonthFiles(put, MARCH, suffix=suffix).write(*files)
-    return BillingExportSource(str(path), TagsConfig(**tags), str)
+    return BillingExportSource(str(path), TagsConfig(**tags), basis, str)
 
 
-def days(path, *files: bytes, suffix: str = ".csv.gz", **tags):
-    (reading,) = source(path, *files, suffix=suffix, **tags).read(MARCH, APRIL, ())
+def days(path, *files: bytes, **form):
+    (reading,) = source(path, *files, **form).read(MARCH, APRIL, ())
     return {day: dict(costs) for day, costs in reading.days.items()}
 
 
@@ -450,7 +452,9 @@ def test_a_byte_order_mark_is_no_part_of_a_column(tmp_path):
         ({"resource_tags": "{"}, "resource_tags is '{'; expected a JSON object of texts"),
         ({"resource_tags": "[" * 100_000}, "expected a JSON object of texts"),
         ({"resource_tags": '["a"]'}, "expected a JSON object of texts"),
-        ({"resource_tags": '{"a": 1}'}, "expected a JSON object of texts"),
+        ({"resource_tags": '[{"key": "a"}]'}, "expected a JSON object of texts"),
+        ({"resource_tags": '{"a": {"b": "c"}}'}, "expected a JSON object of texts"),
+        ({"resource_tags": '{"a": ["b"]}'}, "expected a JSON object of texts"),
         (
             {"product_servicecode": "", "line_item_product_code": "", "product": "{}"},
             "the service is empty",
@@ -492,8 +496,8 @@ def test_a_column_that_is_needed_is_reported(tmp_path, lacking):
 
 
 def test_columns_of_something_else_are_reported(tmp_path):
-    message = refused(tmp_path, pack("lineItem/UnblendedCost,identity/LineItemId\n1,2\n"))
-    assert "its columns are lineItem/UnblendedCost, identity/LineItemId" in message
+    message = refused(tmp_path, pack("CostInBillingCurrency,Date\n1,2\n"))
+    assert "its columns are CostInBillingCurrency, Date" in message
     assert "expected those of CUR 2.0 or FOCUS" in message
     row = billing.focus_cells(Charge(NOON, "Usage"))
     del row["ServiceName"]
@@ -541,8 +545,9 @@ from datetime import date
 from mlguard_exporter.config import TagsConfig
 from mlguard_exporter.sources.aws.billing_export import BillingExportSource
 from mlguard_exporter.sources import SourceError
+from mlguard_exporter.spend import Basis
 try:
-    list(BillingExportSource({str(tmp_path / "export")!r}, TagsConfig(), str).read(
+    list(BillingExportSource({str(tmp_path / "export")!r}, TagsConfig(), Basis.UNBLENDED, str).read(
         date(2024, 3, 1), date(2024, 4, 1), ()))
 except SourceError as error:
     print(json.dumps(str(error)))
@@ -558,3 +563,77 @@ except SourceError as error:
     message = json.loads(done.stdout)
     assert "spend-00001.parquet: to read Parquet, install pyarrow" in message
     assert "gzip CSV" in message
+
+
+ALL_BASES = tuple(Basis)
+
+
+def lacking_cur(*lacking: str) -> bytes:
+    columns = [column for column in COLUMNS if column not in lacking]
+    return cur_csv([Charge(NOON, "Usage", tags=OURS)], columns)
+
+
+def lacking_focus(*lacking: str) -> bytes:
+    row = billing.focus_cells(Charge(NOON, "Usage", tags=OURS))
+    return pack(csv_text([row], [column for column in row if column not in lacking]))
+
+
+NET = "line_item_net_unblended_cost"
+LACKING = {
+    "FOCUS has no net": (lacking_focus(), "net_unblended", NET, "unblended or amortized"),
+    "FOCUS without EffectiveCost": (
+        lacking_focus("EffectiveCost"), "amortized", "EffectiveCost", "unblended",
+    ),
+    "CUR without net": (lacking_cur(NET), "net_unblended", NET, "unblended or amortized"),
+    **{
+        f"CUR without {column}": (
+            lacking_cur(column), "amortized", column, "unblended or net_unblended",
+        )
+        for column in (*billing.SPREAD, "reservation_reservation_a_r_n")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LACKING)
+def test_a_basis_that_the_export_does_not_carry_is_an_error_that_names_the_columns(tmp_path, name):
+    file, basis, column, others = LACKING[name]
+    message = refused(tmp_path, file, basis=Basis(basis))
+    assert "spend-00001.csv.gz: " in message
+    assert f"cost.basis is {basis}, which needs {column}, and " in message
+    assert message.endswith(f", or set cost.basis to {others}")
+    for other in others.split(" or "):
+        assert days(tmp_path, file, basis=Basis(other))
+
+
+def test_every_column_of_the_basis_that_is_missing_is_named(tmp_path):
+    message = refused(tmp_path, lacking_cur(*billing.SPREAD), basis=Basis.AMORTIZED)
+    assert ", ".join(billing.SPREAD) in message
+
+
+@pytest.mark.parametrize("basis", ALL_BASES)
+def test_a_whole_export_of_cur_carries_every_basis(tmp_path, basis):
+    assert days(tmp_path, cur_csv([Charge(NOON, "Usage")]), basis=basis)
+
+
+def test_one_file_of_a_month_without_the_basis_is_an_error(tmp_path):
+    whole, half = cur_csv([Charge(NOON, "Usage")]), lacking_cur(NET)
+    for files in ((whole, half), (half, whole)):
+        assert NET in refused(tmp_path, *files, basis=Basis.NET_UNBLENDED)
+
+
+def test_a_legacy_report_is_named_as_that(tmp_path):
+    header = "identity/LineItemId,bill/PayerAccountId,lineItem/UnblendedCost,resourceTags/user:a"
+    message = refused(tmp_path, pack(f"{header}\n1,2,3,4\n"))
+    assert "this is a legacy Cost and Usage Report" in message
+    assert "Standard data export (CUR 2.0), or FOCUS" in message
+
+
+VALUES = {"true": "true", "false": "false", "7": "7", "1.50": "1.50", "-2e3": "-2e3", '"x"': "x"}
+
+
+@pytest.mark.parametrize("written", VALUES)
+def test_tags_that_are_true_or_numbers_are_read_as_they_are_written(tmp_path, written):
+    row = billing.focus_cells(Charge(NOON, "Usage")) | {"Tags": "TAGS"}
+    cell = f'{{"mlguard:project": {written}, "other": true, "none": null}}'.replace('"', '""')
+    text = csv_text([row], list(row)).replace("TAGS", f'"{cell}"')
+    assert owner(tmp_path, pack(text)) == (VALUES[written], "", "")

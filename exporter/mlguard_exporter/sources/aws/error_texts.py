@@ -33,6 +33,34 @@ _OPT_IN = ErrorText(
     "denied",
     "the AWS account is not signed up for this service; finish its registration in the AWS console",
 )
+_TOKEN = ErrorText(
+    "denied",
+    "AWS does not accept the web identity token ({}); in IAM of the role's account, create an"
+    " identity provider for the cluster's OIDC issuer, with the audience sts.amazonaws.com",
+)
+_TOKEN_EXPIRED = ErrorText(
+    "expired",
+    "the web identity token has expired; have AWS_WEB_IDENTITY_TOKEN_FILE name the file that"
+    " Kubernetes mounts and renews, not a copy of it, or renew the token",
+)
+TOKEN_CODES = {
+    "ExpiredToken": _TOKEN_EXPIRED,
+    "ExpiredTokenException": _TOKEN_EXPIRED,
+    "InvalidIdentityToken": _TOKEN,
+    "InvalidIdentityTokenException": _TOKEN,
+    "IDPRejectedClaim": _TOKEN,
+    "IDPCommunicationError": ErrorText(
+        "unavailable",
+        "AWS cannot reach the cluster's identity provider to check the web identity token; check"
+        " that its OIDC issuer is public, and try again later",
+    ),
+}
+"""By the code of AWS's answer to AssumeRoleWithWebIdentity; braces stand for its message."""
+_KEY = ErrorText(
+    "denied",
+    "the KMS key that encrypts the bucket is disabled, deleted or in another region; enable it, or"
+    " have the export delivered again with another",
+)
 CODES = {
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,
@@ -72,6 +100,14 @@ CODES = {
     "NoSuchBucket": ErrorText(
         "invalid", "there is no such S3 bucket; correct the account's `export`"
     ),
+    "RegionDisabledException": ErrorText(
+        "denied",
+        "AWS STS is not active in this region for the account; activate it in the AWS console under"
+        " IAM, Account settings, or set AWS_DEFAULT_REGION to a region where it is",
+    ),
+    "KMS.DisabledException": _KEY,
+    "KMS.NotFoundException": _KEY,
+    "KMS.KMSInvalidStateException": _KEY,
     "OptInRequired": _OPT_IN,
     "SubscriptionRequiredException": _OPT_IN,
     "ServiceUnavailable": _UNAVAILABLE,
@@ -112,6 +148,28 @@ RAISED: tuple[tuple[tuple[type[Exception], ...], ErrorText], ...] = (
     (
         (boto.SSOError, boto.TokenRetrievalError, boto.LoginError),
         ErrorText("expired", f"the login at AWS has expired or cannot be read; {_LOG_IN}"),
+    ),
+    (
+        (boto.MetadataRetrievalError,),
+        ErrorText(
+            "error",
+            "the metadata service gives no credentials ({error_msg}); attach a role to the"
+            " instance, task or pod, and let the exporter reach the service",
+        ),
+    ),
+    (
+        (boto.CredentialRetrievalError,),
+        ErrorText(
+            "error",
+            "{provider} gives no credentials ({error_msg}); correct AWS's configuration until `aws"
+            " sts get-caller-identity` answers",
+        ),
+    ),
+    (
+        (boto.InvalidConfigError,),
+        ErrorText(
+            "denied", "AWS's configuration is not complete ({error_msg}); correct the profile"
+        ),
     ),
     (
         (boto.RefreshWithMFAUnsupportedError,),

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from mlguard_exporter.sources.aws.error_texts import CODES, DENIALS, INVALID, RAISED, ErrorText
+from mlguard_exporter.sources.aws.error_texts import (
+    CODES,
+    DENIALS,
+    INVALID,
+    RAISED,
+    TOKEN_CODES,
+    ErrorText,
+)
 from mlguard_exporter.sources.protocol import SourceError
 
 if TYPE_CHECKING:
@@ -32,7 +39,9 @@ _DENIED = re.compile(
 )
 _NOT_ENABLED = "not enabled for cost explorer"
 _FORBIDDEN = "explicit deny"
-_LINKED = "Linked account"
+_LINKED = re.compile(r"\b(?:linked|member) accounts?\b", re.IGNORECASE)
+_TAG_OPERATION = "CostAllocationTag"
+_ASSUME_ROLE, _WEB_IDENTITY = "AssumeRole", "AssumeRoleWithWebIdentity"
 
 
 @contextmanager
@@ -57,10 +66,19 @@ def describe_error(error: Exception) -> str:
         return _explain_answer(error)
     known = _known(error)
     if known is not None:
-        fields = {name: _line(str(value)) for name, value in getattr(error, "kwargs", {}).items()}
+        fields = {
+            name: one_line(str(value)) for name, value in getattr(error, "kwargs", {}).items()
+        }
         return known.text.format_map(_Fields(fields))
-    text = _line(str(error)) if isinstance(error, BotoCoreError) else str(error)
+    text = one_line(str(error)) if isinstance(error, BotoCoreError) else str(error)
     return " ".join(text.split()) or type(error).__name__
+
+
+def one_line(text: str) -> str:
+    """Return a text as one printable line of limited length, without what may be a secret."""
+    shown = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    shown = _SECRET.sub("***", shown)
+    return shown if len(shown) <= _MAX_LENGTH else f"{shown[: _MAX_LENGTH - 3]}..."
 
 
 def outcome_of(error: Exception) -> str:
@@ -74,9 +92,10 @@ def outcome_of(error: Exception) -> str:
     if not isinstance(error, ClientError):
         known = _known(error)
         return known.outcome if known else "error"
+    coded = _coded(error)
+    if coded is not None:
+        return coded.outcome
     name, status = _code(error), _status(error)
-    if name in CODES:
-        return CODES[name].outcome
     if name in DENIALS or status == 403:
         return "denied"
     if status >= 500:
@@ -86,7 +105,11 @@ def outcome_of(error: Exception) -> str:
 
 def is_linked_account(error: Exception) -> bool:
     """Return whether AWS refuses since another account pays, and so manages the tags."""
-    return isinstance(error, ClientError) and _LINKED in _message(error)
+    return (
+        isinstance(error, ClientError)
+        and _TAG_OPERATION in error.operation_name
+        and _LINKED.search(_message(error)) is not None
+    )
 
 
 def is_unseen_tag(error: Exception) -> bool:
@@ -99,8 +122,10 @@ def denied_action(error: Exception) -> str | None:
     if not isinstance(error, ClientError) or outcome_of(error) != "denied" or _code(error) in CODES:
         return None
     message = _message(error)
-    if any(other in message for other in (_NOT_ENABLED, _FORBIDDEN, _LINKED)):
+    if _NOT_ENABLED in message or _FORBIDDEN in message or _LINKED.search(message):
         return None
+    if error.operation_name.startswith(_ASSUME_ROLE):
+        return None  # a matter of the role's trust policy
     found = _DENIED.search(message)
     return found["action"] if found else error.operation_name
 
@@ -109,10 +134,20 @@ def _known(error: Exception) -> ErrorText | None:
     return next((known for kinds, known in RAISED if isinstance(error, kinds)), None)
 
 
+def _coded(error: ClientError) -> ErrorText | None:
+    """Return the text for an answer whose code says enough."""
+    name = _code(error)
+    if error.operation_name == _WEB_IDENTITY and name in TOKEN_CODES:
+        outcome, text = TOKEN_CODES[name]
+        return ErrorText(outcome, text.format(one_line(_message(error))))
+    return CODES.get(name)
+
+
 def _explain_answer(error: ClientError) -> str:
     name, message = _code(error), _message(error)
-    if name in CODES:
-        return CODES[name].text
+    coded = _coded(error)
+    if coded is not None:
+        return coded.text
     if is_linked_account(error):
         return (
             "the tags are managed by the account that pays (the organization's management account);"
@@ -120,37 +155,60 @@ def _explain_answer(error: ClientError) -> str:
         )
     if is_unseen_tag(error):
         return (
-            f"{_line(message)}; tag a resource that costs something, and try again when AWS has"
+            f"{one_line(message)}; tag a resource that costs something, and try again when AWS has"
             " seen it, up to 24 hours later"
         )
     if name in DENIALS or _status(error) == 403:
-        return _explain_denial(error, message)
+        return _explain_account(message) or _explain_denial(error, message)
     if _status(error) >= 500:
         return f"AWS answers with an internal error ({_status(error)}); try again later"
-    text = f"AWS refuses {error.operation_name} ({_line(name)}): {_line(message)}"
+    text = f"AWS refuses {error.operation_name} ({one_line(name)}): {one_line(message)}"
     return f"{text}; this may be a bug in ML Guard" if name in INVALID else text
 
 
-def _explain_denial(error: ClientError, message: str) -> str:
+def _explain_account(message: str) -> str | None:
+    """Return the text for an account that has no Cost Explorer, None for any other denial."""
     if _NOT_ENABLED in message:
         return (
             "Cost Explorer is not enabled; open it once in the AWS console of the account that pays"
-            " (Billing and Cost Management, Cost Explorer), its first figures take up to 24 hours"
+            " (Billing and Cost Management, Cost Explorer), and if that is another account, have"
+            " Linked account access turned on there; the first figures take up to 24 hours"
         )
-    found = _DENIED.search(message)
-    who = f"{_line(found['who'])} " if found else "these credentials "
-    if error.operation_name.startswith("AssumeRole"):
-        role = f" {_line(found['what'])}" if found and found["what"] else ""
+    if _LINKED.search(message):
         return (
-            f"{who}may not assume the role{role}; the role's trust policy must name the caller, the"
+            "this is a member account, and the account that pays gives it no access to Cost"
+            " Explorer; have Linked account access turned on there, in the AWS console under"
+            " Billing and Cost Management, Cost Management preferences"
+        )
+    return None
+
+
+def _explain_denial(error: ClientError, message: str) -> str:
+    found = _DENIED.search(message)
+    who = f"{one_line(found['who'])} " if found else "these credentials "
+    what = f" {one_line(found['what'])}" if found and found["what"] else ""
+    action = found["action"] if found else error.operation_name
+    if error.operation_name == _WEB_IDENTITY:
+        return (
+            "the web identity may not assume the role of AWS_ROLE_ARN; the role's trust policy must"
+            f" allow sts:{_WEB_IDENTITY} to the cluster's identity provider, for the namespace and"
+            " name of the pod's service account"
+        )
+    if error.operation_name.startswith(_ASSUME_ROLE):
+        return (
+            f"{who}may not assume the role{what}; the role's trust policy must name the caller, the"
             " account's `external_id` must match, and the caller must be allowed"
             " sts:AssumeRole"
         )
-    action = found["action"] if found else error.operation_name
     if _FORBIDDEN in message:
         return (
             f"{who}may not {action}: a policy forbids it, perhaps one of the whole organization;"
             " ask those who manage it"
+        )
+    if action.startswith("kms:"):
+        return (
+            f"{who}may not {action} with the key{what}, which encrypts the bucket; allow it in this"
+            " identity's own policy, and for it in the key's"
         )
     return f"{who}may not {action}; allow it with the policy in {POLICY}"
 
@@ -165,13 +223,6 @@ def _message(error: ClientError) -> str:
 
 def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def _line(text: str) -> str:
-    """Return a text as one printable line of limited length, without what may be a secret."""
-    shown = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
-    shown = _SECRET.sub("***", shown)
-    return shown if len(shown) <= _MAX_LENGTH else f"{shown[: _MAX_LENGTH - 3]}..."
 
 
 class _Fields(dict[str, str]):

@@ -12,14 +12,16 @@ from botocore.credentials import DeferredRefreshableCredentials
 from botocore.loaders import create_loader
 from botocore.session import Session
 
+from mlguard_exporter.sources.aws.credentials import explain_renewals, explained
+from mlguard_exporter.sources.aws.partitions import Partitions
+
 if TYPE_CHECKING:
     from mlguard_exporter.config import AccountConfig
 
-_REGION, _CHINA = "us-east-1", "cn-northwest-1"
-"""The regions of Cost Explorer, whichever region an account works in."""
 _LOADER = create_loader(os.environ.get("AWS_DATA_PATH"))
 """botocore's service descriptions, loaded once for all sessions, as loading them is slow."""
 _PATHS = tuple(_LOADER.search_paths)
+_PARTITIONS = Partitions(_LOADER)
 _PATIENT = BotoConfig(
     retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=10,
@@ -35,11 +37,25 @@ _IMPATIENT = _PATIENT.merge(
 logging.getLogger("botocore").setLevel(logging.ERROR)  # it logs, with a traceback, what it raises
 
 
-def _new_session(profile: str | None) -> Session:
-    session = Session(profile=profile)
-    _LOADER.search_paths[:] = _PATHS  # as boto3 adds its own each time
-    session.register_component("data_loader", _LOADER)
-    return session
+class _Session:
+    """A session of boto3 on one of botocore, in the partition of its region or role."""
+
+    def __init__(self, account: AccountConfig, config: BotoConfig) -> None:
+        self.core = core = Session(profile=account.profile)
+        _LOADER.search_paths[:] = _PATHS  # as boto3 adds its own each time
+        core.register_component("data_loader", _LOADER)
+        core.set_default_client_config(config)  # for botocore's own requests for credentials
+        role = account.role_arn or os.environ.get("AWS_ROLE_ARN")
+        role = role or core.get_scoped_config().get("role_arn")
+        region = _PARTITIONS.region(core.get_config_variable("region"), role)
+        core.set_config_variable("region", region)
+        self._boto = boto3.Session(botocore_session=core)
+
+    def client(self, service: str, region: str | None, config: BotoConfig) -> Any:
+        with explained(self.core):
+            made = self._boto.client(service, region_name=region, config=config)
+        explain_renewals(self.core)
+        return made
 
 
 class AwsSession:
@@ -47,7 +63,8 @@ class AwsSession:
 
     The credentials are those that boto3 finds when the first client is made: variables, profile,
     a pod's or an instance's role. Where the account names a role, that role is assumed with them.
-    No request is made before a client is used.
+    No request is made before a client is used. Endpoints are those of the partition that the
+    region, or the role, belongs to.
 
     Args:
         account: the profile, role and external ID.
@@ -57,38 +74,37 @@ class AwsSession:
     def __init__(self, account: AccountConfig, *, patient: bool = True) -> None:
         self._account = account
         self._config = _PATIENT if patient else _IMPATIENT
-        self._session: boto3.Session | None = None
+        self._session: _Session | None = None
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service; it retries after throttling and lost connections.
 
+        Its requests raise a CredentialError where the credentials cannot be had or renewed.
+
         Raises:
+            CredentialError: the credentials cannot be had, or a service's address is none.
             BotoCoreError: the profile does not exist, or the like.
         """
         if self._session is None:
             self._session = self._open()
-        region = self._session.region_name or _REGION
-        if service == "ce":
-            region = _CHINA if region.startswith("cn-") else _REGION
-        return self._session.client(service, region_name=region, config=self._config)
+        region = str(self._session.core.get_config_variable("region"))
+        return self._session.client(service, _PARTITIONS.serving(service, region), self._config)
 
-    def _open(self) -> boto3.Session:
-        account = self._account
-        own = boto3.Session(botocore_session=_new_session(account.profile))
-        if account.role_arn is None:
+    def _open(self) -> _Session:
+        own = _Session(self._account, self._config)
+        if self._account.role_arn is None:
             return own
-        session = _new_session(account.profile)
+        session = _Session(self._account, self._config)
         # as botocore's own session keeps them: it has no public way to add assumed credentials
-        session._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
+        session.core._credentials = DeferredRefreshableCredentials(  # noqa: SLF001
             refresh_using=lambda: self._assume(own), method="sts-assume-role"
         )
-        return boto3.Session(botocore_session=session, region_name=own.region_name)
+        return session
 
-    def _assume(self, own: boto3.Session) -> dict[str, str]:
+    def _assume(self, own: _Session) -> dict[str, str]:
         account = self._account
         external = {"ExternalId": account.external_id} if account.external_id else {}
-        sts = own.client("sts", region_name=own.region_name or _REGION, config=self._config)
-        answer = sts.assume_role(
+        answer = own.client("sts", None, self._config).assume_role(
             RoleArn=account.role_arn, RoleSessionName="mlguard-exporter", **external
         )
         given = answer["Credentials"]

@@ -13,6 +13,7 @@ from mlguard_exporter.sources.aws.billing_export.line_items import (
     required,
 )
 from mlguard_exporter.sources.aws.billing_export.tags import Cell, pairs_of, tag_columns
+from mlguard_exporter.spend import Basis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +43,13 @@ _PARENT = "split_line_item_parent_resource_id"
 """The instance whose costs a line allocates to a pod or task."""
 _USAGE = frozenset({"Usage", "DiscountedUsage", "SavingsPlanCoveredUsage", "SavingsPlanNegation"})
 _REMEMBERED = 1 << 12
+_LEGACY_MARKER = "lineItem/UnblendedCost"
+LEGACY = (
+    "this is a legacy Cost and Usage Report, which is not read; create an export of the type"
+    " Standard data export (CUR 2.0), or FOCUS, in the AWS console under Billing and Cost"
+    " Management, Data Exports, and give its folder as `export`"
+)
+"""What to do about a report of the kind before AWS Data Exports."""
 
 _FOCUS_MARKER = "BilledCost"
 """A column that identifies the format."""
@@ -53,6 +61,8 @@ _FOCUS_NEEDED = (
     "ServiceName",
 )
 _EFFECTIVE = "EffectiveCost"
+_CATEGORY = "ServiceCategory"
+"""Names the service where a cloud leaves ServiceName empty, as Azure does for some usage."""
 
 
 def line_format(header: Sequence[str]) -> LineFormat:
@@ -65,6 +75,8 @@ def line_format(header: Sequence[str]) -> LineFormat:
         return _cur_format(header)
     if _FOCUS_MARKER in header:
         return _focus_format(header)
+    if _LEGACY_MARKER in header:
+        raise ValueError(LEGACY)
     raise ValueError(
         f"its columns are {', '.join(header[:4])[:200]}, ...; expected those of CUR 2.0 or FOCUS, "
         "of AWS Data Exports"
@@ -96,7 +108,13 @@ def _cur_format(header: Sequence[str]) -> LineFormat:
     read = _reader(
         services, has_net=bool(net), has_amortized=bool(amortized), has_parent=bool(parent)
     )
-    return LineFormat((*_CUR_NEEDED, *services, *net, *amortized, *parent, *tags), tags, read)
+    lacking: dict[Basis, list[str]] = {}
+    if not amortized:
+        lacking[Basis.AMORTIZED] = [name for name in _AMORTIZED if name not in names]
+    if not net:
+        lacking[Basis.NET_UNBLENDED] = [_NET]
+    columns = (*_CUR_NEEDED, *services, *net, *amortized, *parent, *tags)
+    return LineFormat("CUR 2.0", columns, tags, read, lacking)
 
 
 def _reader(
@@ -185,13 +203,16 @@ def _focus_format(header: Sequence[str]) -> LineFormat:
     if missing := [name for name in _FOCUS_NEEDED if name not in names]:
         raise ValueError(f"it lacks {', '.join(missing)}; add these columns to the export")
     effective = (_EFFECTIVE,) if _EFFECTIVE in names else ()
+    category = (_CATEGORY,) if _CATEGORY in names else ()
     tags = tag_columns(header)
-    tags_at = len(_FOCUS_NEEDED) + len(effective)
+    tags_at = len(_FOCUS_NEEDED) + len(effective) + len(category)
 
     def read(cells: tuple[Cell, ...]) -> LineItem:
         start, kind, currency, billed, service = cells[:5]
         kind = required("ChargeCategory", kind)
         usage = kind == "Usage"
+        if usage and not service and category:
+            service = cells[tags_at - 1]
         return LineItem(
             start,  # type: ignore[arg-type]
             usage,
@@ -203,4 +224,9 @@ def _focus_format(header: Sequence[str]) -> LineFormat:
             cells[tags_at:],
         )
 
-    return LineFormat((*_FOCUS_NEEDED, *effective, *tags), tags, read)
+    lacking = {Basis.NET_UNBLENDED: [_NET]}
+    if not effective:
+        lacking[Basis.AMORTIZED] = [_EFFECTIVE]
+    advice = {Basis.NET_UNBLENDED: "only an export of CUR 2.0 can have it: read one"}
+    columns = (*_FOCUS_NEEDED, *effective, *category, *tags)
+    return LineFormat("FOCUS", columns, tags, read, lacking, advice)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 
+from mlguard_exporter.spend import Basis
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlguard_exporter.sources.aws.billing_export.tags import Cell
 
@@ -38,20 +40,45 @@ class LineItem(NamedTuple):
     tags: tuple[Cell, ...]
 
 
+class BasisError(ValueError):
+    """A file lacks the columns of the configured basis."""
+
+
 @dataclass(frozen=True)
 class LineFormat:
     """How the lines of one file are read.
 
     Attributes:
+        name: of the format.
         columns: the needed ones.
         tags: those of them that hold tags, which come last.
         read: returns the line of the cells in these columns, or None for a line to skip; raises
             ValueError or ArithmeticError for cells that it cannot read.
+        lacking: the bases that the file does not carry, each with the columns that it needs.
+        advice: what to do about each of them, besides choosing another basis.
     """
 
+    name: str
     columns: tuple[str, ...]
     tags: tuple[str, ...]
     read: Callable[[tuple[Cell, ...]], LineItem | None]
+    lacking: Mapping[Basis, Sequence[str]]
+    advice: Mapping[Basis, str] = field(default_factory=dict)
+
+    def require(self, basis: Basis) -> None:
+        """Check that the lines have amounts on a basis.
+
+        Raises:
+            BasisError: they do not; the text names the columns and the other choices.
+        """
+        if basis not in self.lacking:
+            return
+        others = " or ".join(each.value for each in Basis if each not in self.lacking)
+        advice = self.advice.get(basis, "add these columns to the export")
+        raise BasisError(
+            f"cost.basis is {basis.value}, which needs {', '.join(self.lacking[basis])}, and this"
+            f" {self.name} export lacks that; {advice}, or set cost.basis to {others}"
+        )
 
 
 def amount(cell: Cell) -> Decimal:

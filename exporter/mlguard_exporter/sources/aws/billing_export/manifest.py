@@ -5,24 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import posixpath
-import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from mlguard_exporter.sources.aws.billing_export.layouts import layout_of
 from mlguard_exporter.sources.aws.billing_export.storage import MonthError
+from mlguard_exporter.sources.aws.billing_export.wrong_folder import explain_folder
 from mlguard_exporter.sources.protocol import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mlguard_exporter.sources.aws.billing_export.layouts import Layout
     from mlguard_exporter.sources.aws.billing_export.storage import FileStorage, StoredFile
 
-_MANIFEST = re.compile(
-    r"(?:^|/)metadata/billing_period=(\d{4})-(\d\d)/(?P<execution>[^/]+/)?[^/]*manifest\.json$",
-    re.IGNORECASE,
-)
-_DATA = re.compile(r"(?:^|/)(data/billing_period=\d{4}-\d\d/.+)$", re.IGNORECASE)
 _MAX_BYTES = 16 << 20
 LATE_SECONDS = 259_200.0
 """Age of the newest delivery from which the export counts as stopped: AWS delivers daily."""
@@ -38,11 +35,13 @@ class Month:
         first: its first day.
         end: the first day of the next.
         manifest: the file that names its data.
+        layout: of the export.
     """
 
     first: date
     end: date
     manifest: StoredFile
+    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -58,31 +57,25 @@ class MonthFiles:
     digest: str
 
 
-def _find_export(storage: FileStorage) -> str:
-    """Return the export's folder: the root, or the one folder of the root that holds an export.
+def _find_export(storage: FileStorage) -> tuple[str, Layout]:
+    """Return the export's folder, the root or the one in it that is an export, and its layout.
 
     Raises:
         SourceError: there is none, or more than one.
     """
     top = storage.folders("")
-    if "metadata" in top:
-        return ""
-    exports = [name for name in top if "metadata" in storage.folders(name)]
-    if len(exports) > 1:
+    own = layout_of(top)
+    if own is not None:
+        return "", own
+    found = {name: layout for name in top if (layout := layout_of(storage.folders(name)))}
+    if len(found) > 1:
         raise SourceError(
             f"{storage.where('')} holds several exports, which would be counted twice: "
-            f"{', '.join(exports[:5])}; name the folder of one"
+            f"{', '.join([*found][:5])}; name the folder of one"
         )
-    if not exports:
-        raise _no_manifest(storage, "")
-    return exports[0]
-
-
-def _no_manifest(storage: FileStorage, export: str) -> SourceError:
-    return SourceError(
-        f"{storage.where(export)}: no manifest was found, and only what one names is read;"
-        " give the folder of an AWS Data Export, which holds data/ and metadata/"
-    )
+    for export, layout in found.items():
+        return export, layout
+    raise SourceError(explain_folder(storage, ""))
 
 
 def find_months(storage: FileStorage) -> tuple[str, list[Month]]:
@@ -95,19 +88,20 @@ def find_months(storage: FileStorage) -> tuple[str, list[Month]]:
     Raises:
         SourceError: there are none, or more than one export.
     """
-    export = _find_export(storage)
+    export, layout = _find_export(storage)
     newest: dict[date, tuple[tuple[bool, float, str], StoredFile]] = {}
-    for file in storage.files(f"{export}/metadata" if export else "metadata"):
-        match = _MANIFEST.search(file.name)
-        if match is None or not 1 <= int(match[2]) <= 12:
+    for file in storage.files(posixpath.join(export, layout.folder).rstrip("/")):
+        found = layout.month_of(file.name)
+        if found is None:
             continue
-        first = date(int(match[1]), int(match[2]), 1)
-        rank = (match["execution"] is None, file.modified, file.name)
+        first, is_of_delivery = found
+        rank = (not is_of_delivery, file.modified, file.name)
         if first not in newest or rank > newest[first][0]:
             newest[first] = (rank, file)
     if not newest:
-        raise _no_manifest(storage, export)
-    return export, [Month(first, _next(first), newest[first][1]) for first in sorted(newest)]
+        raise SourceError(explain_folder(storage, export))
+    months = [Month(first, _next(first), newest[first][1], layout) for first in sorted(newest)]
+    return export, months
 
 
 def refuse_late(storage: FileStorage, months: Iterable[Month], now: float) -> None:
@@ -121,9 +115,8 @@ def refuse_late(storage: FileStorage, months: Iterable[Month], now: float) -> No
         delivered = datetime.fromtimestamp(newest.manifest.modified, UTC)
         raise SourceError(
             f"nothing new is there: {newest.first:%Y-%m} was delivered at"
-            f" {delivered:%Y-%m-%d %H:%M} UTC; check why AWS writes nothing new to"
-            f" {storage.where('')}, in the AWS console of the account that pays: Billing and Cost"
-            " Management, Data Exports"
+            f" {delivered:%Y-%m-%d %H:%M} UTC; check why"
+            f" {newest.layout.console.format(storage.where(''))}"
         )
 
 
@@ -143,7 +136,8 @@ def find_month_files(storage: FileStorage, export: str, month: Month, now: float
     where = storage.where(month.manifest.name)
     with storage.open(month.manifest) as stream:
         text = stream.read(_MAX_BYTES)
-    wanted = [_place(uri, export, where) for uri in _names(text, where)]
+    names = _names(text, month.layout, where)
+    wanted = [_place(uri, export, month.layout, where) for uri in names]
     if len(set(wanted)) != len(wanted):
         raise MonthError(f"{where} names a file twice")
     there = {
@@ -163,27 +157,27 @@ def find_month_files(storage: FileStorage, export: str, month: Month, now: float
     return MonthFiles(files, hashlib.sha256(text).hexdigest())
 
 
-def _names(text: bytes, where: str) -> list[str]:
+def _names(text: bytes, layout: Layout, where: str) -> list[str]:
     try:
         manifest = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MonthError(f"{where} is not JSON; have the export delivered again") from error
-    names = manifest.get("dataFiles") if isinstance(manifest, dict) else None
+    names = layout.names(manifest) if isinstance(manifest, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
-        raise MonthError(f"{where} has no dataFiles; expected the manifest of an AWS Data Export")
+        raise MonthError(
+            f"{where} has no {layout.key}; expected the manifest of an export with its files"
+        )
     if not names:
         raise MonthError(f"{where} names no data files; have the export delivered again")
     return names
 
 
-def _place(uri: str, export: str, where: str) -> str:
+def _place(uri: str, export: str, layout: Layout, where: str) -> str:
     """Return the path of a data file below the storage's root, even in a copy of the export."""
-    match = _DATA.search(uri)
+    match = layout.data.search(uri)
     path = posixpath.normpath(match[1] if match else "")
-    if not path.lower().startswith("data/"):
-        raise MonthError(
-            f"{where} names {uri!r}; expected .../data/BILLING_PERIOD=YYYY-MM/..., as AWS writes it"
-        )
+    if match is None or layout.data.fullmatch(path) is None:
+        raise MonthError(f"{where} names {uri!r}; expected {layout.expected}")
     return posixpath.join(export, path)
 
 

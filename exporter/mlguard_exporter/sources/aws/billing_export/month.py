@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import (
@@ -17,6 +18,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO
 
 from mlguard_exporter.sources.aws.billing_export.formats import line_format
+from mlguard_exporter.sources.aws.billing_export.line_items import BasisError
 from mlguard_exporter.sources.aws.billing_export.storage import MonthError
 from mlguard_exporter.sources.aws.billing_export.tables import (
     BROKEN,
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
     from mlguard_exporter.sources.aws.billing_export.manifest import Month
     from mlguard_exporter.sources.aws.billing_export.storage import FileStorage, StoredFile
     from mlguard_exporter.sources.aws.billing_export.tags import Owner
+    from mlguard_exporter.spend import Basis
 
+log = logging.getLogger(__name__)
 
 EXACT = Context(prec=200, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
 """The decimal context in which a sum is exact, or raises."""
@@ -45,12 +49,22 @@ Sums = list[Decimal | None]
 _AGAIN = "copy it again, or have AWS deliver the month again"
 
 
+class LackingError(MonthError):
+    """A month's files lack the columns of the configured basis."""
+
+
 def read_month(
-    storage: FileStorage, month: Month, files: Iterable[StoredFile], tags: TagsConfig, version: str
+    storage: FileStorage,
+    month: Month,
+    files: Iterable[StoredFile],
+    tags: TagsConfig,
+    basis: Basis,
+    version: str,
 ) -> CostReport:
     """Add up every line of a month, and return the costs of its days.
 
     Raises:
+        LackingError: a file has no amounts on the basis.
         MonthError: a file is damaged or cannot be read.
         SourceError: the storage cannot be read now.
     """
@@ -58,40 +72,76 @@ def read_month(
     with localcontext(EXACT):
         for file in files:
             with storage.open(file) as stream:
-                _read(stream, file.name, storage.where(file.name), tags, totals)
+                _read(stream, file.name, storage.where(file.name), tags, basis, totals)
     as_of = month.manifest.modified
     return CostReport(month.first, month.end, totals.days(), version, as_of)
 
 
-def _read(stream: BinaryIO, name: str, where: str, tags: TagsConfig, totals: MonthTotals) -> None:
+def _read(
+    stream: BinaryIO, name: str, where: str, tags: TagsConfig, basis: Basis, totals: MonthTotals
+) -> None:
+    with located(where), open_table(stream, name) as table:
+        form = line_format(table.header)
+        form.require(basis)
+        if not form.tags:
+            log.warning(
+                "%s has no column of resource tags, and its spend counts as untagged; include"
+                " resource tags in the export",
+                where,
+            )
+        owner = owner_of(tags, form.tags)
+        read, add = form.read, totals.add
+        with located_row(where, table):
+            for cells in table.rows(form.columns):
+                item = read(cells)
+                if item is not None:
+                    add(item, owner(item.tags) if item.usage else None)
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Raise what is wrong with a file as an error that names it.
+
+    Raises:
+        LackingError: it has no amounts on the basis.
+        MonthError: it is damaged, or cannot be read.
+        SourceError: it cannot be read now.
+    """
     try:
-        with _table(stream, name) as table:
-            _add_table(table, where, tags, totals)
+        yield
     except MonthError:
         raise
     except SourceError as error:
         raise SourceError(f"{where}: {error}") from error
     except BROKEN as error:
         raise MonthError(f"{where}: {_reason(error)}; {_AGAIN}") from error
+    except BasisError as error:
+        raise LackingError(f"{where}: {error}") from error
     except ValueError as error:
         raise MonthError(f"{where}: {error}") from error
 
 
-def _add_table(table: Table, where: str, tags: TagsConfig, totals: MonthTotals) -> None:
-    form = line_format(table.header)
-    owner = owner_of(tags, form.tags)
-    read, add = form.read, totals.add
+@contextmanager
+def located_row(where: str, table: Table) -> Iterator[None]:
+    """Raise what is wrong with a row as an error that names it.
+
+    Raises:
+        MonthError: it cannot be read.
+    """
     try:
-        for cells in table.rows(form.columns):
-            item = read(cells)
-            if item is not None:
-                add(item, owner(item.tags) if item.usage else None)
+        yield
     except (ValueError, ArithmeticError, *BROKEN) as error:
         raise MonthError(f"{where}, {table.place}: {_reason(error)}; {_AGAIN}") from error
 
 
 @contextmanager
-def _table(stream: BinaryIO, name: str) -> Iterator[Table]:
+def open_table(stream: BinaryIO, name: str) -> Iterator[Table]:
+    """Open a file as the kind of table that its name says.
+
+    Raises:
+        ValueError: the name says neither CSV nor Parquet, or the file is damaged.
+        SourceError: a package that it needs is not installed.
+    """
     lower = name.lower()
     if lower.endswith(".parquet"):
         with parquet_table(stream) as parquet:

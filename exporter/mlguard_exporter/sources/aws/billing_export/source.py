@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from mlguard_exporter.sources.aws.billing_export.manifest import (
     find_months,
     refuse_late,
 )
-from mlguard_exporter.sources.aws.billing_export.month import read_month
+from mlguard_exporter.sources.aws.billing_export.month import LackingError, read_month
 from mlguard_exporter.sources.aws.billing_export.storage import MonthError, open_storage
 from mlguard_exporter.sources.protocol import SourceError
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from mlguard_exporter.config import TagsConfig
     from mlguard_exporter.sources.aws.billing_export.manifest import Month, MonthFiles
-    from mlguard_exporter.spend import CostReport
+    from mlguard_exporter.spend import Basis, CostReport
+
+log = logging.getLogger(__name__)
 
 _RULES = "1"
 """Version of the code that adds lines up: a change has every month read again."""
@@ -37,6 +40,7 @@ class BillingExportSource:
     Args:
         url: s3://BUCKET/PREFIX or /FOLDER, of the export itself or of the folder that holds it.
         tags: names of the three tags.
+        basis: on which amounts must be there.
         client: makes a boto3 client of a service; called for S3 only, once a read.
         clock: epoch seconds.
     """
@@ -45,11 +49,13 @@ class BillingExportSource:
         self,
         url: str,
         tags: TagsConfig,
+        basis: Basis,
         client: Callable[[str], Any],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._url = url
         self._tags = tags
+        self._basis = basis
         self._client = client
         self._clock = clock
 
@@ -65,21 +71,27 @@ class BillingExportSource:
             Whole months, in order, each when it has been read to its end.
 
         Raises:
-            SourceError: something cannot be read now, or nothing new has been delivered. What is
-                wrong with one month is raised after the others have been yielded.
+            SourceError: something cannot be read now, nothing new has been delivered, or the
+                newest month has no amounts on the basis. What is wrong with one month is raised
+                after the others have been yielded.
         """
         storage, now = open_storage(self._url, self._client), self._clock()
         export, months = find_months(storage)
         wrong: list[MonthError] = []
-        for month in months:
-            if month.first >= end or month.end <= first:
-                continue
+        wanted = [month for month in months if month.first < end and month.end > first]
+        for month in wanted:
             try:
                 files = find_month_files(storage, export, month, now)
                 version = self._version(month, files)
                 if version in known:
                     continue
-                report = read_month(storage, month, files.files, self._tags, version)
+                report = read_month(storage, month, files.files, self._tags, self._basis, version)
+            except LackingError as error:
+                if month is wanted[-1]:
+                    wrong.append(error)
+                else:  # AWS does not write closed months again after a column was added
+                    log.warning("%s is left out: %s", f"{month.first:%Y-%m}", error)
+                continue
             except MonthError as error:
                 wrong.append(error)
                 continue
@@ -95,7 +107,7 @@ class BillingExportSource:
     def _version(self, month: Month, files: MonthFiles) -> str:
         """Return an identifier of the files and of how they are read."""
         tags = self._tags
-        parts = [_RULES, *tags.names, files.digest]
+        parts = [_RULES, self._basis.value, *tags.names, files.digest]
         for file in (month.manifest, *files.files):
             parts += [file.name, file.etag]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, cast
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from mlguard_exporter.sources.aws.errors import describe_error, outcome_of
+from mlguard_exporter.sources.aws.errors import denied_action, describe_error
 from mlguard_exporter.sources.protocol import SourceError
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class FileStorage(Protocol):
 
     def files(self, path: str) -> list[StoredFile]:
         """Return every file below a folder; none where there is no such folder."""
+
+    def holds_any(self, path: str) -> bool:
+        """Return whether there is any file below a folder."""
 
     def open(self, file: StoredFile) -> AbstractContextManager[BinaryIO]:
         """Open a file for reading from its begin.
@@ -86,6 +89,10 @@ class LocalFolder:
             ]
         except OSError as error:
             raise SourceError(_unreadable(self.where(path), error)) from error
+
+    def holds_any(self, path: str) -> bool:
+        """Return whether there is any file below a folder."""
+        return any(names for _, _, names in os.walk(self._root / path))
 
     @contextmanager
     def open(self, file: StoredFile) -> Iterator[BinaryIO]:
@@ -134,6 +141,8 @@ def _unreadable(where: str, error: OSError) -> str:
 
 
 _GONE = ("NoSuchKey", "404")
+_ACTIONS = ("s3:", "ListObjects", "GetObject", "HeadObject")
+"""Of S3, by their name or by that of the operation where AWS does not name them."""
 _RIGHTS = "an export needs s3:ListBucket of the bucket and s3:GetObject of what is in it"
 _BUFFER = 1 << 18
 
@@ -173,6 +182,11 @@ class S3Prefix:
             for page in self._list(path, Prefix=self._key(path, folder=True))
             for entry in page.get("Contents", ())
         ]
+
+    def holds_any(self, path: str) -> bool:
+        """Return whether there is any file below a folder."""
+        pages = self._list(path, Prefix=self._key(path, folder=True))
+        return bool(next(pages, {}).get("Contents"))
 
     @contextmanager
     def open(self, file: StoredFile) -> Iterator[BinaryIO]:
@@ -215,8 +229,7 @@ class S3Prefix:
 
 
 def _refused(where: str, error: Exception) -> SourceError:
-    is_denied = isinstance(error, ClientError) and outcome_of(error) == "denied"
-    needed = f" ({_RIGHTS})" if is_denied else ""
+    needed = f" ({_RIGHTS})" if (denied_action(error) or "").startswith(_ACTIONS) else ""
     return SourceError(f"{where}: {describe_error(error)}{needed}")
 
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
+from mlguard_exporter.sources.aws.billing_export.tags import pairs
 from mlguard_exporter.sources.protocol import SourceError
 
 if TYPE_CHECKING:
@@ -160,13 +161,18 @@ class ParquetTable:
         return f"row {self._row}"
 
     def _texts(self, column: Any) -> list[Cell]:
-        """Return cells as a CSV file would hold them, but maps as pairs."""
+        """Return cells as a CSV file would hold them, but maps as pairs.
+
+        Raises:
+            ValueError: a map holds something else than texts, numbers, true or false.
+        """
         types = self._pa.types
         if types.is_dictionary(column.type):
             column = column.dictionary_decode()
         kind = column.type
-        if types.is_map(kind):
-            return [tuple(value) if value else () for value in column.to_pylist()]
+        if types.is_map(kind) or types.is_struct(kind) or types.is_list(kind):
+            # a struct has a field for each key, and null in rows without it
+            return [pairs(value) if value else () for value in column.to_pylist()]
         if types.is_timestamp(kind):
             column = column.cast(self._pa.date32())
         if types.is_floating(kind):

@@ -19,6 +19,8 @@ _MAPS = ("tags", "Tags", "resource_tags")
 """Columns that hold every tag of a line; those with unchanged keys come first."""
 _ALIASES = ("mlguard.io/project", "mlguard.io/model", "mlguard.io/endpoint")
 """Kubernetes labels that count like the tags; their keys cannot hold colons."""
+_EMPTY = ("", "null", "NULL")
+"""Cells without tags; a database that writes CSV may write NULL."""
 _REMEMBERED = 1 << 14
 """Distinct tag cells whose parsed result is cached."""
 _RAW = re.compile(r"^(?:resourceTags/)?(?:user:)?")
@@ -113,24 +115,58 @@ def _pairs(column: str, cell: Cell) -> Iterable[tuple[str, str]]:
 
 
 def pairs_of(column: str, cell: Cell) -> Iterable[tuple[str, str]]:
-    """Return the keys and values of a map.
+    """Return the keys and values of a map, each value as text.
+
+    A cell is a JSON object, a JSON list of objects with `key` and `value`, or pairs already.
+    FOCUS allows values that are `true` or numbers: they are read as they are written.
 
     Raises:
         ValueError: the cell is not a map.
     """
     if not isinstance(cell, str):
         return cell
-    if not cell:
+    if cell in _EMPTY:
         return ()
     try:
-        given = json.loads(cell)
+        given = json.loads(cell, parse_int=str, parse_float=str)
+        return pairs(given)
     except (ValueError, RecursionError):
-        given = None
-    if not isinstance(given, dict) or not all(
-        isinstance(value, str | None) for value in given.values()
-    ):
-        raise ValueError(f"{column} is {cell[:80]!r}; expected a JSON object of texts")
-    return given.items()
+        raise ValueError(
+            f"{column} is {cell[:80]!r}; expected a JSON object of texts, numbers, true or false"
+        ) from None
+
+
+def pairs(given: object) -> tuple[tuple[str, str], ...]:
+    """Return the keys and values of a decoded map or list of keys and values, each as text.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    items: Iterable[tuple[object, object]]
+    if isinstance(given, dict):
+        items = given.items()
+    elif isinstance(given, list):
+        items = [_item(each) for each in given]
+    else:
+        raise ValueError("expected a map")  # noqa: TRY004 - as for other cells
+    return tuple((str(key), _text(value)) for key, value in items if value is not None)
+
+
+def _item(given: object) -> tuple[object, object]:
+    """Return an element of a list as a pair: `{key, value}`, as BigQuery has it, or a pair."""
+    if isinstance(given, dict) and given.keys() == {"key", "value"}:
+        return given["key"], given["value"]
+    if isinstance(given, tuple) and len(given) == 2:
+        return given
+    raise ValueError("expected objects with `key` and `value`")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict | list | tuple):
+        raise ValueError("expected a text, a number, true or false")  # noqa: TRY004 - as above
+    return str(value)
 
 
 def _lower(key: str) -> str:

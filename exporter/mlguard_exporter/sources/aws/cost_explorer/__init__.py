@@ -1,6 +1,6 @@
 """Cost Explorer: costs by request, at $0.01 each."""
 
-from mlguard_exporter.sources.aws.cost_explorer.query import ACTIVE, tag_states
+from mlguard_exporter.sources.aws.cost_explorer.query import ACTIVE, is_usage, tag_states
 from mlguard_exporter.sources.aws.cost_explorer.request_meter import (
     REQUEST_USD,
     RequestCounts,
@@ -20,6 +20,7 @@ __all__ = [
     "RequestCounts",
     "RequestMeter",
     "count_requests",
+    "is_usage",
     "request_migrations",
     "sent_in_month",
     "tag_states",

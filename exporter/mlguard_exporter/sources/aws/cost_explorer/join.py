@@ -4,7 +4,7 @@ Cost Explorer groups by two tags at most. One of the three tags is the pivot, wh
 together with each of the other two. Where one value of the pivot goes with only one value of
 another tag on a day, such as a model that belongs to one project, the two answers determine all
 three tags. A value that goes with several values of both other tags is ambiguous and needs a
-request of its own.
+request of its own. Pairs with a sum of zero count as well: charges of several owners may cancel.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mlguard_exporter.spend import Costs
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, str]
 Triple = tuple[str, str, str]
+Key = TypeVar("Key", Pair, Triple)
 NOTHING = Costs(Decimal(0), Decimal(0), Decimal(0))
 TOLERANCE = Decimal("0.005")
 """Half a cent: sums of the same charges may differ by less."""
@@ -40,16 +41,24 @@ Amounts = Mapping[DayCurrency, Mapping[Pair, Costs]]
 """An answer: costs by day and currency, and by the values of two tags."""
 
 
-def select(amounts: Amounts, keep: Callable[[Pair, Costs], bool]) -> Amounts:
+def select(
+    amounts: Mapping[DayCurrency, Mapping[Key, Costs]], keep: Callable[[Key, Costs], bool]
+) -> dict[DayCurrency, dict[Key, Costs]]:
     """Return the amounts for which `keep` is true."""
     return {
-        when: {pair: costs for pair, costs in pairs.items() if keep(pair, costs)}
-        for when, pairs in amounts.items()
+        when: {key: costs for key, costs in of.items() if keep(key, costs)}
+        for when, of in amounts.items()
     }
 
 
-def drop_zeros(amounts: Amounts) -> Amounts:
-    """Return the amounts without zeros, which would only make a value look ambiguous."""
+def drop_zeros(
+    amounts: Mapping[DayCurrency, Mapping[Key, Costs]],
+) -> dict[DayCurrency, dict[Key, Costs]]:
+    """Return the amounts without zeros.
+
+    Not before amounts are joined: a pair of tags whose charges cancel each other exactly still
+    says that its value of one tag goes with that of the other.
+    """
     return select(amounts, lambda _, costs: any(costs))
 
 

@@ -19,6 +19,11 @@ _METRICS = ("UnblendedCost", "AmortizedCost", "NetUnblendedCost")
 _MAX_PAGES = 1000
 
 ACTIVE = "Active"
+_USAGE = {
+    "usage", "discountedusage", "reservationappliedusage", "savingsplancoveredusage",
+    "savingsplannegation",
+}  # fmt: skip
+"""Types of charge that are usage, in the API's or the console's spelling, letters only."""
 
 
 class CostQuery:
@@ -79,6 +84,11 @@ class CostQuery:
                 raise SourceError("Cost Explorer's answer does not end: a page comes again")
             seen.add(page["NextPageToken"])
         raise SourceError(f"Cost Explorer's answer does not end after {_MAX_PAGES} pages")
+
+
+def is_usage(kind: str) -> bool:
+    """Return whether a type of charge is usage."""
+    return "".join(filter(str.isalpha, kind)).lower() in _USAGE
 
 
 def by_dimension(name: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from mlguard_exporter.sources.aws.cost_explorer.query import (
     CostQuery,
     by_dimension,
     by_tag,
+    is_usage,
     tag_states,
 )
 from mlguard_exporter.sources.aws.errors import AWS_ERRORS, describe_error, outcome_of
@@ -36,11 +37,6 @@ if TYPE_CHECKING:
 
     from mlguard_exporter.config import TagsConfig
 
-_USAGE = {
-    "usage", "discountedusage", "reservationappliedusage", "savingsplancoveredusage",
-    "savingsplannegation",
-}  # fmt: skip
-"""Types of charge that are usage, in the API's or the console's spelling, letters only."""
 _MAX_VALUES = 20
 """Values of one tag for which a request of its own is made."""
 
@@ -92,7 +88,7 @@ class CostExplorerSource:
     def _days(self, query: CostQuery) -> Mapping[date, Mapping[CostSeries, Costs]]:
         charges = query.fetch([by_dimension("SERVICE"), by_dimension("RECORD_TYPE")])
         kinds = {kind for pairs in charges.values() for _, kind in pairs}
-        usage = sorted(kind for kind in kinds if _is_usage(kind))
+        usage = sorted(kind for kind in kinds if is_usage(kind))
         days: defaultdict[date, dict[CostSeries, Costs]] = defaultdict(dict)
         used: defaultdict[DayCurrency, dict[Pair, Costs]] = defaultdict(dict)
         for when, pairs in charges.items():
@@ -111,8 +107,10 @@ class CostExplorerSource:
                     days[when.day][CostSeries(Kind.OWNER, *owner, currency=when.currency)] = costs
         return days
 
-    def _owners(self, query: CostQuery, used: Amounts) -> dict[DayCurrency, dict[Triple, Costs]]:
-        """Return costs by project, model and endpoint."""
+    def _owners(
+        self, query: CostQuery, used: Amounts
+    ) -> Mapping[DayCurrency, Mapping[Triple, Costs]]:
+        """Return costs by project, model and endpoint; owners without costs are left out."""
         pairs = _TagPairs(query, self._tags, used)
         pivot = self._pivot
         ambiguous = pairs.ambiguous(pivot)
@@ -147,7 +145,7 @@ class CostExplorerSource:
         counts = {tag: _count_ambiguous(owners, tag) for tag in _PIVOTS}
         self._pivot = min(_PIVOTS, key=lambda tag: counts[tag])
         self._usual_ambiguous = max(1, counts[self._pivot])
-        return owners
+        return drop_zeros(owners)
 
 
 class _TagPairs:
@@ -166,7 +164,8 @@ class _TagPairs:
         if (one, other) not in self._found:
             found = self._query.fetch([by_tag(self._tags[one]), by_tag(self._tags[other])])
             _check(totals_agree(collapse_tags(found), self._used))
-            self._found[one, other] = drop_zeros(found)
+            # with zeros: a sum of nothing may hide owners whose charges cancel each other
+            self._found[one, other] = found
         return self._found[one, other]
 
     def ambiguous(self, pivot: int) -> set[str]:
@@ -174,10 +173,6 @@ class _TagPairs:
         left, right = (self.by(pivot, tag) for tag in _others(pivot))
         _check(totals_agree(left, right))
         return ambiguous_values(left, right)
-
-
-def _is_usage(kind: str) -> bool:
-    return "".join(filter(str.isalpha, kind)).lower() in _USAGE
 
 
 def _of(amounts: Amounts, value: str) -> Amounts:
