@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from mlguard_sidecar.models import LearnAgainError
+from mlguard_sidecar.statistics import explain
 from mlguard_sidecar.wire import ModelKey
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mlguard_sidecar.statistics import (
         ColumnStatistics,
         DayStatistics,
+        Explanation,
         ModelStatistics,
         TrafficStatistics,
     )
@@ -72,6 +74,14 @@ def model_routes(
         found = await history(key, int(text))
         return _no_model(key) if found is None else _json({"days": [_day(each) for each in found]})
 
+    async def explanations(request: web.Request) -> web.Response:
+        key = _key(request)
+        found = next((each for each in statistics() if each.key == key), None)
+        past = await history(key, _DEFAULT_HISTORY_DAYS)
+        if found is None or past is None:
+            return _no_model(key)
+        return _json({"columns": [_explanation(e) for e in explain(found.columns, past)]})
+
     async def relearn(request: web.Request) -> web.Response:
         try:
             return _json({"events": learn_again(_key(request))})
@@ -87,6 +97,7 @@ def model_routes(
         web.get("/api/v1/rejects", last_rejects),
         web.get(one, model),
         web.get(f"{one}/history", days),
+        web.get(f"{one}/explain", explanations),
         web.post(f"{one}/baseline/relearn", relearn),
     ]
 
@@ -108,6 +119,13 @@ def _no_model(key: ModelKey) -> web.Response:
 def _reject(reject: Reject) -> dict[str, Any]:
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(reject.time))
     return reject._asdict() | {"time": when}
+
+
+def _explanation(explanation: Explanation) -> dict[str, Any]:
+    return _column(explanation.column) | {
+        "since": explanation.since,
+        "sentences": explanation.sentences,
+    }
 
 
 def _day(day: DayStatistics) -> dict[str, Any]:

@@ -66,3 +66,18 @@ def history(*, model: str, days: int, url: str) -> None:
     except RequestError as error:
         fail(str(error))
     click.echo(history_table(answer["days"]))
+
+
+@mlguard.command()
+@click.argument("model", metavar="PROJECT/MODEL[/ENDPOINT]")
+@URL
+def explain(*, model: str, url: str) -> None:
+    """Say which columns of a model have drifted, since when, and what it looks like."""
+    try:
+        answer = request(f"{url}/api/v1/models/{model_path(model)}/explain")
+    except RequestError as error:
+        fail(str(error))
+    for column in answer["columns"]:
+        click.echo(f"{column['name']} ({column['window']}): {' '.join(column['sentences'])}")
+    if not answer["columns"]:
+        click.echo("No column has drifted beyond chance.")

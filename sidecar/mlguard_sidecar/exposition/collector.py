@@ -113,6 +113,11 @@ def _name(part: ColumnBaseline) -> tuple[str, str]:
     return part.column.name, part.column.role.value
 
 
+def _features_unknown(model: ModelStatistics, _: float) -> Iterator[Row]:
+    if model.schema.baseline:
+        yield (), model.features_unknown
+
+
 def _baseline_info(model: ModelStatistics, _: float) -> Iterator[Row]:
     baseline = model.schema.baseline
     if baseline:
@@ -175,6 +180,7 @@ _SUMMABLE: dict[MetricDefinition, Rows] = {
     d.FEATURE_BIN: _bin_totals,
     d.BASELINE_BIN_RATIO: _baseline_bins,
     d.DRIFT_BASELINE_SAMPLES: _judged_samples,
+    d.FEATURES_UNKNOWN: _features_unknown,
     d.BASELINE_INFO: _baseline_info,
     d.BASELINE_CREATED: _baseline_created,
     d.BASELINE_PROGRESS: _learning,

@@ -185,6 +185,11 @@ DRIFT_BASELINE_SAMPLES = _model(
     "kind",
     "baseline",
 )
+FEATURES_UNKNOWN = _model(
+    "features_unknown",
+    "gauge",
+    "Features that events have and the baseline does not; their drift cannot be measured.",
+)
 BASELINE_INFO = _model(
     "baseline_info",
     "gauge",
@@ -303,6 +308,7 @@ METRICS = (
     FEATURE_BIN,
     BASELINE_BIN_RATIO,
     DRIFT_BASELINE_SAMPLES,
+    FEATURES_UNKNOWN,
     BASELINE_INFO,
     BASELINE_CREATED,
     BASELINE_PROGRESS,

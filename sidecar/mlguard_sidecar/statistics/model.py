@@ -101,9 +101,20 @@ class ModelStatistics:
         baseline = self.schema.baseline
         if baseline is None:
             return {}
-        known = baseline.layout.index
-        extras = [c.name for c in self.schema.extras if (c.role, c.name) not in known]
-        return dict.fromkeys(extras, "not in the baseline") | dict(baseline.not_watched)
+        extras = dict.fromkeys(self._extras, "not in the baseline")
+        return extras | dict(baseline.not_watched)
+
+    @property
+    def features_unknown(self) -> int:
+        """Number of features that events have, and neither the baseline nor its data had."""
+        baseline = self.schema.baseline
+        return len(set(self._extras) - baseline.not_watched.keys()) if baseline else 0
+
+    @cached_property
+    def _extras(self) -> list[str]:
+        """Features outside the baseline."""
+        known = self.schema.baseline.layout.index if self.schema.baseline else {}
+        return [c.name for c in self.schema.extras if (c.role, c.name) not in known]
 
     @cached_property
     def features(self) -> list[ColumnStatistics]:
