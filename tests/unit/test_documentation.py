@@ -198,7 +198,7 @@ def test_the_numbers_of_series_follow_the_documented_formula():
         + 2 * numeric
         + 3 * categorical
         + predictions
-        + 4
+        + 5
         + 6 * traffic_windows
         + classes * traffic_windows
         + feature_windows * (8 + 11 * numeric + 7 * categorical)
