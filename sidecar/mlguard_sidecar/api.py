@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,29 +31,45 @@ MAX_HISTORY_DAYS = 400
 _DEFAULT_HISTORY_DAYS = 30
 
 
-def model_routes(
-    statistics: Callable[[], Sequence[ModelStatistics]],
-    history: Callable[[ModelKey, int], Awaitable[Sequence[DayStatistics] | None]],
-    learn_again: Callable[[ModelKey], int],
-    rejects: Collection[Reject],
-    telemetry: Telemetry,
-    clock: Callable[[], float],
-) -> list[web.RouteDef]:
-    """Return the routes that show the statistics of models, and change their baselines.
+@dataclass(frozen=True)
+class ModelApi:
+    """Handlers of the paths below `/api/v1/models`, and of `/api/v1/rejects`.
 
-    Args:
+    Attributes:
         statistics: returns the current statistics of each model.
         history: returns the statistics of a model's last days; None if there is no such model.
         learn_again: begins to learn the baseline of a model again; returns from how many events.
+        forget: erases a model; returns whether there was one.
         rejects: the last rejections and invalid values, the newest last.
         telemetry: the counts of events.
         clock: epoch seconds.
     """
 
-    async def models(_: web.Request) -> web.Response:
-        now = clock()
+    statistics: Callable[[], Sequence[ModelStatistics]]
+    history: Callable[[ModelKey, int], Awaitable[Sequence[DayStatistics] | None]]
+    learn_again: Callable[[ModelKey], int]
+    forget: Callable[[ModelKey], Awaitable[bool]]
+    rejects: Collection[Reject]
+    telemetry: Telemetry
+    clock: Callable[[], float]
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        one = "/api/v1/models/{project}/{model}/{endpoint}"
+        return [
+            web.get("/api/v1/models", self._models),
+            web.get("/api/v1/rejects", self._rejects),
+            web.get(one, self._model),
+            web.delete(one, self._erase),
+            web.get(f"{one}/history", self._history),
+            web.get(f"{one}/explain", self._explain),
+            web.post(f"{one}/baseline/relearn", self._relearn),
+        ]
+
+    async def _models(self, _: web.Request) -> web.Response:
+        now, telemetry = self.clock(), self.telemetry
         answer = {
-            "models": [_model(model, now) for model in statistics()],
+            "models": [_model(model, now) for model in self.statistics()],
             "events": {
                 "committed": telemetry.total("events_committed"),
                 "rejected": telemetry.total("events_rejected"),
@@ -62,44 +79,40 @@ def model_routes(
         }
         return _json(answer)
 
-    async def model(request: web.Request) -> web.Response:
-        key = _key(request)
-        found = next((each for each in statistics() if each.key == key), None)
-        return _no_model(key) if found is None else _json(_model(found, clock()))
+    async def _rejects(self, _: web.Request) -> web.Response:
+        return _json({"rejects": [_reject(each) for each in reversed(list(self.rejects))]})
 
-    async def days(request: web.Request) -> web.Response:
+    def _find(self, key: ModelKey) -> ModelStatistics | None:
+        return next((each for each in self.statistics() if each.key == key), None)
+
+    async def _model(self, request: web.Request) -> web.Response:
+        key = _key(request)
+        found = self._find(key)
+        return _no_model(key) if found is None else _json(_model(found, self.clock()))
+
+    async def _erase(self, request: web.Request) -> web.Response:
+        key = _key(request)
+        return _json({"erased": "/".join(key)}) if await self.forget(key) else _no_model(key)
+
+    async def _history(self, request: web.Request) -> web.Response:
         key, text = _key(request), request.query.get("days", str(_DEFAULT_HISTORY_DAYS))
         if not text.isdecimal() or not 1 <= int(text) <= MAX_HISTORY_DAYS:
             return _json({"error": f"days: expected 1 to {MAX_HISTORY_DAYS}"}, 400)
-        found = await history(key, int(text))
+        found = await self.history(key, int(text))
         return _no_model(key) if found is None else _json({"days": [_day(each) for each in found]})
 
-    async def explanations(request: web.Request) -> web.Response:
+    async def _explain(self, request: web.Request) -> web.Response:
         key = _key(request)
-        found = next((each for each in statistics() if each.key == key), None)
-        past = await history(key, _DEFAULT_HISTORY_DAYS)
+        found, past = self._find(key), await self.history(key, _DEFAULT_HISTORY_DAYS)
         if found is None or past is None:
             return _no_model(key)
         return _json({"columns": [_explanation(e) for e in explain(found.columns, past)]})
 
-    async def relearn(request: web.Request) -> web.Response:
+    async def _relearn(self, request: web.Request) -> web.Response:
         try:
-            return _json({"events": learn_again(_key(request))})
+            return _json({"events": self.learn_again(_key(request))})
         except LearnAgainError as error:
             return _json({"error": str(error)}, 409)
-
-    async def last_rejects(_: web.Request) -> web.Response:
-        return _json({"rejects": [_reject(each) for each in reversed(list(rejects))]})
-
-    one = "/api/v1/models/{project}/{model}/{endpoint}"
-    return [
-        web.get("/api/v1/models", models),
-        web.get("/api/v1/rejects", last_rejects),
-        web.get(one, model),
-        web.get(f"{one}/history", days),
-        web.get(f"{one}/explain", explanations),
-        web.post(f"{one}/baseline/relearn", relearn),
-    ]
 
 
 def _key(request: web.Request) -> ModelKey:

@@ -16,7 +16,7 @@ from mlguard_rules.service import AlertApi, Alerting
 from mlguard_rules.service import Settings as AlertingSettings
 from mlguard_sidecar import paths
 from mlguard_sidecar import telemetry as t
-from mlguard_sidecar.api import model_routes
+from mlguard_sidecar.api import ModelApi
 from mlguard_sidecar.committer import Committer
 from mlguard_sidecar.compactor import Compactor
 from mlguard_sidecar.config import HTTP_SOCKET
@@ -155,14 +155,15 @@ class Daemon:
         self._http = HttpServer(
             [
                 *routes(self),
-                *model_routes(
+                *ModelApi(
                     self._statistics,
                     self._history,
                     self._learn_again,
+                    self._forget,
                     self._pipeline.rejects,
                     self._telemetry,
                     clock,
-                ),
+                ).routes(),
                 *AlertApi(self._alerting, clock).routes(),
             ],
             lambda: self._lifecycle.access,
@@ -181,6 +182,14 @@ class Daemon:
             return None
         drift = self._settings.now.of(key).drift
         return [day_statistics(day, found.schema, found.baselines, drift) for day in found.days]
+
+    async def _forget(self, key: ModelKey) -> bool:
+        """Erase a model; return whether there was one."""
+        await self._committer.commit()
+        async with self._store.lock:
+            found = await self._store.forget(key)
+            self._registry.erase(key)
+        return found
 
     def _learn_again(self, key: ModelKey) -> int:
         events = self._registry.learn_again(key)

@@ -239,7 +239,17 @@ def test_history_rejects_and_relearning_on_a_running_sidecar(make_sidecar):
             eventually(lambda: sidecar.value("mlguard_inferences_total") == 251)
         (model,) = json.loads(sidecar.get("/api/v1/models"))["models"]
         assert model["baseline"] not in {before, None}
+        explained = mlguard("explain", name, "--url", sidecar.url)
+        assert explained.stdout == "No column has drifted beyond chance.\n"
+        erased = mlguard("forget", name, "--yes", "--url", sidecar.url)
+        assert erased.stdout == f"{name}: erased\n"
+        assert json.loads(sidecar.get("/api/v1/models"))["models"] == []
+        with sidecar.connection() as client:
+            client.send(events[0])
+            eventually(lambda: sidecar.value("mlguard_inferences_total") == 1)
         for arguments, complaint in (
+            (["forget", "nothing/here", "--yes"], "found no model"),
+            (["explain", "nothing/here"], "found no model"),
             (["history", "nothing/here"], "found no model nothing/here/predict"),
             (["history", "x"], "expected PROJECT/MODEL"),
             (["baseline", "relearn", "nothing/here"], "found no model"),

@@ -81,3 +81,19 @@ def explain(*, model: str, url: str) -> None:
         click.echo(f"{column['name']} ({column['window']}): {' '.join(column['sentences'])}")
     if not answer["columns"]:
         click.echo("No column has drifted beyond chance.")
+
+
+@mlguard.command()
+@click.argument("model", metavar="PROJECT/MODEL[/ENDPOINT]")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@URL
+def forget(*, model: str, yes: bool, url: str) -> None:
+    """Erase a model with all of its figures, its history and its baseline."""
+    path = model_path(model)
+    if not yes:
+        click.confirm(f"Erase all figures of {model}?", abort=True)
+    try:
+        request(f"{url}/api/v1/models/{path}", method="DELETE")
+    except RequestError as error:
+        fail(str(error))
+    click.echo(f"{model}: erased")

@@ -7,8 +7,6 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mlguard_common.errors import MLGuardError
 from mlguard_sidecar.histogram import OTHER
 from mlguard_sidecar.models.accumulator import ModelAccumulator
@@ -202,7 +200,7 @@ class ModelRegistry:
         accumulator = self._accumulator_of(rows.key)
         if accumulator is None:  # beyond the limit: its traffic is counted as __other__
             self.count(len(rows), "series_overflow", "model")
-            rows = _without_content(rows)
+            rows = rows.traffic_only(_OTHER_MODEL)
             accumulator = self._accumulators.get(_OTHER_MODEL) or self._begin(_OTHER_MODEL)
         accumulator.last_event = self._clock()
         rows = accumulator.admitted(rows, self._pending.counters)
@@ -222,7 +220,10 @@ class ModelRegistry:
         self._waiting_values = self._waiting_bytes = 0
 
     def _fold_model(self, key: ModelKey, parts: list[tuple[Rows, str]], now: float) -> None:
-        accumulator, counters = self._accumulator_of_rows(key), self._pending.counters
+        accumulator, counters = (
+            self._accumulators.get(key) or self._begin(key),
+            self._pending.counters,
+        )
         known = self._pending.models.get(key)
         gained = known.copy() if known else ModelDelta(accumulator.schema)
         schema, training_rows = accumulator.schema, list(accumulator.training_rows)
@@ -242,10 +243,6 @@ class ModelRegistry:
         for rows, source in parts:
             gained.events[source] += len(rows)
             counters.add(len(rows), "events_committed", source)
-
-    def _accumulator_of_rows(self, key: ModelKey) -> ModelAccumulator:
-        """Return the accumulator of rows that wait; a new one if their model was forgotten."""
-        return self._accumulators.get(key) or self._begin(key)
 
     def _accumulator_of(self, key: ModelKey) -> ModelAccumulator | None:
         """Return the accumulator of a model; None if there are too many models."""
@@ -272,12 +269,10 @@ class ModelRegistry:
         if now < self._full_until:
             return False
         in_use = {_OTHER_MODEL, *self.models_with_pending_events()}
-        silent = {k: a.last_event for k, a in self._accumulators.items() if k not in in_use}
-        if not silent:
-            return False
-        key = min(silent, key=silent.__getitem__)
-        if now - silent[key] < RETIREMENT_SECONDS:
-            self._full_until = silent[key] + RETIREMENT_SECONDS
+        last = {k: a.last_event for k, a in self._accumulators.items() if k not in in_use}
+        key = min(last, key=last.__getitem__, default=None)
+        if key is None or now - last[key] < RETIREMENT_SECONDS:
+            self._full_until = now if key is None else last[key] + RETIREMENT_SECONDS
             return False
         del self._accumulators[key]
         self.views.pop(key, None)
@@ -326,6 +321,16 @@ class ModelRegistry:
                 self._accumulators.pop(key, None)
             self.count(1, "models_forgotten")
 
+    def erase(self, key: ModelKey) -> None:
+        """Erase a model that the database deleted; events that wait begin it as a new one."""
+        self.views.pop(key, None)
+        self._retired.discard(key)
+        if key in self._pending.models:
+            self._pending.reject_model(key, Reason.INTERNAL)
+        self._accumulators.pop(key, None)
+        if key in self._waiting:
+            self._begin(key)
+
     def forget_clients(self, clients: Sequence[str]) -> None:
         """Forget clients that the database deleted, unless a batch of theirs is pending."""
         for client in clients:
@@ -342,9 +347,3 @@ def _log_learnt(key: ModelKey, schema: Schema) -> None:
     log.info("%s: baseline %s is learnt from %d events", model, baseline.id, baseline.samples)
     for name, why in baseline.not_watched.items():
         log.warning("%s: feature %r is not watched: %s", model, name, why)
-
-
-def _without_content(rows: Rows) -> Rows:
-    """Return the traffic of rows only, as values of different models are not comparable."""
-    nothing = np.full(len(rows), np.nan)
-    return Rows(_OTHER_MODEL, rows.times, rows.latency_ms, [None] * len(rows), nothing, None)

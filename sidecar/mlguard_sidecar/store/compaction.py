@@ -111,12 +111,23 @@ def _delete_models(db: Database, in_use: Collection[ModelKey]) -> list[ModelKey]
         ).fetchall()
     ]
     gone = [(number, key) for number, key in gone if key not in in_use]
-    for number, _ in gone:
-        with db.atomic():
-            for table in ("pane", "training_rows", "baseline"):
-                db.execute(f"DELETE FROM {table} WHERE model = ?", (number,))  # noqa: S608 - fixed
-            db.execute("DELETE FROM model WHERE id = ?", (number,))
+    for _, key in gone:
+        delete_model(db, key)
     return [key for _, key in gone]
+
+
+def delete_model(db: Database, key: ModelKey) -> bool:
+    """Delete everything that is stored of a model; return whether there was one."""
+    row = db.execute(
+        "SELECT id FROM model WHERE (project, model, endpoint) = (?, ?, ?)", key
+    ).fetchone()
+    if row is None:
+        return False
+    with db.atomic():
+        for table in ("pane", "training_rows", "baseline"):
+            db.execute(f"DELETE FROM {table} WHERE model = ?", row)  # noqa: S608 - fixed
+        db.execute("DELETE FROM model WHERE id = ?", row)
+    return True
 
 
 def store_bytes(db: Database) -> int:

@@ -13,7 +13,13 @@ import msgspec
 from mlguard_common.database import DatabaseThread
 from mlguard_sidecar.histogram import Traffic
 from mlguard_sidecar.models import StoredDay, StoredHistory
-from mlguard_sidecar.store.compaction import Compacted, Retention, compact, store_bytes
+from mlguard_sidecar.store.compaction import (
+    Compacted,
+    Retention,
+    compact,
+    delete_model,
+    store_bytes,
+)
 from mlguard_sidecar.store.read import (
     TRAFFIC,
     UnreadablePaneError,
@@ -149,6 +155,20 @@ class Store:
         except (sqlite3.Error, ValueError, LookupError, msgspec.MsgspecError) as error:
             log.error("the state of %s cannot be read: %s", "/".join(key), error)  # noqa: TRY400
             return None
+
+    async def forget(self, key: ModelKey) -> bool:
+        """Delete everything that is stored of a model; return whether there was one.
+
+        Raises:
+            sqlite3.Error: the database cannot be changed.
+        """
+
+        def job() -> bool:
+            found = delete_model(self._db, key)
+            self._forget()
+            return found
+
+        return await self.thread.run(job)
 
     async def compact(
         self,

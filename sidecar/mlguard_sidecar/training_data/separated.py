@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import sys
@@ -27,9 +28,12 @@ def read_separated(path: Path, separator: str, encoding: str) -> Iterator[Chunk]
         DataFileError: it cannot be read; the text names the line.
         OSError: it cannot be opened.
     """
-    csv.field_size_limit(sys.maxsize)
     size = max(path.stat().st_size, 1)
-    with path.open("rb") as raw, io.TextIOWrapper(raw, encoding, newline="") as file:
+    with (
+        _large_cells(),
+        path.open("rb") as raw,
+        io.TextIOWrapper(raw, encoding, newline="") as file,
+    ):
         # a line after the last one, which an open quote would swallow
         reader = csv.reader(chain(file, [_END]), delimiter=separator)
         try:
@@ -57,6 +61,16 @@ def read_separated(path: Path, separator: str, encoding: str) -> Iterator[Chunk]
             raise DataFileError(f"{path}:{begin}: {error}") from error
         except UnicodeError as error:
             raise decoding_error(path, encoding) from error
+
+
+@contextlib.contextmanager
+def _large_cells() -> Iterator[None]:
+    """Accept cells of any size meanwhile; the limit is that of the whole process."""
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _chunk(names: list[str], rows: list[list[str]], progress: float) -> Chunk:

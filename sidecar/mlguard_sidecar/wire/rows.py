@@ -69,6 +69,11 @@ class Rows:
             for value in self.scores.tolist()
         ]
 
+    def traffic_only(self, key: ModelKey) -> Rows:
+        """Return the traffic for another model: values of different models are not comparable."""
+        nothing = np.full(len(self), np.nan)
+        return Rows(key, self.times, self.latency_ms, [None] * len(self), nothing, None)
+
     def taken(self, index: NDArray[np.intp]) -> Rows:
         """Return the rows at some indices."""
         return Rows(
