@@ -282,6 +282,38 @@ def test_a_receiver_that_asks_to_wait_is_left_alone_for_so_long():
     assert seen == [("a", "rate_limit"), ("a", "sent")]
 
 
+def test_a_wait_that_was_asked_for_holds_beside_a_refusal_and_over_a_restart():
+    clock = Clock()
+    later = SendError("later", SendReason.RATE_LIMIT, 3600.0)
+    answers = {"refused": [SendError("no", SendReason.REFUSED)], "later": [later, None]}
+    queue, seen = queue_of(answers, clock)
+    run(queue, clock, 1800)
+    assert [name for name, _ in seen].count("later") == 1
+    left = list(queue._queue)
+    again = ReceiverQueue("r", queue.send, left, clock, queue._done, queue._failed)
+    run(again, clock, 1700)
+    assert ("later", "sent") not in seen
+    run(again, clock, 200)
+    assert ("later", "sent") in seen
+
+
+def test_what_fails_for_no_known_reason_holds_up_others_for_five_attempts_only():
+    clock = Clock()
+    queue, seen = queue_of({"odd": [SendError("?")], "good": [None]}, clock)
+    run(queue, clock, 300)
+    assert seen[:6] == [("odd", "unknown")] * 5 + [("good", "sent")]
+    run(queue, clock, 4000)
+    assert len(queue) == 1, "it is tried on"
+
+
+def test_a_lone_surrogate_costs_no_notification():
+    mailbox = Mailbox()
+    note = Notification("[INFO] a\ud800", "b\udc80", "info")
+    asyncio.run(apprise_worker.send(mailbox.url, note))
+    mailbox.close()
+    assert mailbox.got[0]["subject"] == "[INFO] a?"
+
+
 def test_names_reach_mail_and_slack_as_they_are(monkeypatch):
     names = ["__other__", "__index_level_0__", "_x_", "C:\\data", "a&lt;b", "f_1_x", "~tmp~"]
 

@@ -64,22 +64,26 @@ def main() -> None:
     sys.stdout.flush()
 
 
-def _recorded_answers() -> list[Answer]:
-    """Return a list to which each answer over HTTP of this process is added."""
+def _recorded_answers() -> list[Answer | str]:
+    """Return a list to which each answer and error over HTTP of this process is added."""
     import requests  # noqa: PLC0415 - Apprise has imported it
 
-    answers: list[Answer] = []
+    events: list[Answer | str] = []
     send = requests.Session.send
 
     def recording(*arguments: Any, **options: Any) -> requests.Response:
-        answer = send(*arguments, **options)
-        answers.append(
+        try:
+            answer = send(*arguments, **options)
+        except requests.RequestException as error:
+            events.append(f"connection error: {error}")
+            raise
+        events.append(
             Answer(answer.status_code, dict(answer.headers), (answer.content or b"")[:_MAX_BODY])
         )
         return answer
 
     requests.Session.send = recording  # type: ignore[method-assign]
-    return answers
+    return events
 
 
 def _exit_with_parent() -> None:

@@ -50,8 +50,8 @@ async def send(url: str, notification: Notification, *, plain: bool = False) -> 
     job = msgspec.json.encode(
         {
             "url": url,
-            "title": notification.title,
-            "body": notification.body,
+            "title": _encodable(notification.title),
+            "body": _encodable(notification.body),
             "notify_type": notification.notify_type,
             "plain": plain,
         }
@@ -66,6 +66,11 @@ async def send(url: str, notification: Notification, *, plain: bool = False) -> 
         log.error("a notification was accepted by some targets only: %s", result.text)
     elif result.reason:
         raise SendError(result.text, result.reason, result.retry_after)
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates."""
+    return text.encode("utf-8", "replace").decode()
 
 
 async def _run(job: bytes) -> bytes:

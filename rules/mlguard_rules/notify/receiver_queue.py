@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from mlguard_rules.errors import SendError
+from mlguard_rules.errors import SendError, SendReason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -26,6 +26,9 @@ RETENTION_SECONDS = 7 * 86_400.0
 
 _MAX_REJECTIONS = 4
 """Of one notification, as others wait behind it; one more drops it."""
+
+_MAX_UNKNOWN = 5
+"""Failures for no known reason, after which others need not wait behind a notification."""
 
 _PLAIN_AFTER_REJECTIONS = 2
 """The markup may be what is refused."""
@@ -73,7 +76,6 @@ class ReceiverQueue:
         self._wake = asyncio.Event()
         self._stopping = False
         self._in_flight: Notification | None = None
-        self._longest_pause = MAX_RETRY_SECONDS
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -100,20 +102,22 @@ class ReceiverQueue:
             self._wake.clear()
             await self.send_due()
             # a clock that was set back must not delay it by more than the longest retry
-            waiting = [n.next_attempt_at - self._clock() for n in self._candidates()]
-            wait = min(max(min(waiting), 0.0), self._longest_pause) if waiting else None
+            now = self._clock()
+            waiting = [min(n.next_attempt_at - now, n.pause) for n in self._candidates()]
+            wait = max(min(waiting), 0.0) if waiting else None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
 
     def _candidates(self) -> list[Notification]:
-        """Return those that may be sent next: the first, and what was refused before it.
+        """Return those that may be sent next: the first, and those that are set aside.
 
-        What a receiver has refused is tried again beside the others, which it must not hold up.
+        What a receiver has refused, or what has failed often for no known reason, is tried again
+        beside the others, which it must not hold up.
         """
-        refused = [n for n in self._queue if n.rejections]
-        first = next((n for n in self._queue if not n.rejections), None)
-        return refused if first is None else [*refused, first]
+        aside = [n for n in self._queue if _is_aside(n)]
+        first = next((n for n in self._queue if not _is_aside(n)), None)
+        return aside if first is None else [*aside, first]
 
     def stop(self) -> None:
         """Send nothing after the notification that is in flight."""
@@ -135,7 +139,7 @@ class ReceiverQueue:
             due = [
                 notification
                 for notification in self._candidates()
-                if not now < notification.next_attempt_at <= now + self._longest_pause
+                if not now < notification.next_attempt_at <= now + notification.pause
             ]
             if not due:
                 return
@@ -159,7 +163,6 @@ class ReceiverQueue:
         finally:
             self._in_flight = None
         self._queue.remove(notification)
-        self._longest_pause = MAX_RETRY_SECONDS
         self._done(notification, "sent")
         return True
 
@@ -173,7 +176,6 @@ class ReceiverQueue:
         pause = min(MIN_RETRY_SECONDS * 2 ** min(notification.attempts, 10), MAX_RETRY_SECONDS)
         if error.retry_after is not None:
             pause = max(pause, error.retry_after)
-        self._longest_pause = max(pause, MAX_RETRY_SECONDS)
         log.warning(
             "a notification was not accepted by %s, tried again in %.0f s: %s",
             self.name,
@@ -185,8 +187,15 @@ class ReceiverQueue:
             attempts=notification.attempts + 1,
             rejections=rejections,
             next_attempt_at=self._clock() + pause,
+            pause=pause,
             last_failure=error.reason,
         )
         self._queue[index] = postponed
         self._failed(postponed)
-        return error.rejected
+        return _is_aside(postponed)
+
+
+def _is_aside(notification: Notification) -> bool:
+    """Return whether a notification holds up no other any more."""
+    is_odd = notification.last_failure == SendReason.UNKNOWN
+    return bool(notification.rejections) or (is_odd and notification.attempts >= _MAX_UNKNOWN)

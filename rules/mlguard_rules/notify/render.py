@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import Counter
@@ -26,11 +27,10 @@ _BUNDLED_RUNBOOK = "rules/README.md#mlguard"
 _LOOKALIKES = str.maketrans("<>*`", "\u2039\u203a\u2217\u02cb")
 """Harmless substitutes for HTML in mail, mentions in Slack, and Markdown."""
 
-_MARKUP = re.compile(
-    r"[^\s(]*(?:(?<![^\W_])_|_(?![^\W_])|\\|&\#?\w+;|~)[^\s)]*?(?=[.,:;!?)]*(?:\s|$))"
-)
-"""Word that Markdown would change, such as `__other__`; within a word, an underscore is none."""
+_MARKUP = re.compile(r"(?<![^\W_])_|_(?![^\W_])|\\|&#?\w+;|~")
+"""What Markdown would change, as in `__other__`; within a word, an underscore is none."""
 
+_MARKS = ".,:;!?"
 _MENTION = re.compile(r"@(?=everyone|here|channel|all)", re.IGNORECASE)
 _LINK = re.compile(r"https?://[\w.~:/?#@!$&+,;=%-]{1,2000}")
 _REPLICA = ("instance", "pod")
@@ -66,6 +66,7 @@ class Notification:
         attempts: attempts to send it that failed.
         rejections: attempts in which the receiver refused the notification itself.
         next_attempt_at: when it is tried next.
+        pause: how long before its next attempt the last one was.
         last_failure: why the last attempt failed, a SendReason; empty before.
     """
 
@@ -78,6 +79,7 @@ class Notification:
     attempts: int = 0
     rejections: int = 0
     next_attempt_at: float = 0.0
+    pause: float = 300.0
     last_failure: str = ""
 
 
@@ -136,11 +138,14 @@ def _paragraphs(alerts: Sequence[Alert], now: float) -> list[str]:
     for alert in sorted(alerts, key=_urgency):
         alike.setdefault(_sentences(alert, differing), []).append(alert)
     groups = list(alike.values())
+    told = Counter(_told(group[0], differing) for group in groups)
     lines = []
     for group in groups[:_MAX_SHOWN_ALERTS]:
         first = group[0]
+        is_clear = told[_told(first, differing)] == 1
         if len(group) == 1:
-            lines.append(_paragraph(first, now, _distinction(first, differing)))
+            text = _distinction(first, differing, is_clear=is_clear)
+            lines.append(_paragraph(first, now, text))
             continue
         same = {*_common(group)}
         varying = [n for n in differing if (n, first.label(n)) not in same]
@@ -149,7 +154,7 @@ def _paragraphs(alerts: Sequence[Alert], now: float) -> list[str]:
             active_at=min(alert.active_at for alert in group),
             labels=tuple(pair for pair in first.labels if pair in same),
         )
-        lines.append(_paragraph(kept, now, _distinction(kept, differing)))
+        lines.append(_paragraph(kept, now, _distinction(kept, differing, is_clear=is_clear)))
         lines.append(_values(group, varying))
     rest = [alert for group in groups[_MAX_SHOWN_ALERTS:] for alert in group]
     if rest:
@@ -166,19 +171,25 @@ def _sentences(alert: Alert, differing: Sequence[str]) -> tuple[str, ...]:
     return (alert.label("alertname"), summary, description, *labels)
 
 
-def _urgency(alert: Alert) -> tuple[int, float]:
-    """Return a sort key: the worst severity first, then the largest value."""
-    return rank(alert.label("severity")), -(alert.value or 0.0)
+def _urgency(alert: Alert) -> tuple[int, bool, float]:
+    """Return a sort key: the worst severity first, then the largest value, then those without."""
+    value = alert.value
+    is_number = value is not None and not math.isnan(value)
+    return rank(alert.label("severity")), not is_number, -value if value and is_number else 0.0
 
 
 def _paragraph(alert: Alert, now: float, distinction: str) -> str:
     summary = alert.annotation("summary") or alert.label("alertname")
-    parts = [f"**{_plain(summary)}**{distinction}."]
+    parts = [_sentence(f"**{_plain(summary).rstrip('.')}**{distinction}")]
     description = alert.annotation("description")
     if description and not alert.is_resolved:
-        parts.append(_plain(description))
+        parts.append(_sentence(_plain(description)))
     parts.append(_when(alert, now))
     return " ".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _when(alert: Alert, now: float) -> str:
@@ -189,15 +200,22 @@ def _when(alert: Alert, now: float) -> str:
     return f"From {begin} to {_utc(alert.resolved_at)}, for {duration}."
 
 
-def _distinction(alert: Alert, differing: Sequence[str]) -> str:
-    """Return the labels that distinguish an alert from the others and are not in its summary."""
+def _told(alert: Alert, differing: Sequence[str]) -> tuple[str, str]:
+    return alert.annotation("summary"), _distinction(alert, differing, is_clear=True)
+
+
+def _distinction(alert: Alert, differing: Sequence[str], *, is_clear: bool) -> str:
+    """Return the labels that distinguish an alert from the others.
+
+    Those in its summary are left out if the rest is clear.
+    """
     summary = alert.annotation("summary")
     if not summary:
         differing = [name for name, _ in alert.labels if name not in ("alertname", "severity")]
     shown = [
         value if name == "severity" else f"{name}={value}"
         for name in differing
-        if (value := alert.label(name)) and not _names(summary, value)
+        if (value := alert.label(name)) and not (is_clear and _names(summary, value))
     ]
     return f" ({_plain(', '.join(shown))})" if shown else ""
 
@@ -288,4 +306,14 @@ def _plain(text: str) -> str:
     line = line if len(line) <= _MAX_TEXT_LENGTH else line[: _MAX_TEXT_LENGTH - 3] + "..."
     line = _MENTION.sub("@\u200b", line)
     line = line.translate(_LOOKALIKES).replace("](", "] (")
-    return _MARKUP.sub(lambda word: f"`{word[0]}`", line)
+    return " ".join(map(_as_code, line.split(" ")))
+
+
+def _as_code(word: str) -> str:
+    """Return a word as a span of code if Markdown would change it, without the marks around it."""
+    begin = len(word) - len(word.lstrip("("))
+    end = len(word.rstrip(_MARKS))
+    while word[begin:end].endswith(")") and word[begin:end].count(")") > word[begin:end].count("("):
+        end = len(word[: end - 1].rstrip(_MARKS))
+    name = word[begin:end]
+    return f"{word[:begin]}`{name}`{word[end:]}" if _MARKUP.search(name) else word

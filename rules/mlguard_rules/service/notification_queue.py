@@ -55,6 +55,7 @@ class NotificationQueue:
         self._ending: set[asyncio.Task[None]] = set()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()
+        self._successors: dict[str, str] = {}
         self._running = False
         self._use(urls, [queued for _, queued in store.load("notification", Notification)])
 
@@ -72,6 +73,8 @@ class NotificationQueue:
         added = {url: name for name, url in urls.items() if name not in self.receivers}
         for name in [name for name in self.receivers if name not in urls]:
             successor = added.get(self._urls[name])
+            if successor is not None:
+                self._successors[name] = successor
             for notification in self.receivers.pop(name).release():
                 moved = notification
                 if successor is not None:
@@ -154,6 +157,11 @@ class NotificationQueue:
     def _failed(self, notification: Notification) -> None:
         self._counts[notification.receiver, "failed"] += 1
         self._failures[notification.receiver, notification.last_failure] += 1
+        successor = self._successors.get(notification.receiver)
+        if notification.receiver not in self.receivers and successor in self.receivers:
+            # it was in flight when its receiver got another name
+            notification = replace(notification, receiver=successor)
+            self.receivers[successor].add(notification)
         self._store.put("notification", notification.id, notification)
         self._store.save_soon()
 

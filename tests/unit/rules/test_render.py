@@ -219,13 +219,32 @@ def test_the_worst_of_foreign_severities_is_the_title_s():
     ("text", "shown"),
     [
         ("__other__ is high", "`__other__` is high"),
-        ("(_x_), then churn_v1.", "(`_x_`), then churn_v1."),
+        ("(_x_), then churn_v1.", "(`_x_`), then churn_v1"),
+        ("f(_a_)(_b_) moved", "`f(_a_)(_b_)` moved"),
+        ("It is bad.", "It is bad"),
         ("__index_level_0__: 1", "`__index_level_0__`: 1"),
         ("at C:\\data now", "at `C:\\data` now"),
         ("a&lt;b and R&D", "`a&lt;b` and R&D"),
-        ("snake_case and __init__.", "snake_case and `__init__`."),
+        ("snake_case and __init__.", "snake_case and `__init__`"),
     ],
 )
 def test_a_name_that_markdown_would_change_is_a_span_of_code(text, shown):
     alert = Alert((("alertname", "A"),), (("summary", text),), NOW)
     assert rendered([alert], links=Links()).body.startswith(f"**{shown}**")
+
+
+def test_a_value_that_is_no_number_comes_last():
+    body = rendered([latency(f"m{v}", v) for v in (1, float("nan"), 3, 2)], links=Links()).body
+    shown = [p.split("It is ")[1].split(" s.")[0] for p in body.split("\n\n")[:4]]
+    assert shown == ["3", "2", "1", "nan"]
+
+
+def test_two_alerts_are_never_told_in_the_same_words():
+    texts = (("summary", "age drift"), ("description", "no full stop"))
+    alerts = [
+        Alert((("alertname", "A"), ("f", name), ("severity", "info")), texts, NOW)
+        for name in ("age", "drift")
+    ]
+    first, second = rendered(alerts, links=Links()).body.split("\n\n")[:2]
+    assert first.startswith("**age drift** (f=age). no full stop. Since ")
+    assert second.startswith("**age drift** (f=drift). no full stop. Since ")
