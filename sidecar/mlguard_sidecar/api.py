@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
+from mlguard_sidecar.baseline import dump
 from mlguard_sidecar.models import LearnAgainError
 from mlguard_sidecar.statistics import explain
 from mlguard_sidecar.wire import ModelKey
@@ -63,6 +64,7 @@ class ModelApi:
             web.delete(one, self._erase),
             web.get(f"{one}/history", self._history),
             web.get(f"{one}/explain", self._explain),
+            web.get(f"{one}/baseline", self._baseline),
             web.post(f"{one}/baseline/relearn", self._relearn),
         ]
 
@@ -107,6 +109,15 @@ class ModelApi:
         if found is None or past is None:
             return _no_model(key)
         return _json({"columns": [_explanation(e) for e in explain(found.columns, past)]})
+
+    async def _baseline(self, request: web.Request) -> web.Response:
+        key = _key(request)
+        found = self._find(key)
+        if found is None:
+            return _no_model(key)
+        if found.schema.baseline is None:
+            return _json({"error": f"{'/'.join(key)} has no baseline yet"}, 404)
+        return web.Response(body=dump(found.schema.baseline), content_type="application/json")
 
     async def _relearn(self, request: web.Request) -> web.Response:
         try:

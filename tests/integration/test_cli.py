@@ -229,6 +229,8 @@ def test_history_rejects_and_relearning_on_a_running_sidecar(make_sidecar):
             ("bad_json", 1, 0),
             ("bad_proba", 0, 1),
         ]
+        exported = load(sidecar.get("/api/v1/models/my%20shop/m%2F1/predict/baseline").encode())
+        assert exported.id == one["baseline"]
         done = mlguard("baseline", "relearn", name, "--url", sidecar.url)
         assert done.returncode == 0, done.stderr
         assert "learnt again from the next 100 events" in done.stdout
