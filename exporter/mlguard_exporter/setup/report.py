@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _UNCERTAIN = ("connection", "timeout", "server_error", "throttled", "unavailable")
 """Outcomes of a request that do not show what is set up."""
+_EXPECTED = "expected "
+"""Begin of what belongs to what is wrong, in an error's text, and is no advice alone."""
 
 
 class Status(StrEnum):
@@ -56,9 +58,16 @@ class Report:
     def failed(self, subject: str, error: Exception, status: Status | None = None) -> None:
         """Write an error as a finding, and add its advice to what is to be done."""
         what, _, advice = describe_error(error).partition("; ")
+        is_expected = advice.startswith(_EXPECTED)
+        if is_expected:
+            expected, _, advice = advice.partition("; ")
+            what = f"{what}; {expected}"
         uncertain = outcome_of(error) in _UNCERTAIN
         self.found(status or (Status.UNKNOWN if uncertain else Status.MISSING), subject, what)
-        if advice:
+        if is_expected:
+            advice = advice or "put this right"
+            self.to_do(f"{advice[0].upper()}{advice[1:]}:", f"  {what}")
+        elif advice:
             end = "" if advice.endswith("?") else "."
             self.to_do(f"{advice[0].upper()}{advice[1:]}{end}")
 
