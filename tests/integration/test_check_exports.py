@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,6 +11,8 @@ from support import billing
 from support.aws import FakeAws
 from support.billing import COLUMNS, Charge, MonthFiles, cur_csv, pack
 from support.setup_command import Command
+
+from mlguard_exporter.sources.aws.billing_export import sample
 
 NAMES = ("mlguard:project", "mlguard:model", "mlguard:endpoint")
 NET, RESERVED = "line_item_net_unblended_cost", "reservation_effective_cost"
@@ -79,9 +81,9 @@ def test_an_export_that_is_well(export, name, basis):
     assert run == (0, run.out, "")
     assert f"ok       export: 1 month is there; the newest is {export.fake.today:%Y-%m}" in run.out
     assert f"can be read: {form}, with cost.basis {basis}" in run.out
-    assert "ok       data: 3 rows of " in run.out  # of the smallest file
+    assert "ok       data: 9 rows of " in run.out
     for tag in NAMES:
-        assert f"ok       tag {tag}: on 1 of 2 rows of usage" in run.out
+        assert f"ok       tag {tag}: on 3 of 6 rows of usage" in run.out
     assert "All is well." in run.out
 
 
@@ -145,15 +147,85 @@ def test_tags_that_nothing_carries(export):
     export.deliver(cur_csv([export.charge(NAMES[0])]))
     report = export()
     assert f"ok       tag {NAMES[0]}: on 1 of 1 rows of usage" in report
-    assert f"unknown  tag {NAMES[1]}: on 0 of 1 rows of usage" in report
+    assert f"missing  tag {NAMES[1]}: on 0 of 1 rows of usage\n" in report
     assert f"with {NAMES[1]} and {NAMES[2]}." in report
 
 
 @pytest.mark.parametrize("lines", [[], ["Tax"]])
 def test_no_usage(export, lines):
     export.deliver(cur_csv([export.charge(kind=kind) for kind in lines]))
-    report = export()
-    assert f"unknown  data: no usage in {len(lines)} row" in report
+    run = export.command("check")
+    assert run == (0, run.out, "")
+    assert f"unknown  data: no usage yet in {len(lines)} row" in run.out
+    assert "1. Wait a day, if the month or the account is new." in run.out
+    assert "All is well" not in run.out
+
+
+@pytest.mark.parametrize("lines", [[], ["Credit"]])
+def test_the_month_before_where_the_newest_has_no_usage_yet(export, lines):
+    before = export.fake.today.replace(day=1) - timedelta(days=1)
+    MonthFiles(export.put, before).write(cur_csv([export.charge(*NAMES)]))
+    export.deliver(cur_csv([export.charge(kind=kind) for kind in lines]))
+    run = export.command("check")
+    assert run == (0, run.out, "")
+    assert f"{before:%Y-%m}/spend-00001.csv.gz can be read" in run.out
+    assert "All is well." in run.out
+
+
+def test_a_small_file_without_tags_beside_a_large_one(export):
+    export.deliver(cur_csv([export.charge(*NAMES)] * 1000), cur_csv([export.charge()]))
+    run = export.command("check")
+    assert run == (0, run.out, "")
+    assert "ok       data: 1,001 rows of " in run.out
+    assert "spend-00001.csv.gz and 1 more can be read" in run.out
+    assert "on 1,000 of 1,001 rows of usage" in run.out
+
+
+def test_tags_that_no_row_of_a_large_file_carries(export, monkeypatch):
+    monkeypatch.setattr(sample, "MAX_ROWS", 10)
+    export.deliver(cur_csv([export.charge()] * 20))
+    run = export.command("check")
+    assert run == (0, run.out, "")
+    assert f"unknown  tag {NAMES[0]}: on 0 of 10 rows of usage that were read" in run.out
+    assert "1. Tag what costs money" in run.out
+
+
+def test_large_parquet_files_are_left_out(export, monkeypatch):
+    lines = [export.charge(*NAMES)]
+    large = billing.cur_parquet([export.charge(str(i)) for i in range(3000)])
+    small = billing.cur_parquet(lines)
+    monkeypatch.setattr(sample, "_MAX_PARQUET_BYTES", len(small))
+    export.deliver(large, small, suffix=".parquet")
+    assert "ok       data: 1 row of " in export.command("check").out
+    monkeypatch.setattr(sample, "_MAX_PARQUET_BYTES", 1)
+    assert "ok       data: 1 row of " in export.command("check").out
+
+
+START, COST = "line_item_usage_start_date", "line_item_unblended_cost"
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "text"),
+    [
+        (START, ["1/11/2026"], "the charge begins at '1/11/2026'; expected a time"),
+        (START, [""], "the charge begins at ''; expected a time"),
+        (COST, ["1e-150", "1e150"], "an amount has too many digits"),
+    ],
+)
+def test_rows_that_the_daemon_refuses(export, column, cells, text):
+    good = billing.cur_cells(export.charge(*NAMES))
+    rows = [good | {column: cell} for cell in cells]
+    export.deliver(pack(billing.csv_text(rows, COLUMNS)))
+    assert text in export()
+
+
+@pytest.mark.parametrize("month", ["0000-05", "9999-12", "2026-13"])
+def test_a_folder_that_is_of_no_month(export, month):
+    export.deliver(cur_csv([export.charge(*NAMES)]))
+    export.put(f"metadata/BILLING_PERIOD={month}/spend-Manifest.json", b"{}")
+    run = export.command("check")
+    assert run == (0, run.out, "")
+    assert "1 month is there" in run.out
 
 
 def test_a_row_that_cannot_be_read(export):
@@ -161,13 +233,18 @@ def test_a_row_that_cannot_be_read(export):
     bad = good | {"line_item_unblended_cost": "1,5"}
     export.deliver(pack(billing.csv_text([good, bad], COLUMNS)))
     report = export()
-    assert "spend-00001.csv.gz, line 5: found '1,5'\n" in report
-    assert "1. Expected an amount; copy it again" in report
+    what = "spend-00001.csv.gz, line 5: found '1,5'; expected an amount\n"
+    advice = "1. Copy the file again, or have AWS deliver the month again:\n"
+    assert report.count(what) == 2
+    assert advice in report
 
 
 def test_a_manifest_that_names_nothing(export):
     export.put(f"metadata/BILLING_PERIOD={export.fake.today:%Y-%m}/spend-Manifest.json", b"{}")
-    assert "has no dataFiles" in export()
+    what = "has no dataFiles; expected the manifest of an export with its files\n"
+    report = export()
+    assert report.count(what) == 2
+    assert "1. Put this right:\n" in report
 
 
 LEGACY = {

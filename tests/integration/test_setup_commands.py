@@ -290,13 +290,27 @@ def test_spend_that_is_absent(command, fake):
     assert "4 requests to Cost Explorer, $0.04 at most" in run.out
     fake.bills = [Bill(b.day, {}, "S3", "Tax", *[Decimal(9)] * 3) for b in fake.bills]
     run = command("check")
-    assert run.status == 1
     first = fake.today - timedelta(days=14)
-    assert (
-        f"missing  spend: Cost Explorer answers, but without any charge for usage since {first}"
-        in run.out
-    )
-    assert "Use credentials of the AWS account that has the spend" in run.out
+    assert f"unknown  spend: Cost Explorer answers; no usage yet since {first}" in run.out
+
+
+@pytest.mark.parametrize("kind", [None, "Credit", "Tax"])
+def test_an_account_without_usage_yet_is_no_failure(command, fake, kind):
+    fake.bills = [
+        Bill(fake.today - timedelta(days=1), {}, "S3", kind, *[Decimal(-3)] * 3)
+        for _ in [1]
+        if kind
+    ]
+    fake.known_tags.discard(ENDPOINT)
+    run = command("check")
+    assert run == (0, run.out, "")
+    assert "unknown  spend: Cost Explorer answers; no usage yet since" in run.out
+    assert f"unknown  tag {ENDPOINT}: AWS has not seen it yet" in run.out
+    assert "1. Wait a day, if the account is new" in run.out
+    assert "If there should be spend, use credentials of the AWS account that has it" in run.out
+    assert "All is well" not in run.out
+    fake.active_tags.discard(MODEL)
+    assert command("check").status == 1
 
 
 def test_an_account_whose_spend_is_in_a_bucket(command, fake):

@@ -274,13 +274,17 @@ def test_a_day_that_is_answered_with_nothing_is_kept(fake_aws, make, caplog):
 ABSENT = "main: spend is absent: Cost Explorer answers, but without any charge for usage "
 
 
-def test_spend_that_is_absent_is_no_success(fake_aws, make, caplog):
+def last_success(spending):
+    return spending.value("mlguard_cost_last_success_timestamp_seconds")
+
+
+def test_spend_that_is_absent_is_read_all_the_same(fake_aws, make, caplog):
     spending = make()
     spending.tick()
     assert spending.value("mlguard_cost_up") == 0
-    assert f"{ABSENT}on any day that was read; use credentials of the account" in caplog.text
+    assert f"{ABSENT}on any day that was read; if there is spend, use credentials" in caplog.text
     assert fake_aws.count("GetCostAndUsage") == 1
-    assert not spending.samples("mlguard_cost_last_success_timestamp_seconds")
+    assert last_success(spending) == NOW.timestamp()
     spending.at(NOW + timedelta(hours=12)).tick()
     assert fake_aws.count("GetCostAndUsage") == 1  # once a day, as after a success
     spending.reload()
@@ -298,6 +302,7 @@ def test_spend_that_ends_is_absent_after_two_weeks(fake_aws, make, caplog):
     for days in range(1, 20):
         spending.at(NOW + timedelta(days=days)).tick()
         up[days] = spending.value("mlguard_cost_up")
+        assert last_success(spending) == spending.now.timestamp()
     last = 14 - (NOW.date() - DAY).days
     assert up == {days: int(days <= last) for days in up}
     assert f"{ABSENT}since {DAY}" in caplog.text

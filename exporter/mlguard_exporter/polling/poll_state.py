@@ -116,13 +116,10 @@ def record_success(db: Database, account: str, settings: str, now: float) -> Non
 def record_absence(db: Database, account: str, settings: str, now: float) -> None:
     """Record that an attempt has read everything, and that spend is absent all the same.
 
-    The next attempt follows when it would after a success.
+    It is a success in everything but `up`.
     """
-    changes = (
-        "failures = 0, up = 0, settings = ?,"
-        " settings_since = CASE WHEN settings = ? THEN settings_since ELSE ? END"
-    )
-    _record(db, account, changes, settings, settings, now)
+    record_success(db, account, settings, now)
+    _record(db, account, "up = 0")
 
 
 def record_failure(db: Database, account: str) -> None:

@@ -279,10 +279,12 @@ def _refuse_absence(account: AccountConfig, latest: date | None, today: date) ->
     since = "on any day that was read" if latest is None else f"since {latest}"
     if account.export is None:
         where = "Cost Explorer answers, but without any charge for usage"
-        advice = "use credentials of the account that has the spend, or of the one that pays"
+        advice = (
+            "if there is spend, use credentials of the account that has it, or of the one that pays"
+        )
     else:
         where = "the export is delivered, but holds no charge for usage"
-        advice = "check of which account it is, and which days it holds"
+        advice = "if there is spend, check of which account it is, and which days it holds"
     raise _AbsentError(f"spend is absent: {where} {since}; {advice}")
 
 

@@ -152,6 +152,7 @@ class _Check:
         self._report = report
         self._activate = activate
         self._linked = False
+        self._has_usage = True
         self._denied: list[str] = []
         self._unused: list[str] = []
 
@@ -185,10 +186,12 @@ class _Check:
             text = f"Cost Explorer answers; {day} cost {amounts} so far"
             self._report.found(Status.OK, "spend", text)
         else:
-            text = f"Cost Explorer answers, but without any charge for usage since {first}"
-            self._report.found(Status.MISSING, "spend", text)
+            self._has_usage = False
+            self._report.unsure("spend", f"Cost Explorer answers; no usage yet since {first}")
             self._report.to_do(
-                "Use credentials of the AWS account that has the spend, or of the one that pays."
+                "Wait a day, if the account is new: AWS shows usage up to 24 hours later.",
+                "If there should be spend, use credentials of the AWS account that has it, or of"
+                " the one that pays.",
             )
 
     def _ask(self, subject: str, question: Callable[[], T]) -> T | None:
@@ -213,13 +216,12 @@ class _Check:
                 self._report.found(
                     Status.OK, subject, "on spend of the last 30 days, so it is active"
                 )
-            else:
+            elif self._has_usage:
                 self._report.found(Status.UNKNOWN, subject, self._why_unknown(seen))
+            else:
+                self._report.unsure(subject, self._why_unknown(seen))
         elif tag not in states:
-            self._unused.append(tag)
-            self._report.found(
-                Status.MISSING, subject, "AWS has not seen it yet on anything that costs money"
-            )
+            self._report_unused(tag, "AWS has not seen it yet on anything that costs money")
         elif states[tag] != ACTIVE:
             self._report.found(
                 Status.MISSING, subject, "inactive, so that AWS does not split spend by it"
@@ -229,10 +231,15 @@ class _Check:
             more = "" if seen is None else ", and on spend of the last 30 days"
             self._report.found(Status.OK, subject, f"active{more}")
         else:
-            self._unused.append(tag)
-            self._report.found(
-                Status.MISSING, subject, "active, but on no spend of the last 30 days"
-            )
+            self._report_unused(tag, "active, but on no spend of the last 30 days")
+
+    def _report_unused(self, tag: str, text: str) -> None:
+        """Report a tag that nothing carries; where there is no usage, nothing can."""
+        self._unused.append(tag)
+        if self._has_usage:
+            self._report.found(Status.MISSING, f"tag {tag}", text)
+        else:
+            self._report.unsure(f"tag {tag}", text)
 
     def _why_unknown(self, seen: set[str] | None) -> str:
         if not self._linked:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlguard_exporter.setup.client import PROBLEMS
 from mlguard_exporter.setup.report import Report, Status
 from mlguard_exporter.sources.aws.billing_export.manifest import find_months, refuse_late
+from mlguard_exporter.sources.aws.billing_export.month import LackingError
 from mlguard_exporter.sources.aws.billing_export.sample import Sample, read_sample
 from mlguard_exporter.sources.aws.billing_export.storage import open_storage
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mlguard_exporter.config import CostConfig
+    from mlguard_exporter.sources.aws.billing_export.manifest import Month
+    from mlguard_exporter.sources.aws.billing_export.storage import FileStorage
 
 
 def check_export(
@@ -39,17 +42,35 @@ def check_export(
     there = "1 month is" if len(months) == 1 else f"{len(months)} months are"
     report.found(Status.OK, "export", f"{there} there; the newest is {months[-1].first:%Y-%m}")
     try:
-        sample = read_sample(storage, export, months[-1], cost.tags, cost.basis, now.timestamp())
+        sample = _sample_of(storage, export, months, cost, now.timestamp())
     except PROBLEMS as error:
         report.failed("data", error)
         return
     _report_sample(sample, cost, report)
 
 
+def _sample_of(
+    storage: FileStorage, export: str, months: list[Month], cost: CostConfig, now: float
+) -> Sample:
+    """Return a sample of the newest month; of the one before where that holds no usage yet."""
+    newest = read_sample(storage, export, months[-1], cost.tags, cost.basis, now)
+    if newest.usage or not months[1:]:
+        return newest
+    try:
+        before = read_sample(storage, export, months[-2], cost.tags, cost.basis, now)
+    except LackingError:  # the daemon leaves such a month out
+        return newest
+    return before if before.usage else newest
+
+
 def _report_sample(sample: Sample, cost: CostConfig, report: Report) -> None:
     found = f"{sample.rows:,} {'row' if sample.rows == 1 else 'rows'} of {sample.where}"
     if not sample.usage:
-        report.found(Status.UNKNOWN, "data", f"no usage in {found}")
+        report.unsure("data", f"no usage yet in {found}, which can be read")
+        report.to_do(
+            "Wait a day, if the month or the account is new.",
+            "If there should be spend, check of which account the export is.",
+        )
         return
     report.found(
         Status.OK,
@@ -62,8 +83,11 @@ def _report_sample(sample: Sample, cost: CostConfig, report: Report) -> None:
         return
     unused = []
     for tag, count in sample.tagged.items():
-        status = Status.OK if count else Status.UNKNOWN
-        report.found(status, f"tag {tag}", f"on {count:,} of {sample.usage:,} rows of usage")
+        subject, text = f"tag {tag}", f"on {count:,} of {sample.usage:,} rows of usage"
+        if count or sample.is_all:
+            report.found(Status.OK if count else Status.MISSING, subject, text)
+        else:
+            report.unsure(subject, f"{text} that were read; the month has more")
         unused += [] if count else [tag]
     if unused:
         report.to_tag(unused)

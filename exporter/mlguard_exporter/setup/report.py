@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _UNCERTAIN = ("connection", "timeout", "server_error", "throttled", "unavailable")
 """Outcomes of a request that do not show what is set up."""
+_EXPECTED = "expected "
+"""Begin of what belongs to what is wrong, in an error's text, and is no advice alone."""
 
 
 class Status(StrEnum):
@@ -29,13 +31,14 @@ class Report:
         out: where it is written.
 
     Attributes:
-        is_ok: whether all findings so far are `Status.OK`.
+        is_ok: whether all findings so far are `Status.OK`, but for those of `unsure`.
     """
 
     def __init__(self, out: IO[str]) -> None:
         self._out = out
         self._to_do: list[tuple[str, ...]] = []
         self.is_ok = True
+        self._is_sure = True
 
     def title(self, text: str) -> None:
         """Begin a part."""
@@ -47,12 +50,24 @@ class Report:
         self.is_ok = self.is_ok and status is Status.OK
         self._write(f"  {status:<8} {subject}: {text}")
 
+    def unsure(self, subject: str, text: str) -> None:
+        """Write what cannot be known yet, which is no failure."""
+        self._is_sure = False
+        self._write(f"  {Status.UNKNOWN:<8} {subject}: {text}")
+
     def failed(self, subject: str, error: Exception, status: Status | None = None) -> None:
         """Write an error as a finding, and add its advice to what is to be done."""
         what, _, advice = describe_error(error).partition("; ")
+        is_expected = advice.startswith(_EXPECTED)
+        if is_expected:
+            expected, _, advice = advice.partition("; ")
+            what = f"{what}; {expected}"
         uncertain = outcome_of(error) in _UNCERTAIN
         self.found(status or (Status.UNKNOWN if uncertain else Status.MISSING), subject, what)
-        if advice:
+        if is_expected:
+            advice = advice or "put this right"
+            self.to_do(f"{advice[0].upper()}{advice[1:]}:", f"  {what}")
+        elif advice:
             end = "" if advice.endswith("?") else "."
             self.to_do(f"{advice[0].upper()}{advice[1:]}{end}")
 
@@ -82,7 +97,7 @@ class Report:
         )
 
     def end(self, last: str = "", ok: str = "") -> int:
-        """Write what is to be done, and return the exit status: 1 unless every finding is OK.
+        """Write what is to be done, and return the exit status: 1 if anything is missing.
 
         Args:
             last: line after what is to be done.
@@ -97,7 +112,7 @@ class Report:
         if self._to_do and last:
             self._write("")
             self._write(last)
-        if self.is_ok and ok:
+        if self.is_ok and self._is_sure and ok:
             self._write(ok)
         return 0 if self.is_ok else 1
 

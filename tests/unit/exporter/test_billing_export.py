@@ -372,3 +372,10 @@ def test_another_basis_has_a_month_read_again(folder):
     known = [r.version for r in folder.read()]
     assert folder.read(known) == []
     assert NET in folder.refused(known=known, basis=Basis.NET_UNBLENDED)
+
+
+@pytest.mark.parametrize("month", ["0000-05", "9999-12"])
+def test_a_folder_of_a_year_that_cannot_be_is_no_month(folder, month):
+    folder.month().write(cur_csv([ONE]))
+    folder.put(f"metadata/BILLING_PERIOD={month}/spend-Manifest.json", b"{}")
+    assert len(folder.read()) == 1

@@ -158,7 +158,7 @@ def _service(services: tuple[str, ...], cells: tuple[Cell, ...]) -> str:
             return name  # type: ignore[return-value]
     raise ValueError(
         f"the service is empty; expected it in {' or '.join(services)}; "
-        "line_item_product_code, if it is added to the export, is there in every line"
+        "add line_item_product_code to the export, which is there in every line"
     )
 
 

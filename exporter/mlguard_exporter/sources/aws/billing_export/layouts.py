@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_MONTHS = range(1, 13)
+_YEARS, _MONTHS = range(1, 9999), range(1, 13)
+"""Years with a month after their last, as a date; a folder of another is no month's."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,12 @@ class Layout:
             None for a file that is no manifest of a whole month.
         """
         match = self.manifest.search(path)
-        if match is None or int(match["month"]) not in _MONTHS:
+        if match is None:
             return None
-        first = date(int(match["year"]), int(match["month"]), 1)
+        year, month = int(match["year"]), int(match["month"])
+        if year not in _YEARS or month not in _MONTHS:
+            return None
+        first = date(year, month, 1)
         last = match.groupdict().get("day")
         if last is not None and int(last) != monthrange(first.year, first.month)[1]:
             return None

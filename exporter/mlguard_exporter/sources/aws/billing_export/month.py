@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 EXACT = Context(prec=200, traps=[InvalidOperation, DivisionByZero, Overflow, Inexact])
 """The decimal context in which a sum is exact, or raises."""
 Sums = list[Decimal | None]
-_AGAIN = "copy it again, or have AWS deliver the month again"
+_AGAIN = "copy the file again, or have AWS deliver the month again"
 
 
 class LackingError(MonthError):
