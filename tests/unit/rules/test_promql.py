@@ -579,3 +579,27 @@ def refusal(function, text) -> str:
 @given(st.text("ab(){}[]\"'`=~!<>+-*/%^,. \n#0159mshonby_:@\\", max_size=25))
 def test_any_text_compiles_or_is_refused_in_one_line(text):
     assert "\n" not in refusal(compile_expression, text)
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        ("1e400", 2.5),  # skipped
+        ("-1e400", 2.5),
+        ("0x1p2000", 2.5),
+        ("0x1.0", 2.5),
+        ("+nan", 2.5),
+        ("0x1p3", 4.333333333333333),
+        ("-0x1p1", -2.0),
+        ("0x1_0p0", 7.0),
+        ("1_0", 5.0),
+        ("1_.0", 2.5),
+        ("5.", 3.333333333333333),
+    ],
+)
+def test_bounds_of_buckets_are_numbers_of_go(bound, expected):
+    expression = compile_expression("histogram_quantile(0.3, b)")
+    history = History([expression])
+    buckets = [(labels(le=le), n) for le, n in ((bound, 5.0), ("2.5", 2.0), ("+Inf", 10.0))]
+    history.append(NOW, {"b": buckets})
+    assert expression.evaluate(NOW, history) == {(): pytest.approx(expected)}
