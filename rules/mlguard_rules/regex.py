@@ -17,7 +17,10 @@ _MAX_MEMORY = 1 << 20
 """Bytes that a compiled pattern and its cache of states may take."""
 
 _RAW_BYTE = re.compile(r"(?:[^\\]|\\[^C])*?\\C", re.DOTALL)  # known to RE2, not to Go
-_REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<braced>\w+)\}|(?P<bare>\w+))", re.ASCII)
+_NAMED = re.compile(  # (?<name>...), known to RE2, not to Go before 1.22; what hides it goes first
+    r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|(?P<named>\(\?<)", re.DOTALL
+)
+_REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<braced>\w+)\}|(?P<bare>\w+))")
 
 
 def _options(*, groups: bool) -> Any:
@@ -92,15 +95,25 @@ def _expanded(replacement: str, found: Any) -> str:
     def filled(reference: re.Match[str]) -> str:
         if reference["dollar"]:
             return "$"
-        return groups.get(reference["braced"] or reference["bare"]) or ""
+        name: str = reference["braced"] or reference["bare"]
+        end = next((i for i, char in enumerate(name) if not _is_in_name(char)), len(name))
+        if end == 0 or (reference["braced"] and end < len(name)):
+            return reference[0]
+        return (groups.get(name[:end]) or "") + name[end:]
 
     return _REFERENCE.sub(filled, replacement)
+
+
+def _is_in_name(char: str) -> bool:
+    return char.isalpha() or char.isdecimal() or char == "_"
 
 
 @lru_cache(maxsize=1024)
 def _compiled(source: str, *, groups: bool, anchored: bool = True) -> Any:
     if _RAW_BYTE.match(source):
         raise PatternError(source, r"invalid escape sequence \C")
+    if any(found["named"] for found in _NAMED.finditer(source)):
+        raise PatternError(source, "invalid perl operator (?<; a named group is (?P<name>...)")
     try:
         return re2.compile(f"^(?:{source})$" if anchored else source, _options(groups=groups))
     except re2.error as error:

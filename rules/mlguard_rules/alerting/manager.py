@@ -187,6 +187,7 @@ class RuleManager:
         found = self._found(rule, vector, now)
         # a range that begins before the first known sample does not show that a condition ended
         since = now if self._observed_since is None else self._observed_since
+        since = max(since, self._history.restarted_at(rule.expression) or since)
         observed_since = since if now - since < rule.expression.range_seconds else None
         after = advance(rule, active, found, now, observed_since=observed_since)
         if after:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
     from mlguard_rules.promql.values import Labels, Vector
 
 _BOUND = "le"
-_NUMBER = re.compile(
-    r"[-+]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|inf(?:inity)?)|nan", re.IGNORECASE
+_DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?", re.IGNORECASE)
+_HEXADECIMAL = re.compile(
+    r"[-+]?0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)p[-+]?[0-9]+", re.IGNORECASE
 )
+_SPECIAL = re.compile(r"[-+]?inf(?:inity)?|nan", re.IGNORECASE)
+_SEPARATOR = re.compile(r"(?<=[0-9])_(?=[0-9])")
+_HEX_SEPARATOR = re.compile(r"(?<=[0-9a-fx])_(?=[0-9a-f])", re.IGNORECASE)
 
 _Buckets: TypeAlias = "list[tuple[float, float]]"
 
@@ -41,14 +46,32 @@ class HistogramQuantile(VectorNode):
         ratio = self.ratio.scalar(context)
         histograms: dict[Labels, _Buckets] = {}
         for labels, value in self.argument.vector(context).items():
-            bound = next((text for name, text in labels if name == _BOUND), "")
-            if _NUMBER.fullmatch(bound):
+            bound = parse_float(next((text for name, text in labels if name == _BOUND), ""))
+            if bound is not None:
                 key = tuple([pair for pair in labels if pair[0] != _BOUND])
-                histograms.setdefault(key, []).append((float(bound), value))
+                histograms.setdefault(key, []).append((bound, value))
         return vector_of(
             (without_name(labels), bucket_quantile(ratio, buckets))
             for labels, buckets in histograms.items()
         )
+
+
+@lru_cache(maxsize=1024)
+def parse_float(text: str) -> float | None:
+    """Return a number as Go's ParseFloat reads it, None if it is none or out of range."""
+    if _SPECIAL.fullmatch(text):
+        return float(text)
+    plain = _SEPARATOR.sub("", text)
+    if _DECIMAL.fullmatch(plain):
+        number = float(plain)
+        return number if math.isfinite(number) else None
+    plain = _HEX_SEPARATOR.sub("", text)
+    if not _HEXADECIMAL.fullmatch(plain):
+        return None
+    try:
+        return float.fromhex(plain)
+    except OverflowError:
+        return None
 
 
 def bucket_quantile(ratio: float, buckets: _Buckets) -> float:

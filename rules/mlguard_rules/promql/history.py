@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from mlguard_rules.errors import EvaluationError
+from mlguard_rules.promql.budget import Budget
 from mlguard_rules.promql.selector import Selector
 from mlguard_rules.promql.series import LOOKBACK, SeriesBuffer
 from mlguard_rules.promql.values import (
@@ -33,8 +33,6 @@ MAX_SAMPLES_PER_SERIES = 12_000
 
 _NO_SAMPLES: Samples = ()
 
-log = logging.getLogger(__name__)
-
 
 class HasRanges(Protocol):
     """An expression, with the time back to which it reads."""
@@ -48,8 +46,8 @@ class History:
     """The latest samples of all metrics, and older ones that some expressions read.
 
     The older samples are those of the longest range of each selector. If they become more than
-    `max_samples`, those of the selector that has most are deleted, and its expressions cannot be
-    evaluated.
+    `max_samples`, those of one selector are deleted, and its expressions cannot be evaluated until
+    its series fit again. Then they are evaluated on fewer samples, as after a restart.
 
     Args:
         expressions: that are evaluated on it.
@@ -60,9 +58,7 @@ class History:
     """Whether a series that is not in a snapshot has ended, rather than having a gap."""
 
     def __init__(self, expressions: Iterable[HasRanges], max_samples: int = MAX_SAMPLES) -> None:
-        self._max_samples = max_samples
-        self._warned = False
-        self._spacing = 0  # between the last two snapshots, milliseconds
+        self._budget = Budget(max_samples)
         lengths: dict[Selector, int] = {}
         for expression in expressions:
             for selector, length in expression.ranges:
@@ -91,50 +87,47 @@ class History:
             snapshot: kept, not copied; not to be changed later.
         """
         now = milliseconds(at)
-        self._warn_of_excess(now)
-        for buffer in self._buffers.values():
+        buffers = self._buffers.values()
+        self._budget.begin(buffers, None if self._latest_at is None else self._latest_ms, now)
+        for buffer in buffers:
             buffer.drop_from(now)
             buffer.add(now, snapshot.get(buffer.selector.metric, ()), recorded=False)
-        self._trim(now)
+        counts = self._trim(now)
+        self._budget.learn(counts)
         self._recorded = {
             name: (recorded, samples)
             for name, (recorded, samples) in self._recorded.items()
             if now - LOOKBACK <= recorded < now
         }
         self._latest, self._latest_at, self._latest_ms = snapshot, at, now
+        self._restart(counts)
         self._selected = {
             selector: selected
             for selector, selected in self._selected.items()
             if not selector.matchers or selected[0] is snapshot.get(selector.metric)
         }
 
-    def _warn_of_excess(self, now: int) -> None:
-        """Log once if the series of the latest snapshot will have too many samples in time."""
-        # the longer of two distances, as settings that are read again cause one short distance
-        before, self._spacing = self._spacing, now - self._latest_ms
-        step = max(before, self._spacing)
-        if self._latest_at is None or step <= 0 or self._warned:
-            return
-        counts = {b: len(b.series) * (b.length // step + 1) for b in self._buffers.values()}
-        if sum(counts.values()) <= self._max_samples:
-            return
-        largest = max(counts, key=counts.__getitem__)
-        log.warning(
-            "ranges and offsets will need %d samples, %d of them for the %d series of %s;"
-            " %d are kept, and rules that need more will not be evaluated",
-            *(sum(counts.values()), counts[largest], len(largest.series)),
-            *(largest.selector.metric, self._max_samples),
-        )
-        self._warned = True
-
-    def _trim(self, now: int) -> None:
+    def _trim(self, now: int) -> dict[SeriesBuffer, int]:
+        """Delete samples that are too old or too many; return the numbers of those that stay."""
         counts = {
-            buffer: buffer.trim(now, ends=self._ends_missing) for buffer in self._buffers.values()
+            buffer: buffer.trim(now, ends=self._ends_missing)
+            for buffer in self._buffers.values()
+            if not buffer.overflowed
         }
-        while sum(counts.values()) > self._max_samples:
-            largest = max(counts, key=counts.__getitem__)
-            largest.overflow()
-            del counts[largest]
+        self._budget.enforce(counts, now)
+        return counts
+
+    def _restart(self, counts: dict[SeriesBuffer, int]) -> None:
+        """Start buffers again that were emptied, if their series fit beside those of others."""
+        now = self._latest_ms
+        emptied = [
+            (buffer, self.samples(buffer.selector.metric, now))
+            for buffer in self._buffers.values()
+            if buffer.overflowed
+        ]
+        for buffer in self._budget.restart(counts, emptied):
+            buffer.restart(now)
+            buffer.add(now, self._latest.get(buffer.selector.metric, ()), recorded=False)
 
     def extend(self, snapshot: Snapshot) -> None:
         """Add further metrics to the latest snapshot."""
@@ -165,8 +158,13 @@ class History:
 
     def with_expressions(self, expressions: Iterable[HasRanges]) -> History:
         """Return a history for other expressions, with the known samples of their series."""
-        other = History(expressions, self._max_samples)
+        other = History(expressions, self._budget.max_samples)
+        other._budget = self._budget.copy()
         for buffer in other._buffers.values():
+            if buffer.selector in self._buffers:
+                buffer.take_over(self._buffers[buffer.selector])
+            if buffer.overflowed:
+                continue
             for known in self._by_metric.get(buffer.selector.metric, ()):
                 buffer.copy_from(known)
         if self._latest_at is not None:
@@ -174,6 +172,15 @@ class History:
         other._latest, other._latest_at = self._latest, self._latest_at
         other._latest_ms, other._recorded = self._latest_ms, dict(self._recorded)
         return other
+
+    def restarted_at(self, expression: HasRanges) -> float | None:
+        """Return when samples were kept again that an expression reads, epoch seconds.
+
+        None if they were always kept.
+        """
+        known = [self._buffers[key] for key, _ in expression.ranges if key in self._buffers]
+        times = [buffer.since for buffer in known if buffer.since is not None]
+        return max(times) / 1000 if times else None
 
     def current(self, metric: str, at: float) -> Samples:
         """Return the current samples of a metric; the same object while they have not changed.
@@ -299,6 +306,6 @@ class History:
         if buffer.overflowed:
             raise EvaluationError(
                 f"{selector.metric} has too many samples for this range:"
-                f" at most {self._max_samples:,} are kept for ranges and offsets"
+                f" at most {self._budget.max_samples:,} are kept for ranges and offsets"
             )
         return buffer

@@ -45,6 +45,11 @@ class Series:
         if last < at and not (self.ends and self.ends[-1] > last):
             self.ends.append(at)
 
+    def is_live(self, at: int) -> bool:
+        """Return whether it has a sample at this time, or is recorded and has not ended."""
+        last = self.times[-1]
+        return last >= at or (self.recorded and not (self.ends and self.ends[-1] > last))
+
     def drop_before(self, at: int) -> None:
         """Delete older samples."""
         count = bisect_left(self.times, at)
@@ -91,7 +96,11 @@ class SeriesBuffer:
         length: of that time, milliseconds.
 
     Attributes:
-        overflowed: whether it was emptied, as its samples were too many.
+        overflowed: whether it was emptied, as its samples were too many, and keeps none.
+        since: when it started again after that, epoch milliseconds; None if it never was.
+        live: the number of its series in the latest snapshot.
+        usual: the mean of that number, over a long time.
+        seen: the number of snapshots in that mean.
     """
 
     def __init__(self, selector: Selector, length: int) -> None:
@@ -99,6 +108,10 @@ class SeriesBuffer:
         self.length = length
         self.series: dict[Labels, Series] = {}
         self.overflowed = False
+        self.since: int | None = None
+        self.live = 0
+        self.usual = 0.0
+        self.seen = 0
 
     def add(self, at: int, samples: Iterable[tuple[Labels, float]], *, recorded: bool) -> None:
         """Add the samples of the metric that the selector matches."""
@@ -130,26 +143,40 @@ class SeriesBuffer:
         gone = [labels for labels, one in self.series.items() if one.times[-1] < horizon]
         for labels in gone:
             del self.series[labels]
-        count = 0
+        count = live = 0
         for one in self.series.values():
             times = one.times
+            if one.is_live(at):
+                live += 1
             if ends and times[-1] < at and not one.recorded:
                 one.end(at)
             if times[0] < horizon:
                 one.drop_before(horizon)
             count += len(times)
+        self.live = live
         return count
 
     def overflow(self) -> None:
-        """Delete all samples, and keep none from now on."""
+        """Delete all samples, and keep none until it is started again."""
         self.series = {}
         self.overflowed = True
 
+    def restart(self, at: int) -> None:
+        """Keep samples from a time on."""
+        self.overflowed, self.since = False, at
+
     def drop_from(self, at: int) -> None:
         """Delete samples at this time or later."""
+        if self.since is not None:
+            self.since = min(self.since, at)
         for one in self.series.values():
             one.drop_from(at)
         self.series = {labels: one for labels, one in self.series.items() if one.times}
+
+    def take_over(self, other: SeriesBuffer) -> None:
+        """Take over what is known of the same selector, but for its series."""
+        self.overflowed, self.since = other.overflowed, other.since
+        self.live, self.usual, self.seen = other.live, other.usual, other.seen
 
     def copy_from(self, other: SeriesBuffer) -> None:
         """Copy series of another selector on the same metric, if they match and are longer."""

@@ -19,6 +19,12 @@ Fields = dict[str, yaml.Node]
 _Pairs: TypeAlias = list[tuple[yaml.Node, yaml.Node]]
 _MERGE = "tag:yaml.org,2002:merge"
 _NULL = "tag:yaml.org,2002:null"
+_TEXT = "tag:yaml.org,2002:str"
+_MERGES = 50
+_INTEGER = re.compile(r"([-+]?)(0[xX]|0[oO]|0[bB]|0(?=[0-7]+$))?([0-9a-fA-F]+)")
+_BASES = {"0x": 16, "0o": 8, "0b": 2, "0": 8}
+_DECIMAL = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_LARGEST = (1 << 63) - 1
 
 
 class Document:
@@ -26,6 +32,7 @@ class Document:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._known_pairs: dict[yaml.Node, _Pairs] = {}
 
     def error(self, node: yaml.Node, reason: str) -> RuleFileError:
         """Return the error of a part."""
@@ -75,6 +82,10 @@ class Document:
 
     def _pairs(self, node: yaml.MappingNode, outer: tuple[yaml.Node, ...] = ()) -> _Pairs:
         """Return keys and values of a mapping, with those of the mappings that it merges (`<<`)."""
+        if node in self._known_pairs:
+            return self._known_pairs[node]
+        if len(outer) > _MERGES:
+            raise self.error(node, "too many mappings are merged into each other")
         own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key, value in node.value:
@@ -90,7 +101,9 @@ class Document:
             if name in own:
                 raise self.error(key, f"a second key {name!r}")
             own[name] = key, value
-        return [*(pair for name, pair in merged.items() if name not in own), *own.values()]
+        pairs = [*(pair for name, pair in merged.items() if name not in own), *own.values()]
+        self._known_pairs[node] = pairs
+        return pairs
 
     def items(self, fields: Fields, key: str) -> list[yaml.Node]:
         """Return the members of a list that are not null, none if the key is absent."""
@@ -148,14 +161,15 @@ class Document:
         return 0.0 if node is None or is_null(node) else self.milliseconds(node) / 1000
 
     def integer(self, fields: Fields, key: str) -> int:
-        """Return an integer, 0 if the key is absent or null."""
+        """Return an integer as Go's YAML reads it, 0 if the key is absent or null."""
         node = fields.get(key)
         if node is None or is_null(node):
             return 0
-        number = self.number(node)
-        if not math.isfinite(number):
-            raise self.error(node, f"{key}: found {self.text(node)!r}, expected an integer")
-        return int(number)
+        text = self.text(node)
+        number = None if _is_text(node) else _integer(text.replace("_", ""))
+        if number is None or number > _LARGEST or text.startswith("_"):
+            raise self.error(node, f"{key}: found {text[:40]!r}, expected an integer")
+        return number
 
     def number(self, node: yaml.Node) -> float:
         """Return a number, which may be .inf or .nan."""
@@ -169,6 +183,29 @@ class Document:
 def is_null(node: yaml.Node) -> bool:
     """Return whether a part is null or left empty."""
     return bool(node.tag == _NULL)
+
+
+def _is_text(node: yaml.Node) -> bool:
+    """Return whether a scalar is a text by its quotes or its tag."""
+    if node.tag != _TEXT:
+        return False
+    if getattr(node, "style", None):
+        return True
+    plain = yaml.SafeLoader.yaml_implicit_resolvers.get(node.value[:1], ())
+    return any(pattern.match(node.value) for _, pattern in plain)
+
+
+def _integer(text: str) -> int | None:
+    """Return a number without its fraction, None if it is none or has hundreds of digits."""
+    found = _INTEGER.fullmatch(text[:100])
+    try:
+        if found:
+            sign, prefix, digits = found.groups()
+            return int(sign + digits, _BASES[prefix.lower()] if prefix else 10)
+    except ValueError:
+        pass  # such as 08, or digits of another base
+    number = float(text) if _DECIMAL.fullmatch(text) else math.inf
+    return int(min(number, 2.0**63 - 1024)) if number <= 2.0**63 else None
 
 
 def line_of(node: yaml.Node) -> int:

@@ -81,13 +81,19 @@ class _Reader:
         if kind.endswith("List"):
             fields = self.document.fields(root, _LIST_KEYS, f"a {kind}")
             items = self.document.items(fields, "items")
-            return [group for item in items for group in self.groups(item)]
+            return [group for item in items for group in self._member(item)]
         if kind != _KIND:
             raise self.document.error(root, f"found a {kind}, expected a {_KIND}")
         fields = self.document.fields(root, _OBJECT_KEYS, f"a {_KIND}")
         if "spec" not in fields:
             return []
         return self._groups(fields["spec"], _FILE_KEYS, "a spec", _OBJECT_GROUP_KEYS)
+
+    def _member(self, item: yaml.Node) -> list[RuleGroup]:
+        kind = _kind(item)
+        if kind is not None and kind.endswith("List"):  # an alias may be the outer list itself
+            raise self.document.error(item, f"found a {kind} in a list, expected a {_KIND}")
+        return self.groups(item)
 
     def _groups(
         self, node: yaml.Node, keys: tuple[str, ...], what: str, group_keys: tuple[str, ...]
@@ -118,6 +124,10 @@ def _kind(root: yaml.Node) -> str | None:
     """Return the kind of an object of Kubernetes, None of a document in Prometheus' format."""
     if not isinstance(root, yaml.MappingNode):
         return None
-    pairs = {key.value: value.value for key, value in root.value}
+    pairs = {key.value: value.value for key, value in root.value if _is_scalar(key)}
     kind = pairs.get("kind")
     return kind if isinstance(kind, str) and "apiVersion" in pairs else None
+
+
+def _is_scalar(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode)

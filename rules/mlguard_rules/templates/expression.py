@@ -16,6 +16,7 @@ _CONSTANTS = {"true": True, "false": False, "nil": None}
 _MAX_BRACKETS = 50
 """In one action; parser and evaluator recurse."""
 
+_LONGEST_INTEGER = 100
 _KEYWORDS = ("if", "else", "end", "range", "with")
 
 
@@ -181,4 +182,9 @@ class ActionParser:
 def _number(text: str) -> float:
     if "x" in text.lower():
         return int(text, 16)
-    return int(text) if text.lstrip("+-").isdigit() else float(text)
+    if not text.lstrip("+-").isdigit():
+        return float(text)
+    number = int(text) if len(text) < _LONGEST_INTEGER else 1 << 64
+    if not -1 << 63 <= number < 1 << 64:
+        raise TemplateError(f"integer overflow: {text[:40]}")
+    return number

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 _VERB = re.compile(r"%([-+# 0]*)(\d*)(?:\.(\d*))?([a-zA-Z%])")
+_WIDEST = 1_000_000
 _KINDS = {float: "float64", int: "int", bool: "bool", str: "string"}
 
 
@@ -83,15 +84,24 @@ def printf(pattern: object, *values: object) -> str:
             return "%"
         if not rest:
             return f"%!{verb}(MISSING)"
+        refused = ""
+        if _is_too_wide(width):
+            width, refused = "", "%!(BADWIDTH)"
+        if _is_too_wide(precision):
+            precision, refused = None, f"{refused}%!(BADPREC)"
         text = _verb(verb, flags, precision, rest.pop(0))
         if width:
             text = _padded(text, flags, int(width))
-        return text
+        return refused + text
 
     text = _VERB.sub(formatted, str(pattern))
     if rest:
         text += f"%!(EXTRA {', '.join(f'{kind_of(value)}={go_string(value)}' for value in rest)})"
     return text
+
+
+def _is_too_wide(digits: str | None) -> bool:
+    return bool(digits) and (len(digits or "") > len(str(_WIDEST)) or int(digits or 0) > _WIDEST)
 
 
 def sprint(*values: object) -> str:

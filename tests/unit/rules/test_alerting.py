@@ -8,6 +8,7 @@ import pytest
 
 from mlguard_rules.alert import State
 from mlguard_rules.alerting import RuleManager
+from mlguard_rules.promql import History
 from mlguard_rules.rulefile import load_rules
 
 NOW = 1_800_000_000.0
@@ -149,6 +150,22 @@ def test_a_range_that_begins_anew_resolves_nothing_by_its_silence(rules):
     assert states(after) == {State.FIRING}
     run(after, now, 30, x(8))
     assert states(after) == {State.RESOLVED}
+
+
+def test_a_range_that_begins_anew_after_a_burst_resolves_nothing_by_its_silence(rules):
+    rule = rules("- alert: Bad\n  expr: max_over_time(x[10m]) > 1")
+    history = History((rule[0].rules[0].expression,), max_samples=500)
+    manager = RuleManager(rule, STEP, history=history)
+    manager.evaluate(NOW, x(2))
+    many = {"x": [((("i", str(n)),), 0.0) for n in range(600)]}
+    assert manager.evaluate(NOW + STEP, many).failed
+    now = NOW + 2 * STEP
+    while now < NOW + 2 * STEP + 600:
+        assert not manager.evaluate(now, x(0)).failed
+        assert states(manager) == {State.FIRING}
+        now += STEP
+    manager.evaluate(now, x(0))
+    assert states(manager) == {State.RESOLVED}
 
 
 def test_a_range_that_has_grown_since_an_alert_began_may_resolve_it(rules):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mlguard_rules.errors import UnsupportedError
+import pytest
+
+from mlguard_rules.errors import TemplateError, UnsupportedError
 from mlguard_rules.promql import compile_expression
 from mlguard_rules.promql.aggregation import AGGREGATIONS
 from mlguard_rules.promql.arithmetic import FUNCTIONS
 from mlguard_rules.promql.dates import DATE_FUNCTIONS
 from mlguard_rules.promql.ranges import RANGE_FUNCTIONS
+from mlguard_rules.templates import parse
 from mlguard_rules.templates.functions import FUNCTIONS as TEMPLATE_FUNCTIONS
 
 MANUAL = (Path(__file__).parents[3] / "rules" / "README.md").read_text()
@@ -47,5 +50,13 @@ def test_the_functions_of_promql_are_named():
 
 
 def test_the_functions_of_templates_are_named():
-    listed = named(section("Labels and annotations are templates", "`template`, `define`"))
+    listed = named(section("Labels and annotations are templates", "`$externalLabels`"))
     assert set(TEMPLATE_FUNCTIONS) == listed - {"if", "with", "range"}
+
+
+def test_what_templates_refuse_is_named():
+    refused = named(section("Prometheus accepts more, which", "Rule files are read as by"))
+    assert "slice" in refused
+    for name in refused:
+        with pytest.raises(TemplateError):
+            parse(f"{{{{ {name} }}}}")

@@ -417,7 +417,63 @@ def test_history_is_bounded_whatever_the_number_of_series():
     assert few.evaluate(NOW + 15 * 19, history) == {(): pytest.approx(8.0)}
     with pytest.raises(EvaluationError, match="c has too many samples for this range"):
         many.evaluate(NOW + 15 * 19, history)
-    assert many.evaluate(NOW, history.with_expressions([many])) == {}
+    with pytest.raises(EvaluationError, match="c has too many samples for this range"):
+        many.evaluate(NOW + 15 * 19, history.with_expressions([many]))
+
+
+def burst(history, snapshots, at_burst, size=450):
+    """Append snapshots of a steady metric and of one that bursts; return the last one's time."""
+    for i in range(snapshots):
+        noisy = [(labels(i=str(n)), 1.0) for n in range(size if i == at_burst else 1)]
+        crit = [(labels(i=str(n)), 1.0) for n in range(4)]
+        history.append(NOW + 15 * i, {"noisy": noisy, "crit": crit})
+    return NOW + 15 * (snapshots - 1)
+
+
+def test_a_burst_costs_no_other_metric_its_samples():
+    crit = compile_expression("count_over_time(crit[24h])")
+    noisy = compile_expression("max_over_time(noisy[10m])")
+    history = History([crit, noisy], max_samples=2000)
+    at = burst(history, 391, 390)
+    assert set(crit.evaluate(at, history).values()) == {391.0}
+    with pytest.raises(EvaluationError, match="noisy has too many samples"):
+        noisy.evaluate(at, history)
+
+
+def test_a_metric_is_read_again_once_its_burst_has_passed():
+    crit = compile_expression("count_over_time(crit[24h])")
+    noisy = compile_expression("count_over_time(noisy[10m])")
+    history = History([crit, noisy], max_samples=2000)
+    at = burst(history, 400, 390)
+    assert set(crit.evaluate(at, history).values()) == {400.0}
+    assert list(noisy.evaluate(at, history).values()) == [9.0]
+    assert history.restarted_at(noisy) == NOW + 15 * 391
+    assert history.restarted_at(crit) is None
+    after = history.with_expressions([noisy])
+    assert (noisy.evaluate(at, after), after.restarted_at(noisy)) == (
+        noisy.evaluate(at, history),
+        NOW + 15 * 391,
+    )
+
+
+def test_a_metric_that_stays_too_large_is_not_read_again_and_again():
+    noisy = compile_expression("max_over_time(noisy[10m])")
+    history = History([noisy], max_samples=2000)
+    for i in range(100):
+        history.append(NOW + 15 * i, {"noisy": [(labels(i=str(n)), 1.0) for n in range(60)]})
+    with pytest.raises(EvaluationError, match="noisy has too many samples"):
+        noisy.evaluate(NOW + 15 * 99, history)
+    assert history.restarted_at(noisy) is None
+
+
+def test_a_recorded_metric_is_read_again_too():
+    reader = compile_expression("count_over_time(r:x[10m])")
+    history = History([reader], max_samples=200)
+    for i in range(60):
+        at = NOW + 15 * i
+        history.append(at, {})
+        history.record(at, "r:x", {labels(i=str(n)): 1.0 for n in range(500 if i == 20 else 1)})
+    assert list(reader.evaluate(at, history).values()) == [float(60 - 22)]
 
 
 def test_too_many_samples_are_announced_before_they_are_there(caplog):
@@ -523,3 +579,27 @@ def refusal(function, text) -> str:
 @given(st.text("ab(){}[]\"'`=~!<>+-*/%^,. \n#0159mshonby_:@\\", max_size=25))
 def test_any_text_compiles_or_is_refused_in_one_line(text):
     assert "\n" not in refusal(compile_expression, text)
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        ("1e400", 2.5),  # skipped
+        ("-1e400", 2.5),
+        ("0x1p2000", 2.5),
+        ("0x1.0", 2.5),
+        ("+nan", 2.5),
+        ("0x1p3", 4.333333333333333),
+        ("-0x1p1", -2.0),
+        ("0x1_0p0", 7.0),
+        ("1_0", 5.0),
+        ("1_.0", 2.5),
+        ("5.", 3.333333333333333),
+    ],
+)
+def test_bounds_of_buckets_are_numbers_of_go(bound, expected):
+    expression = compile_expression("histogram_quantile(0.3, b)")
+    history = History([expression])
+    buckets = [(labels(le=le), n) for le, n in ((bound, 5.0), ("2.5", 2.0), ("+Inf", 10.0))]
+    history.append(NOW, {"b": buckets})
+    assert expression.evaluate(NOW, history) == {(): pytest.approx(expected)}

@@ -13,6 +13,37 @@ from mlguard_rules.regex import compile_pattern
 
 
 @pytest.mark.parametrize(
+    "pattern", ["(?<n>x)", r"\\(?<n>x)", "[]](?<n>x)", "(?:a(?<b>c))", r"\Qa\E(?<n>x)"]
+)
+def test_a_group_is_named_as_in_go(pattern):
+    with pytest.raises(PatternError, match=r"invalid perl operator \(\?<; .* \(\?P<name>"):
+        compile_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"\(?<n>x", "[(?<n>]", r"\Q(?<n>x\E", "[^](?<n>]", "[[:alpha:](?<n>]", r"[\](?<n>]"],
+)
+def test_what_only_looks_like_a_named_group_is_none(pattern):
+    assert compile_pattern(pattern).source == pattern
+
+
+@pytest.mark.parametrize(
+    ("replacement", "result"),
+    [
+        ("[$é]", "[]"),
+        ("[${é}]", "[]"),
+        ("$1é", ""),
+        ("$1²", "x²"),
+        ("$²", "$²"),
+        ("${1²}", "${1²}"),
+    ],
+)
+def test_a_name_in_a_replacement_has_letters_and_digits(replacement, result):
+    assert compile_pattern("(x)").expand(replacement, "x") == result
+
+
+@pytest.mark.parametrize(
     ("pattern", "matching", "other"),
     [
         ("a|bc", ["a", "bc"], ["abc", "ac", ""]),

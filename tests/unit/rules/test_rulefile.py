@@ -155,6 +155,76 @@ def test_a_limit_of_results_is_kept(tmp_path):
             expression.evaluate(15.0, history)
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "reason"),
+    [
+        ("? [a, b]\n: c\ngroups: []\n", 1, "expected a text"),
+        ("&a\napiVersion: v1\nkind: List\nitems:\n- *a\n", 1, "found a List in a list"),
+        ("&a\nkind: *a\ngroups: []\n", 2, "unknown key 'kind'"),
+        (
+            "x: &a0 {groups: []}\n"
+            + "".join(f"x{i}: &a{i} {{<<: *a{i - 1}}}\n" for i in range(1, 2000))
+            + "<<: *a1999\n",
+            1950,
+            "too many mappings are merged into each other",
+        ),
+        (
+            "groups: [{name: g, rules: [{alert: A, expr: x, labels: {\na: '{{ N }}'}}]}]".replace(
+                "N", "9" * 5000
+            ),
+            2,
+            "a: integer overflow: 999",
+        ),
+    ],
+)
+def test_a_file_of_a_strange_shape_is_refused_with_its_line(tmp_path, text, line, reason):
+    with pytest.raises(RuleFileError, match=rf"r\.yml:{line}: {reason}"):
+        load(tmp_path, text)
+
+
+def test_mappings_that_merge_each_other_twice_take_no_time(tmp_path):
+    rules = "".join(f"  - &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 40))
+    text = f"groups:\n- name: g\n  rules:\n  - &a0 {{alert: A, expr: x}}\n{rules}"
+    assert len(load(tmp_path, text)[0].rules) == 40
+
+
+def limited(tmp_path, limit):
+    text = f"groups:\n- name: g\n  limit: {limit}\n  rules: [{{alert: A, expr: x}}]\n"
+    return load(tmp_path, text)[0].rules[0].expression.limit
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("5", 5),
+        ("+5", 5),
+        ("-1", -1),
+        ("0x1F", 31),
+        ("-0b11", -3),
+        ("0o17", 15),
+        ("017", 15),
+        ("08", 8),
+        ("1_000", 1000),
+        ("1.9", 1),
+        ("1e3", 1000),
+        ("!!int '5'", 5),
+        ("~", 0),
+        ("9223372036854775807", (1 << 63) - 1),
+    ],
+)
+def test_a_limit_is_an_integer_of_go(tmp_path, text, limit):
+    assert limited(tmp_path, text) == limit
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["'5'", "!!str 5", "9223372036854775808", "9" * 23, "9" * 5000, "1e30", "yes", ".inf", "0xG"],
+)
+def test_a_limit_that_is_none_is_refused(tmp_path, text):
+    with pytest.raises(RuleFileError, match=r"r\.yml:3: limit: found .* expected an integer"):
+        limited(tmp_path, text)
+
+
 def test_a_missing_file_is_sent(tmp_path):
     with pytest.raises(RuleFileError, match=r"none.yml:1: cannot be read: No such file"):
         load_rules(tmp_path / "none.yml")

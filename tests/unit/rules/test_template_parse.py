@@ -78,6 +78,18 @@ def test_what_cannot_be_expanded_gives_the_reason(source, reason):
     assert reason in str(failed.value)
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ('{{ printf "%99999999999d" 1 }}', "%!(BADWIDTH)1"),
+        ('{{ printf "%.99999999999f" 1.5 }}', "%!(BADPREC)1.500000"),
+        ('{{ printf "%1000d" 1 | len }}', "1000"),
+    ],
+)
+def test_no_text_is_padded_without_limit(source, text):
+    assert parse(source).expand(TemplateContext({}, 1.0, query=lambda _: [])) == text
+
+
 def test_the_queries_of_a_template_are_known_as_far_as_they_are_literal():
     template = parse(
         "{{ query `a` }}{{ if query `b` }}{{ with (query `c` | first).Value }}"
