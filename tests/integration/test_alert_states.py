@@ -657,6 +657,11 @@ def cost_world(rng: random.Random, steps: int) -> World:
     main = labels_of(**account)
     world["mlguard_cost_up", main] = up
     world["mlguard_cost_last_success_timestamp_seconds", main] = success
+    quiet = labels_of(**account | {"account": "quiet"})
+    world["mlguard_cost_up", quiet] = [0] * steps  # read every time, and without usage
+    world["mlguard_cost_last_success_timestamp_seconds", quiet] = [
+        step * COST_INTERVAL + 7 for step in range(steps)
+    ]
     world["mlguard_cost_untagged_ratio", main] = episodes(rng, steps, 0.125, 0.25, 0.5)
     world["mlguard_cost_untagged_threshold_ratio", ()] = [0.2] * steps
     for tag in ("mlguard:model", "mlguard:project"):
