@@ -273,13 +273,7 @@ class History:
         Raises:
             EvaluationError: as of `range_windows`.
         """
-        buffer = self._buffer(selector, now - then + LOOKBACK)
-        found: Vector = {}
-        for labels, series in sorted(buffer.series.items(), key=itemgetter(0)):
-            sample = series.visible(then)
-            if sample is not None:
-                found[with_name(selector.metric, labels)] = sample[1]
-        return found
+        return {labels: value for labels, (_, value) in self._visible(selector, then, now)}
 
     def sample_times(self, selector: Selector, then: int, now: int) -> Vector:
         """Return the times of the samples that are current at a time, in epoch seconds.
@@ -292,12 +286,17 @@ class History:
         Raises:
             EvaluationError: as of `range_windows`.
         """
-        found: Vector = {}
-        for labels, series in self._buffer(selector, now - then + LOOKBACK).series.items():
+        return {labels: at / 1000 for labels, (at, _) in self._visible(selector, then, now)}
+
+    def _visible(
+        self, selector: Selector, then: int, now: int
+    ) -> Iterator[tuple[Labels, tuple[int, float]]]:
+        """Yield the labels of each series, and the sample that was current at a time."""
+        buffer = self._buffer(selector, now - then + LOOKBACK)
+        for labels, series in sorted(buffer.series.items(), key=itemgetter(0)):
             sample = series.visible(then)
             if sample is not None:
-                found[with_name(selector.metric, labels)] = sample[0] / 1000
-        return found
+                yield with_name(selector.metric, labels), sample
 
     def _buffer(self, selector: Selector, length: int) -> SeriesBuffer:
         buffer = self._buffers.get(selector)

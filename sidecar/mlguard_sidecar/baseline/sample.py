@@ -55,8 +55,7 @@ class ColumnSample:
         if isinstance(values, np.ndarray):
             self._add_numbers(values)
         elif isinstance(values, EncodedColumn):
-            counts = np.bincount(values.codes, minlength=len(values.different)).tolist()
-            self._add_counted(zip(values.different, counts, strict=True))
+            self._add_counted(values.counted())
         elif not (set(map(type, values)) <= {int, float} and self._add_exact(values)):
             counted = Counter(zip(map(type, values), values, strict=True))
             self._add_counted((value, n) for (_, value), n in counted.items())
@@ -80,27 +79,15 @@ class ColumnSample:
     def numbers(self) -> NDArray[np.float64]:
         """Return the values that are numbers or texts of plain numbers, exact or not."""
         large = [
-            number
-            for value in self._large()
-            if math.isfinite(number := float(value))
-            for _ in range(self._others[type(value), value])
+            np.full(n, float(value))  # type: ignore[arg-type]
+            for (_, value), n in self._others.items()
+            if _is_number(value) and math.isfinite(float(value))  # type: ignore[arg-type]
         ]
-        return np.concatenate([*self._numbers.arrays(), np.array(large)])
+        return np.concatenate([*self._numbers.arrays(), *large, np.zeros(0)])
 
     def others(self) -> list[tuple[object, int]]:
         """Return each distinct value that is no number, and how often it occurs."""
-        return [
-            (value, n)
-            for (kind, value), n in self._others.items()
-            if kind is not int and not (isinstance(value, str) and is_plain_number(value))
-        ]
-
-    def _large(self) -> list[int | str]:
-        return [
-            value
-            for _, value in self._others
-            if type(value) is int or (isinstance(value, str) and is_plain_number(value))
-        ]
+        return [(value, n) for (_, value), n in self._others.items() if not _is_number(value)]
 
     def _add_numbers(self, numbers: NDArray[np.float64]) -> None:
         finite = np.isfinite(numbers)
@@ -128,7 +115,7 @@ class ColumnSample:
             if number is not None:
                 numbers.append(number)
                 counts.append(n)
-            elif n:
+            else:
                 self._add_other(value, n)
         self._add_numbers(np.repeat(np.array(numbers, dtype=np.float64), counts))
 
@@ -139,6 +126,11 @@ class ColumnSample:
             self._others[type(value), value] += n
         else:
             self.dropped += n
+
+
+def _is_number(value: object) -> bool:
+    """Return whether a value that is kept as it is, is an integer or the text of a number."""
+    return type(value) is int or (isinstance(value, str) and is_plain_number(value))
 
 
 def _exact_number(value: object) -> float | None:

@@ -48,6 +48,11 @@ class EncodedColumn(Sequence[object]):
     def __iter__(self) -> Iterator[object]:
         return map(self.different.__getitem__, self.codes.tolist())
 
+    def counted(self) -> Iterator[tuple[object, int]]:
+        """Yield each value that occurs, and how often; some rows may have been left out."""
+        counts = np.bincount(self.codes, minlength=len(self.different)).tolist()
+        return ((value, n) for value, n in zip(self.different, counts, strict=True) if n)
+
 
 def encoded(values: Sequence[object], *, numbers: bool = False) -> Sequence[object]:
     """Return a column encoded if it has few distinct strings, else unchanged.
@@ -106,8 +111,8 @@ def mapped(values: Values, number_of: Callable[[object], int]) -> NDArray[np.int
     if isinstance(values, EncodedColumn):
         return np.array([number_of(value) for value in values.different])[values.codes]
     if isinstance(values, np.ndarray):
-        different_, codes = np.unique(values, return_inverse=True)
-        return np.array([number_of(v) for v in different_.tolist()], dtype=np.intp)[codes]
+        floats, codes = np.unique(values, return_inverse=True)
+        return np.array([number_of(v) for v in floats.tolist()], dtype=np.intp)[codes]
     different = distinct(values)
     if isinstance(different, set):
         numbers = {value: number_of(value) for value in different}
@@ -117,9 +122,8 @@ def mapped(values: Values, number_of: Callable[[object], int]) -> NDArray[np.int
 
 def distinct(values: Values) -> Collection[object]:
     """Return the distinct values; all values if equal ones of different types may occur."""
-    if isinstance(values, EncodedColumn):  # some of its rows may have been left out
-        used = np.bincount(values.codes, minlength=len(values.different)).tolist()
-        return [value for value, n in zip(values.different, used, strict=True) if n]
+    if isinstance(values, EncodedColumn):
+        return [value for value, _ in values.counted()]
     different = set(values)
     if set(map(type, different)) <= _TEXTS:
         return different

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from mlguard_sidecar.baseline import Baseline
+    from mlguard_sidecar.models import Schema
 
 
 TRAFFIC = "traffic"
@@ -140,6 +141,14 @@ def load(db: Database) -> Snapshot:
         )
     )
     return Snapshot(models, retired_models, sequences, counters)
+
+
+def read_schema(db: Database, key: ModelKey, baselines: dict[str, Baseline]) -> Schema | None:
+    """Return the schema of a model, retired or not, given its baselines; None without one."""
+    row = db.execute(
+        "SELECT schema FROM model WHERE (project, model, endpoint) = (?, ?, ?)", key
+    ).fetchone()
+    return None if row is None else load_schema(row[0], baselines)
 
 
 def load_model(db: Database, key: ModelKey) -> StoredModel | None:

@@ -27,6 +27,7 @@ from mlguard_sidecar.store.read import (
     read_baselines,
     read_binnings,
     read_days,
+    read_schema,
     read_total,
 )
 from mlguard_sidecar.store.windows import HourlyCache
@@ -117,8 +118,9 @@ class Store:
         """
 
         def job() -> StoredHistory | None:
-            model = load_model(self._db, key)
-            if model is None:
+            baselines = read_baselines(self._db, key)
+            schema = read_schema(self._db, key, baselines)
+            if schema is None:
                 return None
             traffic = read_days(self._db, key, TRAFFIC, start, end)
             features = {
@@ -133,7 +135,7 @@ class Store:
                 )
                 for day, pane in traffic.items()
             ]
-            return StoredHistory(model.view.schema, days, read_baselines(self._db, key))
+            return StoredHistory(schema, days, baselines)
 
         return await self._read(job)
 

@@ -81,8 +81,8 @@ def _doubts(part: ColumnBaseline, sample: ColumnSample) -> Iterator[str]:
     distinct = _distinct(part, sample)
     if valid >= _MIN_IDENTIFIERS and distinct == 1:
         yield "constant: any other value will be drift"
-    elif valid >= _MIN_IDENTIFIERS and _top_share(part, sample) > _CONSTANT_SHARE:
-        yield f"nearly constant: {_top_share(part, sample):.1%} of its values are the same"
+    elif valid >= _MIN_IDENTIFIERS and (top := _top_share(part, sample)) > _CONSTANT_SHARE:
+        yield f"nearly constant: {top:.1%} of its values are the same"
     if not is_feature:
         return
     name = column.name[:40]
