@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from mlguard_sidecar.ingest import Reject
+    from mlguard_sidecar.models import Day, DayColumn
     from mlguard_sidecar.statistics import (
         ColumnStatistics,
-        DayStatistics,
         Explanation,
         ModelStatistics,
         TrafficStatistics,
@@ -47,7 +47,7 @@ class ModelApi:
     """
 
     statistics: Callable[[], Sequence[ModelStatistics]]
-    history: Callable[[ModelKey, int], Awaitable[Sequence[DayStatistics] | None]]
+    history: Callable[[ModelKey, int], Awaitable[Sequence[Day] | None]]
     learn_again: Callable[[ModelKey], int]
     forget: Callable[[ModelKey], Awaitable[bool]]
     rejects: Collection[Reject]
@@ -152,7 +152,7 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _day(day: DayStatistics) -> dict[str, Any]:
+def _day(day: Day) -> dict[str, Any]:
     p50, p95, p99 = day.latency_quantiles or (None, None, None)
     mean, stddev = day.score or (None, None)
     return {
@@ -161,11 +161,34 @@ def _day(day: DayStatistics) -> dict[str, Any]:
         "latency_p50_seconds": p50,
         "latency_p95_seconds": p95,
         "latency_p99_seconds": p99,
-        "prediction_ratios": dict(day.class_ratios),
+        "prediction_ratios": dict(day.prediction_ratios),
         "score_mean": mean,
         "score_stddev": stddev,
         "baseline": day.baseline,
-        "columns": [_column(column) for column in day.columns],
+        "columns": [_day_column(column) for column in day.columns],
+    }
+
+
+def _day_column(column: DayColumn) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "role": column.role,
+        "kind": column.kind,
+        "rows": column.rows,
+        "count": column.count,
+        "missing": column.missing,
+        "invalid": column.invalid,
+        "mean": column.mean,
+        "stddev": column.stddev,
+        "min": column.minimum,
+        "max": column.maximum,
+        "out_of_range": column.out_of_range,
+        "unseen": column.unseen,
+        "psi": column.psi,
+        "psi_critical": column.psi_critical,
+        "js_distance": column.js_distance,
+        "reference_psi": column.reference_psi,
+        "reference_psi_critical": column.reference_psi_critical,
     }
 
 

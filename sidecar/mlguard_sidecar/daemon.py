@@ -22,6 +22,7 @@ from mlguard_sidecar.compactor import Compactor
 from mlguard_sidecar.config import HTTP_SOCKET
 from mlguard_sidecar.exposition import METRICS as MODEL_METRICS
 from mlguard_sidecar.exposition import ModelCollector
+from mlguard_sidecar.history import DayRecorder
 from mlguard_sidecar.ingest import (
     Connection,
     Connections,
@@ -30,10 +31,9 @@ from mlguard_sidecar.ingest import (
     accept_connections,
 )
 from mlguard_sidecar.models import ModelRegistry
-from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.refresher import WindowRefresher
 from mlguard_sidecar.settings import CurrentSettings, Settings
-from mlguard_sidecar.statistics import DayStatistics, StatisticsCache, day_statistics
+from mlguard_sidecar.statistics import StatisticsCache
 from mlguard_sidecar.store import Retention, Store, load, open_store
 from mlguard_sidecar.telemetry import Telemetry
 
@@ -149,6 +149,7 @@ class Daemon:
             self._connections.clients,
             clock,
         )
+        self._recorder = DayRecorder(self._store, self._settings, self._telemetry, clock)
         self._cache = StatisticsCache()
         self._models = ModelCollector(self._statistics, clock, lambda: self._settings.now.fleet)
         self.collectors = (self._models, self._telemetry, self._alerting, self._lifecycle)
@@ -157,7 +158,7 @@ class Daemon:
                 *routes(self),
                 *ModelApi(
                     self._statistics,
-                    self._history,
+                    self._recorder.days,
                     self._learn_again,
                     self._forget,
                     self._pipeline.rejects,
@@ -172,16 +173,6 @@ class Daemon:
     def _statistics(self) -> list[ModelStatistics]:
         """Return the current statistics of each model."""
         return self._cache.of_all(self._registry.views.values(), self._settings.now.of)
-
-    async def _history(self, key: ModelKey, days: int) -> list[DayStatistics] | None:
-        """Return the statistics of the last days of a model, today included."""
-        today = int(self._clock() // DAY_SECONDS) * DAY_SECONDS
-        start, end = today - (days - 1) * DAY_SECONDS, today + DAY_SECONDS
-        found = await self._store.read_history(key, start, end)
-        if found is None:
-            return None
-        drift = self._settings.now.of(key).drift
-        return [day_statistics(day, found.schema, found.baselines, drift) for day in found.days]
 
     async def _forget(self, key: ModelKey) -> bool:
         """Erase a model; return whether there was one."""
@@ -261,6 +252,7 @@ class Daemon:
 
     async def _serve(self, stop: asyncio.Event, *listeners: SocketListener) -> None:
         jobs = [self._committer.run(), self._refresher.run(), self._compactor.run()]
+        jobs.append(self._recorder.run())
         jobs += [listener.run() for listener in listeners]
         tasks = [asyncio.create_task(job) for job in jobs]
         stopped = asyncio.create_task(stop.wait())

@@ -11,6 +11,7 @@ from mlguard_sidecar.committer import Committer
 from mlguard_sidecar.compactor import Compactor
 from mlguard_sidecar.config import BaselineConfig, Config
 from mlguard_sidecar.exposition import ModelCollector
+from mlguard_sidecar.history import DayRecorder
 from mlguard_sidecar.ingest import Pipeline
 from mlguard_sidecar.models import ModelRegistry
 from mlguard_sidecar.refresher import WindowRefresher
@@ -64,6 +65,7 @@ class Offline:
         self.committer = Committer(self.store, self.registry, self.refresher, self.telemetry)
         self.pipeline = Pipeline(self.registry, self.committer, 400 * 86_400, clock)
         self.clock = clock
+        self.recorder = DayRecorder(self.store, self.settings, self.telemetry, clock)
         self._cache = StatisticsCache()
         self.models = ModelCollector(self.statistics, clock, lambda: self.settings.now.fleet)
         self.refresh()
@@ -91,6 +93,16 @@ class Offline:
 
     def commit(self) -> bool:
         return self.loop.run_until_complete(self.committer.commit())
+
+    def days(self, count: int = 400):
+        """Return the last days of the model KEY."""
+        found = self.loop.run_until_complete(self.recorder.days(KEY, count))
+        assert found is not None
+        return found
+
+    def record(self) -> None:
+        """What is done at midnight."""
+        self.loop.run_until_complete(self.recorder.record())
 
     def refresh(self) -> None:
         """Read every window again."""

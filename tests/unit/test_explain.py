@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from support.offline import KEY, Offline
+from support.offline import Offline
 
 from mlguard_sidecar.config import BaselineConfig, Config
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
-from mlguard_sidecar.statistics import Explanation, day_statistics, explain
+from mlguard_sidecar.statistics import Explanation, explain
 
 N = 1000
 
@@ -33,11 +33,7 @@ def explained(tmp_path_factory):
             bench.commit()
         bench.move()
         (model,) = bench.statistics()
-        found = bench.loop.run_until_complete(bench.store.read_history(KEY, 0, int(2e9)))
-        assert found is not None
-        drift = bench.settings.now.of(KEY).drift
-        past = [day_statistics(day, found.schema, found.baselines, drift) for day in found.days]
-        return explain(model.columns, past)
+        return explain(model.columns, bench.days())
 
     yield run
     for bench in opened:

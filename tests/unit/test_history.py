@@ -7,10 +7,9 @@ import pytest
 from support.offline import KEY, NOW, Offline
 
 from mlguard_sidecar.cli.history import bar, history_table
-from mlguard_sidecar.config import BaselineConfig, Config
+from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig
 from mlguard_sidecar.drift import psi
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
-from mlguard_sidecar.statistics import DayStatistics, day_statistics
 from mlguard_sidecar.store import Retention
 
 FIRST = int(NOW // DAY_SECONDS) * DAY_SECONDS
@@ -22,14 +21,6 @@ def bench(tmp_path):
     made.now = FIRST
     yield made
     made.close()
-
-
-def history(bench: Offline) -> list[DayStatistics]:
-    start, end = FIRST - 10 * DAY_SECONDS, FIRST + 500 * DAY_SECONDS
-    found = bench.loop.run_until_complete(bench.store.read_history(KEY, start, end))
-    assert found is not None
-    drift = bench.settings.now.of(KEY).drift
-    return [day_statistics(day, found.schema, found.baselines, drift) for day in found.days]
 
 
 def send_day(bench: Offline, day: int, x: np.ndarray, latency: float = 5.0) -> None:
@@ -50,49 +41,123 @@ def test_each_day_has_its_figures_whether_its_panes_are_folded_or_not(bench):
     days = [rng.normal(day / 10, 1, 500) for day in range(45)]
     for day, x in enumerate(days):
         send_day(bench, day, x, latency=5.0 + day)
-    before = history(bench)
+    before = bench.days()
     assert [day.start for day in before] == [FIRST + i * DAY_SECONDS for i in range(45)]
     baseline = bench.registry.views[KEY].schema.baseline
     assert baseline is not None
     for day, x, found in zip(range(45), days, before, strict=True):
         assert found.inferences == 500
         assert found.latency_quantiles == pytest.approx([(5 + day) / 1000] * 3, rel=0.01)
-        assert found.class_ratios == {"yes": 0.25, "no": 0.75}
+        assert found.prediction_ratios == {"yes": 0.25, "no": 0.75}
         assert found.baseline == baseline.id
-        (column,) = (c for c in found.columns if c.column.name == "x")
+        (column,) = (c for c in found.columns if c.name == "x")
         assert column.mean == pytest.approx(x.mean())
         assert column.stddev == pytest.approx(x.std())
         part = next(p for p in baseline.columns if p.column.name == "x")
         counts = np.histogram(x, [-np.inf, *part.psi_edges, np.inf])[0]
-        assert column.drift is not None
-        assert column.drift.psi == pytest.approx(psi(part.psi_baseline, counts))
+        assert column.psi == pytest.approx(psi(part.psi_baseline, counts))
     bench.compact(Retention())
-    after = history(bench)
-    assert [d.columns[0].mean for d in after] == pytest.approx([d.columns[0].mean for d in before])
-    assert [d.columns[0].drift for d in after] == [d.columns[0].drift for d in before]
+    assert bench.days()[:-1] == before[:-1]
+    bench.db.execute("DELETE FROM day")
+    bench.db.execute("DELETE FROM day_column")
+    again = bench.days()
+    assert [d.columns[0].mean for d in again] == pytest.approx([d.columns[0].mean for d in before])
+    assert [d.columns[0].psi for d in again] == [d.columns[0].psi for d in before]
+
+
+def recorded(bench: Offline) -> list[int]:
+    rows = bench.db.execute("SELECT start FROM day ORDER BY start").fetchall()
+    return [(start - FIRST) // DAY_SECONDS for (start,) in rows]
+
+
+def test_past_days_are_recorded_at_midnight_and_after_downtime(bench):
+    rng = np.random.default_rng(3)
+    for day in range(3):
+        send_day(bench, day, rng.normal(size=500))
+    bench.record()
+    assert recorded(bench) == [0, 1], "the third day goes on"
+    for day in range(3, 9):
+        send_day(bench, day, rng.normal(size=500))
+    assert recorded(bench) == [0, 1]
+    bench.now = FIRST + 9 * DAY_SECONDS
+    bench.record()
+    assert recorded(bench) == list(range(9))
+    columns = bench.db.execute("SELECT name, rows FROM day_column WHERE start = ?", (FIRST,))
+    assert columns.fetchall() == [("x", 500), ("y_pred", 500)]
+
+
+def test_a_record_goes_with_the_commit_that_changes_its_day_and_no_other_one(bench):
+    rng = np.random.default_rng(4)
+    for day in range(5):
+        send_day(bench, day, rng.normal(size=500))
+    bench.record()
+    bench.send(timestamp=[FIRST + 2.5 * DAY_SECONDS], features={"x": [9.0]})
+    bench.commit()
+    assert recorded(bench) == [0, 1, 3]
+    assert [day.inferences for day in bench.days()] == [500, 500, 501, 500, 500]
+    assert recorded(bench) == [0, 1, 2, 3]
+
+
+def test_a_clock_that_ran_ahead_leaves_no_half_a_day_behind(bench):
+    rng = np.random.default_rng(5)
+    send_day(bench, 0, rng.normal(size=500))
+    bench.now += DAY_SECONDS
+    bench.record()
+    assert recorded(bench) == [0]
+    bench.now -= DAY_SECONDS
+    send_day(bench, 0, rng.normal(size=500))
+    bench.now += DAY_SECONDS
+    assert [day.inferences for day in bench.days()] == [1000]
+
+
+def test_records_live_as_long_as_days_and_are_forgotten_with_their_model(bench):
+    rng = np.random.default_rng(6)
+    for day in (0, 1, 300, 410):
+        send_day(bench, day, rng.normal(size=500))
+    bench.record()
+    assert recorded(bench) == [0, 1, 300]
+    bench.compact(Retention())
+    assert recorded(bench) == [300]
+    bench.loop.run_until_complete(bench.store.forget(KEY))
+    assert recorded(bench) == []
+    assert bench.db.execute("SELECT count(*) FROM day_column").fetchone() == (0,)
+    assert bench.loop.run_until_complete(bench.recorder.days(KEY, 5)) is None
+
+
+def test_a_recorded_day_keeps_the_judgement_of_its_time(bench):
+    rng = np.random.default_rng(7)
+    send_day(bench, 0, rng.normal(size=500))
+    send_day(bench, 1, rng.normal(size=500))
+    bench.now += DAY_SECONDS
+    before = bench.days()
+    bench.use(Config(baseline=BaselineConfig(events=500), drift=DriftConfig(smoothing=5)))
+    assert bench.days() == before
+    send_day(bench, 1, np.array([0.0]))
+    assert bench.days()[0] == before[0]
+    assert bench.days()[1].columns[0].psi < before[1].columns[0].psi
 
 
 def test_late_events_change_their_day_and_a_new_baseline_those_after_it(bench):
     rng = np.random.default_rng(2)
     for day in range(3):
         send_day(bench, day, rng.normal(size=500))
-    first = history(bench)[0]
+    first = bench.days()[0]
     late = FIRST + DAY_SECONDS - 1.0
     bench.send(timestamp=[late] * 10, features={"x": [100.0] * 10})
     bench.commit()
-    changed = history(bench)[0]
+    changed = bench.days()[0]
     assert changed.inferences == first.inferences + 10
     assert changed.columns[0].maximum == 100
     old = changed.baseline
     bench.registry.learn_again(KEY)
     send_day(bench, 3, rng.normal(5, 1, 500))
     send_day(bench, 4, rng.normal(5, 1, 500))
-    baselines = [day.baseline for day in history(bench)]
+    baselines = [day.baseline for day in bench.days()]
     assert baselines[:3] == [old] * 3
     assert baselines[4] not in {old, None}
-    drifts = [day.columns[0].drift for day in history(bench)]
-    assert drifts[4] is not None
-    assert drifts[4].psi < drifts[4].critical, "compared with the new one"
+    drifts = [day.columns[0] for day in bench.days()]
+    assert drifts[4].psi is not None
+    assert not drifts[4].has_drifted, "compared with the new one"
 
 
 def test_the_table_shows_a_line_a_day_with_bars():

@@ -1,13 +1,14 @@
 """Models: pending rows, deltas between commits, and committed views."""
 
 from mlguard_sidecar.models.accumulator import AccumulationSettings, ModelAccumulator
+from mlguard_sidecar.models.day import Day, DayColumn
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta, PaneKey
 from mlguard_sidecar.models.fold import Widths
 from mlguard_sidecar.models.learning import LEARNT, LearningSettings
 from mlguard_sidecar.models.prediction import Prediction
 from mlguard_sidecar.models.registry import LearnAgainError, ModelRegistry
 from mlguard_sidecar.models.schema import UNBINNED, Schema, dump_schema, load_schema
-from mlguard_sidecar.models.stored import StoredDay, StoredHistory, StoredModel
+from mlguard_sidecar.models.stored import StoredDay, StoredModel
 from mlguard_sidecar.models.view import ModelView, Span, Window
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "UNBINNED",
     "AccumulationSettings",
     "Counters",
+    "Day",
+    "DayColumn",
     "Delta",
     "LearnAgainError",
     "LearningSettings",
@@ -27,7 +30,6 @@ __all__ = [
     "Schema",
     "Span",
     "StoredDay",
-    "StoredHistory",
     "StoredModel",
     "Widths",
     "Window",

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from mlguard_sidecar.models.resolutions import DAY_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -68,6 +70,11 @@ class ModelDelta:
     def first_seen(self, now: float) -> float:
         """Return the start of the earliest traffic pane, or `now` if that is earlier."""
         return min([now, *(float(key.start) for key in self.traffic)])
+
+    def days(self) -> set[int]:
+        """Return the starts of the UTC days that change, in epoch seconds."""
+        keys = {*self.traffic}.union(*self.features.values())
+        return {key.start // DAY_SECONDS * DAY_SECONDS for key in keys}
 
     def copy(self) -> ModelDelta:
         """Return an independent copy."""

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.histogram import Pane, Traffic
-    from mlguard_sidecar.models.schema import Schema
     from mlguard_sidecar.models.view import ModelView
     from mlguard_sidecar.wire import Rows
 
@@ -43,18 +41,3 @@ class StoredDay:
     start: int
     traffic: Traffic
     features: Mapping[str, Pane]
-
-
-@dataclass(frozen=True)
-class StoredHistory:
-    """Days of one model.
-
-    Attributes:
-        schema: current schema of the model.
-        days: the days with events, in order.
-        baselines: ID -> baseline, of those that are stored.
-    """
-
-    schema: Schema
-    days: Sequence[StoredDay]
-    baselines: Mapping[str, Baseline]

@@ -2,18 +2,17 @@
 
 from mlguard_sidecar.statistics.columns import ColumnStatistics
 from mlguard_sidecar.statistics.explain import Explanation, explain
-from mlguard_sidecar.statistics.history import DayStatistics, day_statistics
+from mlguard_sidecar.statistics.history import compute_day
 from mlguard_sidecar.statistics.model import JudgedWindow, ModelStatistics, StatisticsCache
 from mlguard_sidecar.statistics.traffic import TrafficStatistics
 
 __all__ = [
     "ColumnStatistics",
-    "DayStatistics",
     "Explanation",
     "JudgedWindow",
     "ModelStatistics",
     "StatisticsCache",
     "TrafficStatistics",
-    "day_statistics",
+    "compute_day",
     "explain",
 ]

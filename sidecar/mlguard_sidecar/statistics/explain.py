@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlguard_sidecar.baseline import ColumnBaseline
+    from mlguard_sidecar.models import Day
     from mlguard_sidecar.statistics.columns import ColumnStatistics
-    from mlguard_sidecar.statistics.history import DayStatistics
 
 _MAX_CATEGORIES = 3
 _MIN_MISSING_CHANGE = 0.02
@@ -46,9 +46,7 @@ class Explanation:
     sentences: tuple[str, ...]
 
 
-def explain(
-    columns: Iterable[ColumnStatistics], days: Sequence[DayStatistics]
-) -> list[Explanation]:
+def explain(columns: Iterable[ColumnStatistics], days: Sequence[Day]) -> list[Explanation]:
     """Return an explanation of each column that has drifted beyond chance, the largest first.
 
     Args:
@@ -184,12 +182,12 @@ def _guess(column: ColumnStatistics, baseline: ColumnBaseline) -> Iterator[str]:
         yield f"It looks like a shift by {by:+.3g}: the mean moved, the deviation did not."
 
 
-def _since(column: ColumnStatistics, days: Sequence[DayStatistics]) -> str | None:
+def _since(column: ColumnStatistics, days: Sequence[Day]) -> str | None:
     """Return the first of the last days in a row on which a column had drifted."""
-    begin = None
+    begin, name = None, (column.column.role, column.column.name)
     for day in reversed(days):
-        found = next((c for c in day.columns if c.column == column.column), None)
-        if found is None or found.drift is None:
+        found = next((c for c in day.columns if (c.role, c.name) == name), None)
+        if found is None or found.psi is None:
             continue
         if not found.has_drifted:
             break

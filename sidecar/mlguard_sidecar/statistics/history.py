@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - a field of a dataclass
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlguard_sidecar.models import Schema, Span, Window
+from mlguard_sidecar.models import Day, DayColumn, Schema, Span, Window
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.statistics.columns import ColumnStatistics, column_statistics
 from mlguard_sidecar.statistics.traffic import class_counts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.drift import DriftSettings
     from mlguard_sidecar.models import StoredDay
@@ -19,33 +19,10 @@ if TYPE_CHECKING:
 DAY_SPAN = Span("1d", DAY_SECONDS)
 
 
-@dataclass(frozen=True)
-class DayStatistics:
-    """Statistics of one model on one UTC day.
-
-    Attributes:
-        start: start of the day, epoch seconds.
-        inferences: number of inferences.
-        latency_quantiles: latency at p50, p95 and p99, in seconds; None without latencies.
-        class_ratios: class -> its share of the predictions.
-        score: mean and population standard deviation of the scores; None without scores.
-        baseline: ID of the baseline with which the day is compared; None if there was none.
-        columns: statistics of each column of it.
-    """
-
-    start: int
-    inferences: int
-    latency_quantiles: tuple[float, float, float] | None
-    class_ratios: Mapping[str, float]
-    score: tuple[float, float] | None
-    baseline: str | None
-    columns: tuple[ColumnStatistics, ...]
-
-
-def day_statistics(
+def compute_day(
     day: StoredDay, schema: Schema, baselines: Mapping[str, Baseline], settings: DriftSettings
-) -> DayStatistics:
-    """Return the statistics of a day.
+) -> Day:
+    """Return what a model showed on a day.
 
     A day with panes in the bins of several baselines is compared with the one that has the most
     values.
@@ -67,12 +44,34 @@ def day_statistics(
         window = Window(DAY_SPAN, day.start, day.start + DAY_SECONDS, known[name])
         then = Schema(baselines[name], schema.extras)
         columns = column_statistics(then, window, settings)
-    return DayStatistics(
+    return Day(
         day.start,
         traffic.rows,
         (quantiles[0], quantiles[1], quantiles[2]) if quantiles else None,
         {text: n / predicted for text, n in classes if n},
         traffic.score(),
         name,
-        tuple(columns),
+        tuple(map(_day_column, columns)),
+    )
+
+
+def _day_column(column: ColumnStatistics) -> DayColumn:
+    drift = column.drift
+    return DayColumn(
+        column.column.role,
+        column.column.name,
+        column.column.kind,
+        column.rows,
+        column.count,
+        column.missing,
+        column.invalid,
+        column.mean,
+        column.stddev,
+        column.minimum,
+        column.maximum,
+        column.out_of_range,
+        column.unseen,
+        drift.psi if drift else None,
+        drift.critical if drift else None,
+        drift.js if drift else None,
     )

@@ -124,7 +124,7 @@ def delete_model(db: Database, key: ModelKey) -> bool:
     if row is None:
         return False
     with db.atomic():
-        for table in ("pane", "training_rows", "baseline"):
+        for table in ("pane", "training_rows", "baseline", "day", "day_column"):
             db.execute(f"DELETE FROM {table} WHERE model = ?", row)  # noqa: S608 - fixed
         db.execute("DELETE FROM model WHERE id = ?", row)
     return True
@@ -144,6 +144,8 @@ def _fold_all(db: Database, now: float, minutes: float, hours: float, days: floa
     _fold(db, HOUR, DAY, DAY_SECONDS, now - hours)
     with db.atomic():
         db.execute("DELETE FROM pane WHERE resolution = ? AND start < ?", (DAY, int(now - days)))
+        for table in ("day", "day_column"):
+            db.execute(f"DELETE FROM {table} WHERE start < ?", (int(now - days),))  # noqa: S608 - fixed
 
 
 def _fold(db: Database, fine: int, coarse: int, width: int, before: float) -> None:

@@ -14,7 +14,7 @@ from mlguard_sidecar.baseline import load as load_baseline
 from mlguard_sidecar.histogram import Pane, Traffic, decode, merge_panes
 from mlguard_sidecar.histogram.values import INVALID
 from mlguard_sidecar.models import UNBINNED, Counters, ModelView, StoredModel, load_schema
-from mlguard_sidecar.models.resolutions import DAY, DAY_SECONDS, TOTAL
+from mlguard_sidecar.models.resolutions import DAY, DAY_SECONDS, HOUR_CACHE, HOUR_SECONDS, TOTAL
 from mlguard_sidecar.wire import ModelKey, Rows
 
 if TYPE_CHECKING:
@@ -241,20 +241,27 @@ def read_baselines(db: Database, key: ModelKey) -> dict[str, Baseline]:
     return {name: load_baseline(body) for name, body in found.fetchall()}
 
 
-def read_days(db: Database, key: ModelKey, binning: str, start: int, end: int) -> dict[int, Pane]:
-    """Return the merged panes of each UTC day between two times, by its start.
+def read_day(db: Database, key: ModelKey, binning: str, start: int) -> Pane | None:
+    """Return the merged panes of a UTC day, None if there are none.
 
     Args:
         db: the database.
         key: key of the model.
         binning: TRAFFIC, or the ID of a baseline.
-        start: start of the first day, epoch seconds.
-        end: end of the last day, epoch seconds.
+        start: start of the day, epoch seconds.
     """
-    days: dict[int, list[Pane]] = {}
-    for begin, pane in read_panes(db, key, binning, start, end):
-        days.setdefault(begin // DAY_SECONDS * DAY_SECONDS, []).append(pane)
-    return {day: merge_panes(panes) for day, panes in sorted(days.items())}
+    where = (*key, binning, HOUR_CACHE, start, start + DAY_SECONDS)
+    rows = db.execute(
+        f"{_SELECT} AND resolution = ? AND start >= ? AND start < ?", where
+    ).fetchall()
+    merged = {row[3] for row in rows}
+    finer = db.execute(f"{_SELECT} AND resolution < ? AND start >= ? AND start < ?", where)
+    rows += [
+        row
+        for row in finer.fetchall()
+        if row[2] <= DAY and row[3] // HOUR_SECONDS * HOUR_SECONDS not in merged
+    ]
+    return merge_panes([decode_row(row) for row in rows]) if rows else None
 
 
 def decode_row(row: tuple[int, str, int, int, bytes]) -> Pane:

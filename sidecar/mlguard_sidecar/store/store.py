@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from mlguard_common.database import DatabaseThread
-from mlguard_sidecar.histogram import Traffic
-from mlguard_sidecar.models import StoredDay, StoredHistory
 from mlguard_sidecar.store.compaction import (
     Compacted,
     Retention,
@@ -20,13 +18,17 @@ from mlguard_sidecar.store.compaction import (
     delete_model,
     store_bytes,
 )
+from mlguard_sidecar.store.days import (
+    read_recorded_days,
+    read_stored_day,
+    unrecorded_days,
+    write_day,
+)
 from mlguard_sidecar.store.read import (
     TRAFFIC,
     UnreadablePaneError,
     load_model,
     read_baselines,
-    read_binnings,
-    read_days,
     read_schema,
     read_total,
 )
@@ -34,14 +36,16 @@ from mlguard_sidecar.store.windows import HourlyCache
 from mlguard_sidecar.store.write import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sqlite_utils import Database
 
+    from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.histogram import Pane
-    from mlguard_sidecar.models import Delta, StoredModel, Window
+    from mlguard_sidecar.models import Day, Delta, Schema, StoredDay, StoredModel, Window
     from mlguard_sidecar.wire import ModelKey
 
+    ComputeDay = Callable[[StoredDay, Schema, Mapping[str, Baseline]], Day]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -105,8 +109,50 @@ class Store:
             return await self.read_windows(key, binning, moved)
         return found
 
-    async def read_history(self, key: ModelKey, start: int, end: int) -> StoredHistory | None:
-        """Return the days of a model, retired or not, between two times; None without one.
+    async def unrecorded_days(
+        self, before: int, key: ModelKey | None = None
+    ) -> list[tuple[ModelKey, int]]:
+        """Return the models and starts of the past days that are not recorded, in order.
+
+        Args:
+            before: start of the first day that is not past, epoch seconds.
+            key: the model; all, retired ones too, without one.
+
+        Raises:
+            sqlite3.Error: the database cannot be read.
+        """
+        return await self.thread.run(lambda: unrecorded_days(self._db, before, key))
+
+    async def day(
+        self, key: ModelKey, start: int, compute: ComputeDay, *, record: bool
+    ) -> Day | None:
+        """Return one day of a model, computed from its panes; None without events.
+
+        Args:
+            key: key of the model, retired or not.
+            start: start of the day, epoch seconds.
+            compute: computes the day from panes, schema and stored baselines.
+            record: whether to store the result, as the day is past.
+
+        Raises:
+            sqlite3.Error: the database cannot be read or written.
+        """
+
+        def job() -> Day | None:
+            baselines = read_baselines(self._db, key)
+            schema = read_schema(self._db, key, baselines)
+            stored = None if schema is None else read_stored_day(self._db, key, start)
+            if schema is None or stored is None:
+                return None
+            day = compute(stored, schema, baselines)
+            if record:
+                write_day(self._db, key, day)
+            return day
+
+        return await self._read(job)
+
+    async def recorded_days(self, key: ModelKey, start: int, end: int) -> list[Day] | None:
+        """Return the recorded days of a model, retired or not; None without such a model.
 
         Args:
             key: key of the model.
@@ -116,28 +162,7 @@ class Store:
         Raises:
             sqlite3.Error: the database cannot be read.
         """
-
-        def job() -> StoredHistory | None:
-            baselines = read_baselines(self._db, key)
-            schema = read_schema(self._db, key, baselines)
-            if schema is None:
-                return None
-            traffic = read_days(self._db, key, TRAFFIC, start, end)
-            features = {
-                binning: read_days(self._db, key, binning, start, end)
-                for binning in read_binnings(self._db, key)
-            }
-            days = [
-                StoredDay(
-                    day,
-                    Traffic.zeros().merged(Traffic(pane)),
-                    {name: panes[day] for name, panes in features.items() if day in panes},
-                )
-                for day, pane in traffic.items()
-            ]
-            return StoredHistory(schema, days, baselines)
-
-        return await self._read(job)
+        return await self.thread.run(lambda: read_recorded_days(self._db, key, start, end))
 
     async def read_total(self, key: ModelKey, binning: str) -> Pane:
         """Return the running totals of a binning.

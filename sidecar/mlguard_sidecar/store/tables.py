@@ -95,6 +95,40 @@ def mark_retired_models(db: Database) -> None:
     db.execute("ALTER TABLE model ADD COLUMN last_event REAL NOT NULL DEFAULT 0")
 
 
+_DAYS = """
+CREATE TABLE day (
+    model INTEGER NOT NULL REFERENCES model (id),
+    start INTEGER NOT NULL,
+    inferences INTEGER NOT NULL,
+    latency_p50 REAL, latency_p95 REAL, latency_p99 REAL,
+    score_mean REAL, score_stddev REAL,
+    prediction_ratios TEXT NOT NULL,
+    baseline TEXT,
+    PRIMARY KEY (model, start)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE day_column (
+    model INTEGER NOT NULL REFERENCES model (id),
+    start INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    role TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
+    rows INTEGER NOT NULL, count INTEGER NOT NULL,
+    missing INTEGER NOT NULL, invalid INTEGER NOT NULL,
+    mean REAL, stddev REAL, minimum REAL, maximum REAL,
+    out_of_range INTEGER, unseen INTEGER,
+    psi REAL, psi_critical REAL, js_distance REAL,
+    reference_psi REAL, reference_psi_critical REAL,
+    PRIMARY KEY (model, start, position)
+) STRICT, WITHOUT ROWID
+"""
+
+
+@migrations()
+def record_days(db: Database) -> None:
+    """Add the tables of recorded days: latencies in seconds, starts in epoch seconds."""
+    for statement in _DAYS.split(";"):
+        db.execute(statement)
+
+
 def open_store(folder: Path, begin: Callable[[Database], T]) -> tuple[T, bool]:
     """Open the database in a folder, which is created if necessary, and read its content.
 

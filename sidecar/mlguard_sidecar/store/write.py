@@ -11,6 +11,7 @@ import msgspec
 from mlguard_sidecar.histogram import Pane, decode, encode, merge_panes
 from mlguard_sidecar.models import UNBINNED, Schema, dump_schema
 from mlguard_sidecar.models.resolutions import HOUR_CACHE, HOUR_SECONDS, TOTAL
+from mlguard_sidecar.store.days import delete_days
 from mlguard_sidecar.store.read import LABEL_SEPARATOR, TRAFFIC, TrainingRows
 from mlguard_sidecar.wire import Reason
 
@@ -135,6 +136,7 @@ class Writer:
                 "INSERT INTO training_rows (model, body) VALUES (?, ?)",
                 (model, msgspec.json.encode(TrainingRows.of(rows))),
             )
+        delete_days(self._db, model, gained.days())
         self._add_panes(model, TRAFFIC, {k: t.pane for k, t in gained.traffic.items()})
         for binning, panes in gained.features.items():
             self._add_panes(model, binning, panes)

@@ -1,0 +1,96 @@
+"""Recording of days: at UTC midnight, and again whenever late events change a day."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from typing import TYPE_CHECKING
+
+from mlguard_sidecar import telemetry as t
+from mlguard_sidecar.models.resolutions import DAY_SECONDS, HOUR_SECONDS
+from mlguard_sidecar.statistics import compute_day
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mlguard_sidecar.baseline import Baseline
+    from mlguard_sidecar.models import Day, Schema, StoredDay
+    from mlguard_sidecar.settings import CurrentSettings
+    from mlguard_sidecar.store import Store
+    from mlguard_sidecar.telemetry import Telemetry
+    from mlguard_sidecar.wire import ModelKey
+
+log = logging.getLogger(__name__)
+
+
+class DayRecorder:
+    """Records each past day of each model, and returns the days of one.
+
+    A record is deleted in the transaction that changes the panes of its day, and made again from
+    these. So it does not matter whether the process ran at midnight, or how late an event is.
+
+    Args:
+        store: the database.
+        settings: settings of the measurement of drift.
+        telemetry: counts errors.
+        clock: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: CurrentSettings,
+        telemetry: Telemetry,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._telemetry = telemetry
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Record at once and then at the start of every hour, until cancelled."""
+        while True:
+            await self.record()
+            await asyncio.sleep(HOUR_SECONDS - self._clock() % HOUR_SECONDS)
+
+    async def record(self) -> None:
+        """Record the past days of all models that are not recorded."""
+        try:
+            for key, start in await self._store.unrecorded_days(self._today()):
+                await self._day(key, start, record=True)
+        except (sqlite3.Error, OSError) as error:
+            self._telemetry.count(t.STORE_ERRORS)
+            log.error("a day cannot be recorded: %s", error)  # noqa: TRY400
+
+    async def days(self, key: ModelKey, count: int) -> list[Day] | None:
+        """Return the last days of a model with events, today included; None without such a model.
+
+        Args:
+            key: key of the model, retired or not.
+            count: number of days.
+
+        Raises:
+            sqlite3.Error: the database cannot be used.
+        """
+        today = self._today()
+        for _, start in await self._store.unrecorded_days(today, key):
+            await self._day(key, start, record=True)
+        begin = today - (count - 1) * DAY_SECONDS
+        found = await self._store.recorded_days(key, begin, today)
+        if found is None:
+            return None
+        current = await self._day(key, today, record=False)
+        return [*found, current] if current else found
+
+    def _today(self) -> int:
+        return int(self._clock() // DAY_SECONDS) * DAY_SECONDS
+
+    async def _day(self, key: ModelKey, start: int, *, record: bool) -> Day | None:
+        drift = self._settings.now.of(key).drift
+
+        def compute(day: StoredDay, schema: Schema, baselines: Mapping[str, Baseline]) -> Day:
+            return compute_day(day, schema, baselines, drift)
+
+        return await self._store.day(key, start, compute, record=record)

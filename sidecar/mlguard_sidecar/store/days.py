@@ -1,0 +1,149 @@
+"""Recorded days in the database: which are missing, writing and reading."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, fields
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mlguard_sidecar.histogram import Kind, Role, Traffic
+from mlguard_sidecar.models import Day, DayColumn, StoredDay
+from mlguard_sidecar.models.resolutions import DAY, DAY_SECONDS
+from mlguard_sidecar.store.read import TRAFFIC, read_binnings, read_day
+from mlguard_sidecar.wire import ModelKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlite_utils import Database
+
+_FIELDS = tuple(field.name for field in fields(DayColumn))
+_COLUMNS = ", ".join(_FIELDS)
+_MARKS = ", ".join("?" * len(_FIELDS))
+
+
+def unrecorded_days(
+    db: Database, before: int, key: ModelKey | None = None
+) -> list[tuple[ModelKey, int]]:
+    """Return the models and starts of the past days that have panes and are not recorded.
+
+    Args:
+        db: the database.
+        before: start of the first day that is not past, epoch seconds.
+        key: the model; all without one.
+    """
+    of_key = " AND (project, model.model, endpoint) = (?, ?, ?)" if key else ""
+    found = db.execute(
+        "SELECT DISTINCT project, model.model, endpoint, pane.start / ? * ? AS begin"  # noqa: S608 - fixed
+        " FROM pane JOIN model ON model.id = pane.model"
+        f" WHERE binning = ? AND resolution <= ? AND pane.start < ?{of_key} AND NOT EXISTS"
+        " (SELECT 1 FROM day WHERE day.model = pane.model AND day.start = pane.start / ? * ?)"
+        " ORDER BY pane.model, begin",
+        (DAY_SECONDS, DAY_SECONDS, TRAFFIC, DAY, before, *(key or ()), DAY_SECONDS, DAY_SECONDS),
+    ).fetchall()
+    return [(ModelKey(*names), start) for *names, start in found]
+
+
+def read_stored_day(db: Database, key: ModelKey, start: int) -> StoredDay | None:
+    """Return the merged panes of a model and a UTC day; None without events.
+
+    Args:
+        db: the database.
+        key: key of the model.
+        start: start of the day, epoch seconds.
+    """
+    traffic = read_day(db, key, TRAFFIC, start)
+    if traffic is None:
+        return None
+    panes = {name: read_day(db, key, name, start) for name in read_binnings(db, key)}
+    return StoredDay(
+        start,
+        Traffic.zeros().merged(Traffic(traffic)),
+        {name: pane for name, pane in panes.items() if pane is not None},
+    )
+
+
+def write_day(db: Database, key: ModelKey, day: Day) -> None:
+    """Record a day, in place of a former record."""
+    p50, p95, p99 = day.latency_quantiles or (None, None, None)
+    with db.atomic():
+        model = _model_id(db, key)
+        if model is None:
+            return
+        delete_days(db, model, [day.start])
+        db.execute(
+            "INSERT INTO day VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                model,
+                day.start,
+                day.inferences,
+                p50,
+                p95,
+                p99,
+                *(day.score or (None, None)),
+                msgspec.json.encode(day.prediction_ratios).decode(),
+                day.baseline,
+            ),
+        )
+        for position, column in enumerate(day.columns):
+            db.execute(
+                f"INSERT INTO day_column (model, start, position, {_COLUMNS})"  # noqa: S608 - fixed
+                f" VALUES (?, ?, ?, {_MARKS})",
+                (model, day.start, position, *astuple(column)),
+            )
+
+
+def _model_id(db: Database, key: ModelKey) -> int | None:
+    row = db.execute(
+        "SELECT id FROM model WHERE (project, model, endpoint) = (?, ?, ?)", key
+    ).fetchone()
+    return row[0] if row else None
+
+
+def delete_days(db: Database, model: int, starts: Iterable[int]) -> None:
+    """Delete the records of days, as their panes have changed."""
+    for start in starts:
+        for table in ("day", "day_column"):
+            db.execute(f"DELETE FROM {table} WHERE model = ? AND start = ?", (model, start))  # noqa: S608 - fixed
+
+
+def read_recorded_days(db: Database, key: ModelKey, start: int, end: int) -> list[Day] | None:
+    """Return the recorded days of a model between two times, in order; None without such a model.
+
+    Args:
+        db: the database.
+        key: key of the model.
+        start: start of the first day, epoch seconds.
+        end: end of the last day, epoch seconds.
+    """
+    model = _model_id(db, key)
+    if model is None:
+        return None
+    where = (model, start, end)
+    columns: dict[int, list[DayColumn]] = {}
+    for begin, role, name, kind, *values in db.execute(
+        f"SELECT start, {_COLUMNS} FROM day_column"  # noqa: S608 - fixed
+        " WHERE model = ? AND start >= ? AND start < ? ORDER BY start, position",
+        where,
+    ).fetchall():
+        columns.setdefault(begin, []).append(DayColumn(Role(role), name, Kind(kind), *values))
+    days = []
+    for begin, inferences, p50, p95, p99, mean, stddev, ratios, baseline in db.execute(
+        "SELECT start, inferences, latency_p50, latency_p95, latency_p99, score_mean, score_stddev,"
+        " prediction_ratios, baseline FROM day"
+        " WHERE model = ? AND start >= ? AND start < ? ORDER BY start",
+        where,
+    ).fetchall():
+        days.append(
+            Day(
+                begin,
+                inferences,
+                None if p50 is None else (p50, p95, p99),
+                msgspec.json.decode(ratios, type=dict[str, float]),
+                None if mean is None else (mean, stddev),
+                baseline,
+                tuple(columns.get(begin, ())),
+            )
+        )
+    return days
