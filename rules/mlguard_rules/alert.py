@@ -67,6 +67,12 @@ class Alert:
         """Return the alert, firing."""
         return replace(self, state=State.FIRING, resolved_at=None)
 
+    def annotated(self, name: str, text: str) -> Alert:
+        """Return the alert with a further annotation; one that a rule gives is kept."""
+        if self.annotation(name):
+            return self
+        return replace(self, annotations=(*self.annotations, (name, text)))
+
     def to_send(self, labels: Mapping[str, str], generator_url: str) -> Alert:
         """Return the alert as it is dispatched or forwarded.
 

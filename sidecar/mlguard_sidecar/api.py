@@ -11,7 +11,7 @@ from aiohttp import web
 
 from mlguard_sidecar.baseline import dump
 from mlguard_sidecar.models import LearnAgainError
-from mlguard_sidecar.statistics import explain
+from mlguard_sidecar.statistics import explain, moved_together
 from mlguard_sidecar.wire import ModelKey
 
 if TYPE_CHECKING:
@@ -108,7 +108,13 @@ class ModelApi:
         found, past = self._find(key), await self.history(key, _DEFAULT_HISTORY_DAYS)
         if found is None or past is None:
             return _no_model(key)
-        return _json({"columns": [_explanation(e) for e in explain(found.columns, past)]})
+        explanations = explain(found.columns, past)
+        return _json(
+            {
+                "together": moved_together(explanations),
+                "columns": [_explanation(each) for each in explanations],
+            }
+        )
 
     async def _baseline(self, request: web.Request) -> web.Response:
         key = _key(request)
@@ -148,6 +154,7 @@ def _reject(reject: Reject) -> dict[str, Any]:
 def _explanation(explanation: Explanation) -> dict[str, Any]:
     return _column(explanation.column) | {
         "since": explanation.since,
+        "guess": explanation.guess,
         "sentences": explanation.sentences,
     }
 

@@ -33,7 +33,7 @@ from mlguard_sidecar.ingest import (
 from mlguard_sidecar.models import ModelRegistry
 from mlguard_sidecar.refresher import WindowRefresher
 from mlguard_sidecar.settings import CurrentSettings, Settings
-from mlguard_sidecar.statistics import StatisticsCache
+from mlguard_sidecar.statistics import StatisticsCache, explanation_of
 from mlguard_sidecar.store import Retention, Store, load, open_store
 from mlguard_sidecar.telemetry import Telemetry
 
@@ -116,6 +116,7 @@ class Daemon:
             self._store.thread.transact,
             self._collect_for_rules,
             clock,
+            lambda labels: explanation_of(labels, self._statistics()),
         )
         self._registry.restore(
             snapshot.models, snapshot.sequences, snapshot.counters, snapshot.retired

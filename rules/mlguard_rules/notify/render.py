@@ -36,6 +36,9 @@ _LINK = re.compile(r"https?://[\w.~:/?#@!$&+,;=%-]{1,2000}")
 _REPLICA = ("instance", "pod")
 """Labels in which alerts that say the same may differ."""
 
+_TEXTS = ("description", "explanation")
+"""Annotations of firing alerts that are shown after the summary."""
+
 _WHERE = ("project", "model", "model_endpoint")
 
 
@@ -166,9 +169,9 @@ def _sentences(alert: Alert, differing: Sequence[str]) -> tuple[str, ...]:
     """Return what is said of an alert; alerts of which the same is said share a paragraph."""
     summary = alert.annotation("summary")
     said_apart = [name for name in differing if name not in _REPLICA]
-    description = "" if alert.is_resolved else alert.annotation("description")
+    texts = [] if alert.is_resolved else [alert.annotation(name) for name in _TEXTS]
     labels = (f"{name}={alert.label(name)}" for name in said_apart)
-    return (alert.label("alertname"), summary, description, *labels)
+    return (alert.label("alertname"), summary, *texts, *labels)
 
 
 def _urgency(alert: Alert) -> tuple[int, bool, float]:
@@ -181,9 +184,8 @@ def _urgency(alert: Alert) -> tuple[int, bool, float]:
 def _paragraph(alert: Alert, now: float, distinction: str) -> str:
     summary = alert.annotation("summary") or alert.label("alertname")
     parts = [_sentence(f"**{_plain(summary).rstrip('.')}**{distinction}")]
-    description = alert.annotation("description")
-    if description and not alert.is_resolved:
-        parts.append(_sentence(_plain(description)))
+    texts = () if alert.is_resolved else map(alert.annotation, _TEXTS)
+    parts += [_sentence(_plain(text)) for text in texts if text]
     parts.append(_when(alert, now))
     return " ".join(parts)
 

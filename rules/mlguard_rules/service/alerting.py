@@ -25,7 +25,7 @@ from mlguard_rules.service.silences import Silences
 from mlguard_rules.service.state_store import RETRY_SECONDS, StateStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from prometheus_client.metrics_core import Metric
     from sqlite_utils import Database
@@ -52,6 +52,8 @@ class Alerting:
             since the last call may be the same object, which saves its evaluation; it must not
             be changed afterwards.
         clock: epoch seconds.
+        explain: returns sentences for the annotation `explanation` of a firing alert, given its
+            labels; empty for none.
 
     Attributes:
         store: the stored state, and changes that are not saved yet.
@@ -65,11 +67,12 @@ class Alerting:
         transact: Transact,
         metrics: MetricSource,
         clock: Callable[[], float],
+        explain: Callable[[Mapping[str, str]], str] = lambda _: "",
     ) -> None:
         self._settings = settings
         self._clock = clock
         self.store = StateStore(db, transact)
-        self._evaluator = RuleEvaluator(settings, self.store, metrics)
+        self._evaluator = RuleEvaluator(settings, self.store, metrics, explain)
         self._silences = Silences(self.store, settings.silences)
         groups = self.store.load("alert_group", GroupState, tuple[str, Labels])
         self._dispatcher = Dispatcher(

@@ -13,7 +13,7 @@ from mlguard_rules.service import metrics as m
 from mlguard_rules.service.samples import SampleConverter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from prometheus_client.metrics_core import Metric
 
@@ -37,9 +37,17 @@ class RuleEvaluator:
         settings: with the rules.
         store: where the state is kept.
         metrics: that rules read.
+        explain: returns sentences about what an alert with these labels is about, or nothing.
     """
 
-    def __init__(self, settings: Settings, store: StateStore, metrics: MetricSource) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: StateStore,
+        metrics: MetricSource,
+        explain: Callable[[Mapping[str, str]], str],
+    ) -> None:
+        self._explain = explain
         self._store = store
         self._metrics = metrics
         self._converter = SampleConverter()
@@ -87,7 +95,8 @@ class RuleEvaluator:
     @property
     def active(self) -> list[Alert]:
         """Alerts that are pending or firing."""
-        return [alert for alert in self._manager.alerts if alert.state is not State.RESOLVED]
+        alerts = self._manager.alerts
+        return [self._explained(each) for each in alerts if each.state is not State.RESOLVED]
 
     def to_send(self, settings: Settings) -> list[Alert]:
         """Return alerts that fire or were resolved recently, with the labels of the process.
@@ -95,12 +104,23 @@ class RuleEvaluator:
         Of two alerts with the same labels it is the firing one.
         """
         alerts = [
-            alert.to_send(settings.labels, settings.generator_url)
+            self._explained(alert).to_send(settings.labels, settings.generator_url)
             for alert in self._manager.alerts
             if alert.state is not State.PENDING
         ]
         firing = {alert.labels for alert in alerts if not alert.is_resolved}
         return [alert for alert in alerts if not alert.is_resolved or alert.labels not in firing]
+
+    def _explained(self, alert: Alert) -> Alert:
+        """Return a firing alert with an annotation that explains it, if there is something."""
+        if alert.state is not State.FIRING:
+            return alert
+        try:
+            text = self._explain(dict(alert.labels))
+        except Exception:  # a bug in it must not hold up the alert
+            log.exception("an alert cannot be explained")
+            return alert
+        return alert.annotated("explanation", text) if text else alert
 
     def collect(self) -> Iterator[Metric]:
         """Yield the alerts, and the metrics of their evaluation."""

@@ -77,8 +77,12 @@ def explain(*, model: str, url: str) -> None:
         answer = request(f"{url}/api/v1/models/{model_path(model)}/explain")
     except RequestError as error:
         fail(str(error))
+    for sentence in answer["together"]:
+        click.echo(sentence)
     for column in answer["columns"]:
-        click.echo(f"{column['name']} ({column['window']}): {' '.join(column['sentences'])}")
+        click.echo(f"\n{column['name']} ({column['window']})")
+        for sentence in column["sentences"]:
+            click.echo(f"  {sentence}")
     if not answer["columns"]:
         click.echo("No column has drifted beyond chance.")
 

@@ -1,12 +1,19 @@
 """Statistics of models, computed once for metrics, rules and API."""
 
+from mlguard_sidecar.statistics.change import ChangeKind
 from mlguard_sidecar.statistics.columns import ColumnStatistics
-from mlguard_sidecar.statistics.explain import Explanation, explain
+from mlguard_sidecar.statistics.explain import Explanation, explain, moved_together
 from mlguard_sidecar.statistics.history import compute_day
-from mlguard_sidecar.statistics.model import JudgedWindow, ModelStatistics, StatisticsCache
+from mlguard_sidecar.statistics.model import (
+    JudgedWindow,
+    ModelStatistics,
+    StatisticsCache,
+    explanation_of,
+)
 from mlguard_sidecar.statistics.traffic import TrafficStatistics
 
 __all__ = [
+    "ChangeKind",
     "ColumnStatistics",
     "Explanation",
     "JudgedWindow",
@@ -15,4 +22,6 @@ __all__ = [
     "TrafficStatistics",
     "compute_day",
     "explain",
+    "explanation_of",
+    "moved_together",
 ]

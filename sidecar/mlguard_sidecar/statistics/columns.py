@@ -41,6 +41,7 @@ class ColumnStatistics:
         bins: counts of the PSI bins; None without a baseline.
         baseline: baseline of the column; None if there is none.
         drift: drift from the baseline; None with too little data, or if it is not measured.
+        counts: counts of the column's slots.
     """
 
     window: str
@@ -59,6 +60,7 @@ class ColumnStatistics:
     bins: NDArray[np.int64] | None = None
     baseline: ColumnBaseline | None = None
     drift: Drift | None = None
+    counts: NDArray[np.integer] | None = None
 
     @property
     def samples(self) -> int:
@@ -161,4 +163,5 @@ def _column(
         bins,
         baseline,
         drift,
+        counts,
     )

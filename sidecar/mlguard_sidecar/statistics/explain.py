@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlguard_sidecar.histogram import OTHER, Kind
+from mlguard_sidecar.statistics.guesses import guess
+from mlguard_sidecar.statistics.wording import largest_gain, percent, range_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -18,17 +19,11 @@ if TYPE_CHECKING:
 
     from mlguard_sidecar.baseline import ColumnBaseline
     from mlguard_sidecar.models import Day
+    from mlguard_sidecar.statistics.change import ChangeKind, Guess
     from mlguard_sidecar.statistics.columns import ColumnStatistics
 
 _MAX_CATEGORIES = 3
 _MIN_MISSING_CHANGE = 0.02
-_MIN_SPIKE = 0.05
-_MIN_RENAMED = 0.02
-_ALIKE = 0.1
-"""Relative difference of two figures that are taken for the same."""
-
-_MIN_SHIFT = 0.25
-"""Standard deviations of the baseline that a mean must move to be called a shift."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +32,14 @@ class Explanation:
 
     Attributes:
         column: its statistics in the window that has the most values of those in which it drifted.
-        since: first day of the drift that lasts, as `2026-03-16`; None if it began today.
+        since: first day of the drift that lasts, as `2026-03-16`; None if it is not known.
+        guess: kind of change that it looks like; None if nothing fits.
         sentences: what moved, the evidence, and what it looks like.
     """
 
     column: ColumnStatistics
     since: str | None
+    guess: ChangeKind | None
     sentences: tuple[str, ...]
 
 
@@ -61,16 +58,34 @@ def explain(columns: Iterable[ColumnStatistics], days: Sequence[Day]) -> list[Ex
             drifted[name] = column
     found = []
     for column in sorted(drifted.values(), key=_index, reverse=True):
-        since = _since(column, days)
-        found.append(Explanation(column, since, tuple(_sentences(column, since))))
+        since, guessed = _since(column, days), guess(column)
+        sentences = tuple(_sentences(column, since, guessed))
+        found.append(Explanation(column, since, guessed.kind if guessed else None, sentences))
     return found
+
+
+def moved_together(explanations: Sequence[Explanation]) -> list[str]:
+    """Return a sentence for each day on which several columns began to drift.
+
+    Args:
+        explanations: those of one model.
+    """
+    groups: dict[str, list[str]] = {}
+    for each in explanations:
+        if each.since is not None:
+            groups.setdefault(each.since, []).append(each.column.column.name)
+    return [
+        f"{len(names)} columns began to move on {since}: {', '.join(sorted(names))}."
+        for since, names in sorted(groups.items())
+        if len(names) > 1
+    ]
 
 
 def _index(column: ColumnStatistics) -> float:
     return column.drift.psi if column.drift else 0.0
 
 
-def _sentences(column: ColumnStatistics, since: str | None) -> Iterator[str]:
+def _sentences(column: ColumnStatistics, since: str | None, guessed: Guess | None) -> Iterator[str]:
     baseline, drift, bins = column.baseline, column.drift, column.bins
     if baseline is None or drift is None or bins is None:
         return
@@ -85,10 +100,8 @@ def _sentences(column: ColumnStatistics, since: str | None) -> Iterator[str]:
         f" ({column.samples:,} values)."
     )
     yield from _missing(column, baseline)
-    if column.column.kind is Kind.CATEGORICAL:
-        yield from _renamed(column, baseline)
-    else:
-        yield from _guess(column, baseline)
+    if guessed is not None:
+        yield guessed.sentence
 
 
 def _shares(counts: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -97,32 +110,16 @@ def _shares(counts: NDArray[np.integer]) -> NDArray[np.float64]:
 
 
 def _moved_range(
-    name: str, edges: Sequence[float], now: NDArray[np.float64], then: NDArray[np.float64]
+    name: str, edges: tuple[float, ...], now: NDArray[np.float64], then: NDArray[np.float64]
 ) -> str:
-    """Return where a numeric column's values are now, and how many were there before.
-
-    It is the run of neighbouring bins that gained the most.
-    """
-    gain = now - then
-    best, begin = (0, 1), 0
-    for i in range(1, len(gain) + 1):
-        if i == len(gain) or gain[i] <= 0:
-            if gain[begin:i].sum() > gain[best[0] : best[1]].sum():
-                best = (begin, i)
-            begin = i + 1
-    first, end = best
-    low = None if first == 0 else edges[first - 1]
-    high = None if end > len(edges) else edges[end - 1]
-    if low is None and high is not None:
-        where = f"is at most {high:.6g}"
-    elif high is None and low is not None:
-        where = f"lies above {low:.6g}"
-    else:
-        where = f"lies above {low:.6g}, up to {high:.6g}"
-    return (
-        f"{_percent(now[first:end].sum())} of {name} {where};"
-        f" in the baseline {_percent(then[first:end].sum())}."
-    )
+    """Return the runs of neighbouring bins that gained and lost the most, with their shares."""
+    sentences: list[str] = []
+    for first, end in (largest_gain(now - then), largest_gain(then - now)):
+        here, before = percent(now[first:end].sum()), percent(then[first:end].sum())
+        where = range_of(edges, first, end)
+        of = "" if sentences else f" of {name}"
+        sentences.append(f"{here}{of} {where}; in the baseline {before}.")
+    return " ".join(sentences)
 
 
 def _moved_categories(
@@ -130,8 +127,8 @@ def _moved_categories(
 ) -> str:
     order = np.argsort(-np.abs(now - then))[:_MAX_CATEGORIES]
     parts = [
-        f"{'any other value' if labels[i] == OTHER else repr(labels[i])} has {_percent(now[i])},"
-        f" in the baseline {_percent(then[i])}"
+        f"{'any other value' if labels[i] == OTHER else repr(labels[i])} has {percent(now[i])},"
+        f" in the baseline {percent(then[i])}"
         for i in order.tolist()
         if now[i] != then[i]
     ]
@@ -142,44 +139,7 @@ def _missing(column: ColumnStatistics, baseline: ColumnBaseline) -> Iterator[str
     then = int(baseline.counts[baseline.column.missing]) / max(int(baseline.counts.sum()), 1)
     now = column.missing / max(column.rows, 1)
     if abs(now - then) >= _MIN_MISSING_CHANGE:
-        yield f"{_percent(now)} are missing, in the baseline {_percent(then)}."
-
-
-def _renamed(column: ColumnStatistics, baseline: ColumnBaseline) -> Iterator[str]:
-    """Yield a guess that a category has another name: one is gone, a new one has its size."""
-    now, then = _shares(column.bins), _shares(baseline.psi_baseline)  # type: ignore[arg-type]
-    gone = [
-        (label, share)
-        for label, share, left in zip(baseline.psi_labels, then, now, strict=True)
-        if label != OTHER and share >= _MIN_RENAMED and left < share / 20
-    ]
-    for value, n in column.outside.items():
-        share = n / max(column.samples, 1)
-        alike = [label for label, before in gone if math.isclose(share, before, rel_tol=0.25)]
-        if len(alike) == 1:
-            yield f"It looks as if {alike[0]!r} is now called {value!r}."
-
-
-def _guess(column: ColumnStatistics, baseline: ColumnBaseline) -> Iterator[str]:
-    """Yield a guess at the kind of change of a numeric column, where its moments prove one."""
-    for value, n in sorted(column.outside.items(), key=lambda item: -item[1])[:1]:
-        if n >= _MIN_SPIKE * column.samples:
-            share = _percent(n / column.samples)
-            yield f"A new spike: {share} or more are {value:.6g}, which the baseline does not have."
-            return
-    if baseline.moments is None or column.mean is None or column.stddev is None:
-        return
-    values, mean, m2 = baseline.moments[:3]
-    stddev = math.sqrt(m2 / values)
-    if not stddev or not column.stddev:
-        return
-    factor = column.stddev / stddev
-    is_scaled = mean and math.isclose(column.mean / mean, factor, rel_tol=_ALIKE)
-    if is_scaled and not math.isclose(factor, 1, rel_tol=2 * _ALIKE):
-        yield f"It looks like a factor of {factor:.3g}: mean and deviation grew alike."
-    elif math.isclose(factor, 1, rel_tol=_ALIKE) and abs(column.mean - mean) > _MIN_SHIFT * stddev:
-        by = column.mean - mean
-        yield f"It looks like a shift by {by:+.3g}: the mean moved, the deviation did not."
+        yield f"{percent(now)} are missing, in the baseline {percent(then)}."
 
 
 def _since(column: ColumnStatistics, days: Sequence[Day]) -> str | None:
@@ -193,7 +153,3 @@ def _since(column: ColumnStatistics, days: Sequence[Day]) -> str | None:
             break
         begin = day.start
     return None if begin is None else time.strftime("%Y-%m-%d", time.gmtime(begin))
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlguard_sidecar.histogram import Role, Traffic
 from mlguard_sidecar.statistics.columns import ColumnStatistics, column_statistics, is_judged
+from mlguard_sidecar.statistics.explain import Explanation, explain
 from mlguard_sidecar.statistics.traffic import TrafficStatistics, class_counts
 
 if TYPE_CHECKING:
@@ -127,6 +128,11 @@ class ModelStatistics:
         return sorted({c.column.name for c in self.columns if c.has_drifted})
 
     @cached_property
+    def explanations(self) -> list[Explanation]:
+        """An explanation of each column that has drifted, without the day on which it began."""
+        return explain(self.columns, ())
+
+    @cached_property
     def baseline_bins(self) -> list[tuple[ColumnBaseline, list[int]]]:
         """Columns of the baseline, and the running totals of their PSI bins."""
         baseline = self.schema.baseline
@@ -185,6 +191,25 @@ class ModelStatistics:
         for feature in self.features:
             most[feature.window] = max(most[feature.window], feature.rows)
         return list(most.items())
+
+
+def explanation_of(labels: Mapping[str, str], models: Iterable[ModelStatistics]) -> str:
+    """Return what explains the drift that an alert is about; empty if it is about none.
+
+    Args:
+        labels: labels of the alert, among them those of the column.
+        models: statistics of the models.
+    """
+    name, kind = labels.get("feature"), labels.get("kind")
+    if name is None or kind is None:
+        return ""
+    key = tuple(labels.get(label) for label in ("project", "model", "model_endpoint"))
+    for model in models:
+        if tuple(model.key) == key:
+            for each in model.explanations:
+                if (each.column.column.name, each.column.column.role) == (name, kind):
+                    return " ".join(each.sentences)
+    return ""
 
 
 class StatisticsCache:
