@@ -232,7 +232,7 @@ def _traffic(traffic: TrafficStatistics, now: float) -> dict[str, Any]:
 
 
 def _column(column: ColumnStatistics) -> dict[str, Any]:
-    drift = column.drift
+    drift, sliding = column.drift, column.reference_drift
     return {
         "name": column.column.name,
         "role": column.column.role,
@@ -252,5 +252,7 @@ def _column(column: ColumnStatistics) -> dict[str, Any]:
         "samples": column.samples,
         "psi": drift.psi if drift else None,
         "psi_critical": drift.critical if drift else None,
+        "reference_psi": sliding.psi if sliding else None,
+        "reference_psi_critical": sliding.critical if sliding else None,
         "js_distance": drift.js if drift else None,
     }

@@ -150,7 +150,9 @@ class Daemon:
             self._connections.clients,
             clock,
         )
-        self._recorder = DayRecorder(self._store, self._settings, self._telemetry, clock)
+        self._recorder = DayRecorder(
+            self._store, self._registry, self._settings, self._telemetry, clock
+        )
         self._cache = StatisticsCache()
         self._models = ModelCollector(self._statistics, clock, lambda: self._settings.now.fleet)
         self.collectors = (self._models, self._telemetry, self._alerting, self._lifecycle)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from mlguard_sidecar import telemetry as t
 from mlguard_sidecar.models.resolutions import DAY_SECONDS, HOUR_SECONDS
 from mlguard_sidecar.statistics import compute_day
+from mlguard_sidecar.store import SlidingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mlguard_sidecar.baseline import Baseline
-    from mlguard_sidecar.models import Day, Schema, StoredDay
+    from mlguard_sidecar.models import Day, ModelRegistry, ModelView, Schema, StoredDay
     from mlguard_sidecar.settings import CurrentSettings
     from mlguard_sidecar.store import Store
     from mlguard_sidecar.telemetry import Telemetry
@@ -32,6 +33,7 @@ class DayRecorder:
 
     Args:
         store: the database.
+        registry: holds the views, whose sliding references are renewed.
         settings: settings of the measurement of drift.
         telemetry: counts errors.
         clock: epoch seconds.
@@ -40,11 +42,13 @@ class DayRecorder:
     def __init__(
         self,
         store: Store,
+        registry: ModelRegistry,
         settings: CurrentSettings,
         telemetry: Telemetry,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
+        self._registry = registry
         self._settings = settings
         self._telemetry = telemetry
         self._clock = clock
@@ -56,13 +60,37 @@ class DayRecorder:
             await asyncio.sleep(HOUR_SECONDS - self._clock() % HOUR_SECONDS)
 
     async def record(self) -> None:
-        """Record the past days of all models that are not recorded."""
+        """Record the past days of all models that are not recorded, and renew their references."""
         try:
-            for key, start in await self._store.unrecorded_days(self._today()):
+            recorded = await self._store.unrecorded_days(self._today())
+            for key, start in recorded:
                 await self._day(key, start, record=True)
+            changed = {key for key, _ in recorded}
+            for view in list(self._registry.views.values()):
+                await self._renew_references(view, is_changed=view.key in changed)
         except (sqlite3.Error, OSError) as error:
             self._telemetry.count(t.STORE_ERRORS)
             log.error("a day cannot be recorded: %s", error)  # noqa: TRY400
+
+    async def _renew_references(self, view: ModelView, *, is_changed: bool) -> None:
+        """Read a model's sliding references of today and yesterday, unless they are known."""
+        baseline, today, known = view.schema.baseline, self._today(), view.references
+        sliding = self._sliding(view.key)
+        if baseline is None or (
+            known is not None
+            and not is_changed
+            and known.binning == baseline.id
+            and known.reference is sliding.reference
+            and today in known.counts
+        ):
+            return
+        days = [today - DAY_SECONDS, today]
+        view.references = await self._store.references(view.key, baseline, days, sliding)
+        view.version += 1
+
+    def _sliding(self, key: ModelKey) -> SlidingSettings:
+        settings = self._settings.now.of(key)
+        return SlidingSettings(settings.drift.sliding, settings.thresholds.get("drift_psi", 0.0))
 
     async def days(self, key: ModelKey, count: int) -> list[Day] | None:
         """Return the last days of a model with events, today included; None without such a model.
@@ -93,4 +121,4 @@ class DayRecorder:
         def compute(day: StoredDay, schema: Schema, baselines: Mapping[str, Baseline]) -> Day:
             return compute_day(day, schema, baselines, drift)
 
-        return await self._store.day(key, start, compute, record=record)
+        return await self._store.day(key, start, compute, self._sliding(key), record=record)

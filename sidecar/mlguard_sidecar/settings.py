@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlguard_common.config import ConfigError
 from mlguard_sidecar.baseline import Baseline, Binning, load
 from mlguard_sidecar.config import Config, FeatureConfig, ModelConfig, Thresholds
-from mlguard_sidecar.drift import DriftSettings
+from mlguard_sidecar.drift import DriftSettings, SlidingReference
 from mlguard_sidecar.histogram import Kind
 from mlguard_sidecar.models import (
     AccumulationSettings,
@@ -99,11 +99,14 @@ class Settings:
 
     def _drift(self, own: ModelConfig) -> DriftSettings:
         drift = self._config.drift
+        reference = own.reference or drift.reference
         return DriftSettings(
             smoothing=drift.smoothing,
             alpha=drift.alpha,
             min_samples=drift.min_samples,
             not_judged=frozenset(n for n, feature in own.features.items() if not feature.drift),
+            sliding=SlidingReference("last_7_days" if reference == "baseline" else reference),
+            is_sliding_judged=reference != "baseline",
         )
 
     def _model(self, key: ModelKey) -> ModelConfig:

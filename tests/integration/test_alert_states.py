@@ -560,6 +560,7 @@ def model_world(rng: random.Random, steps: int) -> World:
         add("inferences_per_second", [2.25] * steps, window="24h")
         add("traffic_drop_ratio_threshold", [0.1] * steps)
         add("drift_psi_threshold", [0.2] * steps)
+        add("drift_reference_psi_threshold", [0.2] * steps)
         for kind in ("missing", "invalid", "out_of_range", "unseen"):
             limit = 0.01 if kind == "invalid" else 0.05
             add(f"feature_{kind}_ratio_threshold", [limit] * steps)
@@ -573,6 +574,9 @@ def model_world(rng: random.Random, steps: int) -> World:
                 psi = episodes(rng, steps, 0.0625, 0.25, 0.5, 1.5, calm=40, long=240)
                 add("drift_psi", psi, **both, window=window)
                 add("drift_psi_critical", [0.125] * steps, **both, window=window)
+                days = episodes(rng, steps, 0.0625, 0.25, 0.5, calm=40, long=240)
+                add("drift_reference_psi", days, **both, window=window)
+                add("drift_reference_psi_critical", [0.125] * steps, **both, window=window)
                 add("drift_samples", [192] * steps, **both, window=window)
             if kind == "prediction":
                 continue

@@ -65,7 +65,7 @@ class Offline:
         self.committer = Committer(self.store, self.registry, self.refresher, self.telemetry)
         self.pipeline = Pipeline(self.registry, self.committer, 400 * 86_400, clock)
         self.clock = clock
-        self.recorder = DayRecorder(self.store, self.settings, self.telemetry, clock)
+        self.recorder = DayRecorder(self.store, self.registry, self.settings, self.telemetry, clock)
         self._cache = StatisticsCache()
         self.models = ModelCollector(self.statistics, clock, lambda: self.settings.now.fleet)
         self.refresh()

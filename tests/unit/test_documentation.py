@@ -201,6 +201,6 @@ def test_the_numbers_of_series_follow_the_documented_formula():
         + 5
         + 6 * traffic_windows
         + classes * traffic_windows
-        + feature_windows * (8 + 11 * numeric + 7 * categorical)
+        + feature_windows * (6 * predictions + 13 * numeric + 9 * categorical)
     )
     assert len(samples) == expected

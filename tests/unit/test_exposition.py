@@ -43,14 +43,15 @@ def page(tmp_path):
                 project="p",
                 model="m",
                 thresholds=Thresholds(latency_p95_seconds=0.3, traffic_drop_ratio=0.1),
-            )
+            ),
+            ModelConfig(project="q", model="latency only", reference="last_7_days"),
         ],
     )
     offline = Offline(tmp_path, config)
-    for i in range(0, 200, 50):
-        rows = range(i, i + 50)
+    for i in range(0, 400, 50):  # half of it yesterday
+        rows = range(i % 200, i % 200 + 50)
         offline.send(
-            timestamp=[NOW - 60 + n / 10 for n in rows],
+            timestamp=[NOW - (86_460 if i < 200 else 60) + n / 10 for n in rows],
             latency_ms=[1.0 + n % 40 for n in rows],
             y_pred=["late" if n % 4 == 0 else "in time" for n in rows],
             y_proba=[n / 200 for n in rows],
@@ -64,6 +65,7 @@ def page(tmp_path):
     offline.pipeline.reject(RejectedError(Reason.BAD_JSON, "why", range(2)), "socket")
     offline.pipeline.report_dropped(3, "socket")
     offline.commit()
+    offline.record()
     offline.now = NOW + 20
     own = Telemetry(offline.registry.counters)
     own.pending = lambda: Counter(socket=4)
@@ -142,7 +144,7 @@ def test_a_model_s_threshold_wins_and_0_switches_it_off():
 
 
 def test_every_threshold_has_its_metric():
-    assert set(THRESHOLDS) == set(Thresholds.__struct_fields__)
+    assert {*THRESHOLDS, "drift_psi"} == set(Thresholds.__struct_fields__)
 
 
 def test_the_judged_window_is_the_shortest_with_enough_events_else_the_longest(tmp_path):
@@ -220,7 +222,7 @@ def test_received_is_committed_and_rejected_and_pending(page):
     assert (
         sums["received_total"] == sums["committed_total"] + sums["rejected_total"] + sums["pending"]
     )
-    assert sums["received_total"] == 201 + 2 + 4
+    assert sums["received_total"] == 401 + 2 + 4
 
 
 @pytest.mark.needs("promtool")

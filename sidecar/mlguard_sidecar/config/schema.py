@@ -69,6 +69,10 @@ class BaselineConfig(ConfigStruct, frozen=True):
     file: str | None = None
 
 
+Reference = Literal["baseline", "same_weekday", "last_7_days"]
+"""With what alerts about drift compare."""
+
+
 class DriftConfig(ConfigStruct, frozen=True):
     """Settings of the measurement of drift."""
 
@@ -77,6 +81,7 @@ class DriftConfig(ConfigStruct, frozen=True):
     smoothing: Annotated[float, Meta(ge=0, le=1000)] = 0.5
     alpha: Ratio = 0.01
     min_samples: Annotated[int, Meta(ge=1)] = 100
+    reference: Reference = "baseline"
 
 
 class FeatureConfig(ConfigStruct, frozen=True):
@@ -129,6 +134,7 @@ class ModelConfig(ConfigStruct, frozen=True):
     model: Identifier
     endpoint: Identifier | None = None
     prediction: Literal["auto", "class", "value"] = "auto"
+    reference: Reference | None = None
     baseline: BaselineConfig = BaselineConfig()
     features: dict[str, FeatureConfig] = msgspec.field(default_factory=dict)
     thresholds: Thresholds = Thresholds()

@@ -7,11 +7,13 @@ from mlguard_sidecar.drift.divergence import (
     smoothed_ratios,
 )
 from mlguard_sidecar.drift.measure import MIN_SAMPLES_A_BIN, Drift, DriftSettings, measure_drift
+from mlguard_sidecar.drift.sliding import SlidingReference
 
 __all__ = [
     "MIN_SAMPLES_A_BIN",
     "Drift",
     "DriftSettings",
+    "SlidingReference",
     "js_distance",
     "measure_drift",
     "normal_quantile",

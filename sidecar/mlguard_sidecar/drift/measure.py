@@ -9,6 +9,7 @@ import numpy as np
 
 from mlguard_sidecar.drift.critical import psi_critical_by_column
 from mlguard_sidecar.drift.divergence import js_distance_by_column, psi_by_column
+from mlguard_sidecar.drift.sliding import SlidingReference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +29,16 @@ class DriftSettings:
         alpha: probability of a false alarm in any of the model's judged columns.
         min_samples: minimum number of values in a window.
         not_judged: features whose drift is not measured.
+        sliding: which days a sliding reference has.
+        is_sliding_judged: whether alerts compare with the sliding reference, not the baseline.
     """
 
     smoothing: float
     alpha: float
     min_samples: int
     not_judged: frozenset[str] = frozenset()
+    sliding: SlidingReference = SlidingReference.LAST_7_DAYS
+    is_sliding_judged: bool = False
 
 
 @dataclass(frozen=True)

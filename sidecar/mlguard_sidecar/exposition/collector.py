@@ -9,6 +9,7 @@ from prometheus_client.samples import Sample
 from mlguard_common.metrics import Families
 from mlguard_sidecar.drift import smoothed_ratios
 from mlguard_sidecar.exposition import definitions as d
+from mlguard_sidecar.exposition import thresholds
 from mlguard_sidecar.histogram import LATENCY_BUCKETS_SECONDS, Kind, Role
 
 if TYPE_CHECKING:
@@ -174,6 +175,16 @@ def _threshold(key: str) -> Rows:
     return rows
 
 
+def _psi_threshold(*, is_sliding: bool) -> Rows:
+    """Return the limit of one of the two indexes: that with which alerts compare."""
+
+    def rows(model: ModelStatistics, now: float) -> Iterator[Row]:
+        if model.settings.drift.is_sliding_judged is is_sliding:
+            yield from _threshold("drift_psi")(model, now)
+
+    return rows
+
+
 _SUMMABLE: dict[MetricDefinition, Rows] = {
     d.INFERENCES: _inferences,
     d.PREDICTIONS: _predictions,
@@ -187,7 +198,9 @@ _SUMMABLE: dict[MetricDefinition, Rows] = {
     d.BASELINE_SAMPLES: _baseline_samples,
     d.BASELINE_MISSING: _baseline_missing,
     d.BASELINE_UNSEEN: _baseline_unseen,
-} | {definition: _threshold(key) for key, definition in d.THRESHOLDS.items()}
+    thresholds.PSI_THRESHOLD: _psi_threshold(is_sliding=False),
+    thresholds.REFERENCE_PSI_THRESHOLD: _psi_threshold(is_sliding=True),
+} | {definition: _threshold(key) for key, definition in thresholds.THRESHOLDS.items()}
 """Metrics that can be summed over replicas, or are equal on all; `fleet` exports only these."""
 
 _OF_WINDOWS: dict[MetricDefinition, Rows] = {
@@ -208,6 +221,10 @@ _OF_WINDOWS: dict[MetricDefinition, Rows] = {
     d.FEATURE_UNSEEN: _feature(lambda f: _ratio(f.unseen, f.count)),
     d.DRIFT_PSI: _drift(lambda c: c.drift.psi if c.drift else None),
     d.DRIFT_PSI_CRITICAL: _drift(lambda c: c.drift.critical if c.drift else None),
+    d.DRIFT_REFERENCE_PSI: _drift(lambda c: c.reference_drift.psi if c.reference_drift else None),
+    d.DRIFT_REFERENCE_PSI_CRITICAL: _drift(
+        lambda c: c.reference_drift.critical if c.reference_drift else None
+    ),
     d.DRIFT_JS: _drift(lambda c: c.drift.js if c.drift else None),
     d.DRIFT_SAMPLES: _drift(lambda c: c.samples),
     d.JUDGED_EVENTS: _judged_windows,

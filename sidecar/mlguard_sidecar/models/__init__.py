@@ -6,6 +6,7 @@ from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta, PaneKey
 from mlguard_sidecar.models.fold import Widths
 from mlguard_sidecar.models.learning import LEARNT, LearningSettings
 from mlguard_sidecar.models.prediction import Prediction
+from mlguard_sidecar.models.reference import References, merge_reference
 from mlguard_sidecar.models.registry import LearnAgainError, ModelRegistry
 from mlguard_sidecar.models.schema import UNBINNED, Schema, dump_schema, load_schema
 from mlguard_sidecar.models.stored import StoredDay, StoredModel
@@ -27,6 +28,7 @@ __all__ = [
     "ModelView",
     "PaneKey",
     "Prediction",
+    "References",
     "Schema",
     "Span",
     "StoredDay",
@@ -35,4 +37,5 @@ __all__ = [
     "Window",
     "dump_schema",
     "load_schema",
+    "merge_reference",
 ]

@@ -55,10 +55,16 @@ class DayColumn:
     reference_psi: float | None = None
     reference_psi_critical: float | None = None
 
-    @property
-    def has_drifted(self) -> bool:
-        """Whether PSI exceeds the critical value."""
-        return self.psi is not None and self.psi > (self.psi_critical or 0.0)
+    def has_drifted(self, *, is_sliding: bool) -> bool | None:
+        """Return whether an index exceeds its critical value; None if it was not measured.
+
+        Args:
+            is_sliding: whether it is that of the sliding reference.
+        """
+        psi, critical = self.psi, self.psi_critical
+        if is_sliding:
+            psi, critical = self.reference_psi, self.reference_psi_critical
+        return None if psi is None or critical is None else psi > critical
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mlguard_sidecar.histogram import Pane, Traffic
     from mlguard_sidecar.models.view import ModelView
     from mlguard_sidecar.wire import Rows
@@ -36,8 +39,10 @@ class StoredDay:
         start: start of the day, epoch seconds.
         traffic: its traffic.
         features: baseline -> its feature panes, in the bins of that baseline.
+        references: baseline -> the day's sliding reference, in the same bins.
     """
 
     start: int
     traffic: Traffic
     features: Mapping[str, Pane]
+    references: Mapping[str, NDArray[np.int64]]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mlguard_sidecar.models.delta import ModelDelta
+    from mlguard_sidecar.models.reference import References
     from mlguard_sidecar.wire import ModelKey
 
 
@@ -67,6 +68,7 @@ class ModelView:
         features: running totals in the bins of the current baseline.
         traffic_windows: label -> window of traffic.
         feature_windows: label -> window of features.
+        references: sliding references; None until they are read.
         version: incremented with every change.
         is_stale: whether windows and totals must be read from the database, as the model is new or
             its baseline has changed.
@@ -79,6 +81,7 @@ class ModelView:
     features: Pane = field(default_factory=lambda: Pane.zeros(0, 0))
     traffic_windows: Mapping[str, Window] = field(default_factory=dict)
     feature_windows: Mapping[str, Window] = field(default_factory=dict)
+    references: References | None = None
     version: int = 0
     is_stale: bool = True
 

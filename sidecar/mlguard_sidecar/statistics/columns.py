@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,8 @@ from mlguard_sidecar.drift import Drift, DriftSettings, measure_drift
 from mlguard_sidecar.histogram import Column, Kind, Role
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from mlguard_sidecar.baseline import ColumnBaseline
@@ -42,6 +45,9 @@ class ColumnStatistics:
         baseline: baseline of the column; None if there is none.
         drift: drift from the baseline; None with too little data, or if it is not measured.
         counts: counts of the column's slots.
+        reference: counts of the slots in the sliding reference; None if there is none.
+        reference_drift: drift from it; None with too little data, or if it is not measured.
+        is_sliding_judged: whether alerts compare with it, not with the baseline.
     """
 
     window: str
@@ -61,6 +67,9 @@ class ColumnStatistics:
     baseline: ColumnBaseline | None = None
     drift: Drift | None = None
     counts: NDArray[np.integer] | None = None
+    reference: NDArray[np.int64] | None = None
+    reference_drift: Drift | None = None
+    is_sliding_judged: bool = False
 
     @property
     def samples(self) -> int:
@@ -68,42 +77,85 @@ class ColumnStatistics:
         return self.count
 
     @property
+    def judged_drift(self) -> Drift | None:
+        """Drift from what alerts compare with."""
+        return self.reference_drift if self.is_sliding_judged else self.drift
+
+    @cached_property
+    def compared(self) -> ColumnBaseline | None:
+        """What alerts compare with: the baseline, or its bins with the counts of the reference."""
+        if self.baseline is None or not self.is_sliding_judged or self.reference is None:
+            return self.baseline
+        return replace(self.baseline, counts=self.reference)
+
+    @property
     def has_drifted(self) -> bool:
-        """Whether PSI exceeds the critical value."""
-        return self.drift is not None and self.drift.psi > self.drift.critical
+        """Whether the judged PSI exceeds its critical value."""
+        return self.judged_drift is not None and self.judged_drift.psi > self.judged_drift.critical
 
 
 def column_statistics(
-    schema: Schema, window: Window, settings: DriftSettings
+    schema: Schema,
+    window: Window,
+    settings: DriftSettings,
+    reference: NDArray[np.int64] | None = None,
 ) -> list[ColumnStatistics]:
     """Return the statistics of all columns of a model in one window.
 
     Columns that are newer than all panes of the window are left out.
+
+    Args:
+        schema: columns, and the baseline.
+        window: the window.
+        settings: settings of the measurement of drift.
+        reference: counts of the baseline's slots in the window's sliding reference.
     """
     baselines = schema.baseline.columns if schema.baseline else ()
     layout, label, pane = schema.layout, window.span.label, window.pane
-    found, judged = [], []
+    found: list[ColumnStatistics] = []
+    befores: list[NDArray[np.int64]] = []
+    references: list[NDArray[np.int64]] = []
+    judged: list[int] = []
     for i, column in enumerate(layout.columns):
         slots = layout.slots(i)
         if slots.stop > len(pane.counts):
             break
         baseline = baselines[i] if i < len(baselines) else None
-        bins = None if baseline is None else baseline.psi_counts(pane.counts[slots])
-        found.append((i, column, baseline, bins))
-        if baseline is not None and bins is not None and is_judged(column, settings):
-            judged.append((i, baseline.psi_baseline, bins))
-    drifts = measure_drift(
-        [baseline for _, baseline, _ in judged],
-        [bins for _, _, bins in judged],
+        part = _column(label, column, pane, slots, i, baseline)
+        if baseline is not None and is_judged(column, settings):
+            judged.append(i)
+            befores.append(baseline.psi_baseline)
+            if reference is not None:
+                part = replace(
+                    part,
+                    reference=reference[slots],
+                    is_sliding_judged=settings.is_sliding_judged,
+                )
+                references.append(baseline.psi_counts(reference[slots]))
+        found.append(part)
+    alpha = settings.alpha / max(sum(is_judged(b.column, settings) for b in baselines), 1)
+    bins = [part.bins for part in map(found.__getitem__, judged) if part.bins is not None]
+    for i, drift in zip(judged, _measure(befores, bins, settings, alpha), strict=True):
+        found[i] = replace(found[i], drift=drift)
+    if references:
+        for i, drift in zip(judged, _measure(references, bins, settings, alpha), strict=True):
+            found[i] = replace(found[i], reference_drift=drift)
+    return found
+
+
+def _measure(
+    befores: Sequence[NDArray[np.int64]],
+    bins: Sequence[NDArray[np.int64]],
+    settings: DriftSettings,
+    alpha: float,
+) -> list[Drift | None]:
+    return measure_drift(
+        befores,
+        bins,
         smoothing=settings.smoothing,
-        alpha=settings.alpha / max(sum(is_judged(b.column, settings) for b in baselines), 1),
+        alpha=alpha,
         min_samples=settings.min_samples,
     )
-    drift_of = {i: drift for (i, _, _), drift in zip(judged, drifts, strict=True)}
-    return [
-        _column(label, column, pane, layout.slots(i), i, baseline, bins, drift_of.get(i))
-        for i, column, baseline, bins in found
-    ]
 
 
 def decided(column: Column, counts: NDArray[np.integer]) -> tuple[Column, NDArray[np.integer]]:
@@ -131,10 +183,9 @@ def _column(
     slots: slice,
     i: int,
     baseline: ColumnBaseline | None,
-    bins: NDArray[np.int64] | None,
-    drift: Drift | None,
 ) -> ColumnStatistics:
     counts = pane.counts[slots]
+    bins = None if baseline is None else baseline.psi_counts(counts)
     column, counts = decided(column, counts)
     valid = int(counts[: column.bins].sum())
     missing, invalid = int(counts[column.missing]), int(counts[column.invalid])
@@ -162,6 +213,5 @@ def _column(
         pane.outside.get(i, {}),
         bins,
         baseline,
-        drift,
-        counts,
+        counts=counts,
     )

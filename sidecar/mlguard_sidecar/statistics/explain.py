@@ -82,24 +82,25 @@ def moved_together(explanations: Sequence[Explanation]) -> list[str]:
 
 
 def _index(column: ColumnStatistics) -> float:
-    return column.drift.psi if column.drift else 0.0
+    return column.judged_drift.psi if column.judged_drift else 0.0
 
 
 def _sentences(column: ColumnStatistics, since: str | None, guessed: Guess | None) -> Iterator[str]:
-    baseline, drift, bins = column.baseline, column.drift, column.bins
-    if baseline is None or drift is None or bins is None:
+    compared, drift, bins = column.compared, column.judged_drift, column.bins
+    if compared is None or drift is None or bins is None:
         return
-    now, then = _shares(bins), _shares(baseline.psi_baseline)
+    then_is = "in the days before" if column.is_sliding_judged else "in the baseline"
+    now, then = _shares(bins), _shares(compared.psi_baseline)
     if column.column.kind is Kind.CATEGORICAL:
-        yield _moved_categories(baseline.psi_labels, now, then)
+        yield _moved_categories(compared.psi_labels, now, then, then_is)
     else:
-        yield _moved_range(column.column.name, baseline.psi_edges, now, then)
+        yield _moved_range(column.column.name, compared.psi_edges, now, then, then_is)
     began = f"Began on {since}. " if since else ""
     yield (
         f"{began}Chance would reach {drift.critical:.2g}, this is {drift.psi:.2g}"
         f" ({column.samples:,} values)."
     )
-    yield from _missing(column, baseline)
+    yield from _missing(column, compared, then_is)
     if guessed is not None:
         yield guessed.sentence
 
@@ -110,7 +111,11 @@ def _shares(counts: NDArray[np.integer]) -> NDArray[np.float64]:
 
 
 def _moved_range(
-    name: str, edges: tuple[float, ...], now: NDArray[np.float64], then: NDArray[np.float64]
+    name: str,
+    edges: tuple[float, ...],
+    now: NDArray[np.float64],
+    then: NDArray[np.float64],
+    then_is: str,
 ) -> str:
     """Return the runs of neighbouring bins that gained and lost the most, with their shares."""
     sentences: list[str] = []
@@ -118,28 +123,28 @@ def _moved_range(
         here, before = percent(now[first:end].sum()), percent(then[first:end].sum())
         where = range_of(edges, first, end)
         of = "" if sentences else f" of {name}"
-        sentences.append(f"{here}{of} {where}; in the baseline {before}.")
+        sentences.append(f"{here}{of} {where}; {then_is} {before}.")
     return " ".join(sentences)
 
 
 def _moved_categories(
-    labels: Sequence[str], now: NDArray[np.float64], then: NDArray[np.float64]
+    labels: Sequence[str], now: NDArray[np.float64], then: NDArray[np.float64], then_is: str
 ) -> str:
     order = np.argsort(-np.abs(now - then))[:_MAX_CATEGORIES]
     parts = [
         f"{'any other value' if labels[i] == OTHER else repr(labels[i])} has {percent(now[i])},"
-        f" in the baseline {percent(then[i])}"
+        f" {then_is} {percent(then[i])}"
         for i in order.tolist()
         if now[i] != then[i]
     ]
     return "; ".join(parts) + "."
 
 
-def _missing(column: ColumnStatistics, baseline: ColumnBaseline) -> Iterator[str]:
-    then = int(baseline.counts[baseline.column.missing]) / max(int(baseline.counts.sum()), 1)
+def _missing(column: ColumnStatistics, compared: ColumnBaseline, then_is: str) -> Iterator[str]:
+    then = int(compared.counts[column.column.missing]) / max(int(compared.counts.sum()), 1)
     now = column.missing / max(column.rows, 1)
     if abs(now - then) >= _MIN_MISSING_CHANGE:
-        yield f"{percent(now)} are missing, in the baseline {percent(then)}."
+        yield f"{percent(now)} are missing, {then_is} {percent(then)}."
 
 
 def _since(column: ColumnStatistics, days: Sequence[Day]) -> str | None:
@@ -147,9 +152,12 @@ def _since(column: ColumnStatistics, days: Sequence[Day]) -> str | None:
     begin, name = None, (column.column.role, column.column.name)
     for day in reversed(days):
         found = next((c for c in day.columns if (c.role, c.name) == name), None)
-        if found is None or found.psi is None:
+        if found is None:
             continue
-        if not found.has_drifted:
+        has_drifted = found.has_drifted(is_sliding=column.is_sliding_judged)
+        if has_drifted is None:
+            continue
+        if not has_drifted:
             break
         begin = day.start
     return None if begin is None else time.strftime("%Y-%m-%d", time.gmtime(begin))

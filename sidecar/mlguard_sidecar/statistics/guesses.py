@@ -46,8 +46,8 @@ class _Change:
 
     Attributes:
         column: its statistics.
-        baseline: its baseline.
-        then: cumulative shares of the baseline at the edges of the column.
+        baseline: what it is compared with.
+        then: cumulative shares of this at the edges of the column.
         now: the same of the window.
     """
 
@@ -72,8 +72,8 @@ def _tolerance(column: ColumnStatistics, baseline: ColumnBaseline) -> float:
 
 
 def guess(column: ColumnStatistics) -> Guess | None:
-    """Return what the change of a column since its baseline looks like; None if nothing fits."""
-    baseline, counts = column.baseline, column.counts
+    """Return what the change of a column looks like; None if nothing fits."""
+    baseline, counts = column.compared, column.counts
     if baseline is None or counts is None or not column.samples:
         return None
     if column.column.kind is Kind.CATEGORICAL:
@@ -284,7 +284,12 @@ def _mixture(change: _Change) -> Guess | None:
 
 
 def _moments(change: _Change) -> tuple[float, float, float, float] | None:
-    """Return mean and standard deviation of the baseline, and of the window."""
+    """Return mean and standard deviation of the baseline, and of the window.
+
+    None without them: a sliding reference has counts alone.
+    """
+    if change.column.is_sliding_judged:
+        return None
     moments, column = change.baseline.moments, change.column
     if moments is None or column.mean is None or not column.stddev:
         return None

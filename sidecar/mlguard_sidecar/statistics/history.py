@@ -25,7 +25,7 @@ def compute_day(
     """Return what a model showed on a day.
 
     A day with panes in the bins of several baselines is compared with the one that has the most
-    values.
+    values, of equal ones the current one.
 
     Args:
         day: its panes.
@@ -38,12 +38,16 @@ def compute_day(
     predicted = sum(n for _, n in classes)
     quantiles = traffic.latency_quantiles_seconds(0.5, 0.95, 0.99)
     known = {name: pane for name, pane in day.features.items() if name in baselines}
-    name = max(known, key=lambda name: int(known[name].counts.sum()), default=None)
+    name = max(
+        known,
+        key=lambda name: (int(known[name].counts.sum()), name == schema.binning),
+        default=None,
+    )
     columns: list[ColumnStatistics] = []
     if name is not None:
         window = Window(DAY_SPAN, day.start, day.start + DAY_SECONDS, known[name])
         then = Schema(baselines[name], schema.extras)
-        columns = column_statistics(then, window, settings)
+        columns = column_statistics(then, window, settings, day.references.get(name))
     return Day(
         day.start,
         traffic.rows,
@@ -56,7 +60,7 @@ def compute_day(
 
 
 def _day_column(column: ColumnStatistics) -> DayColumn:
-    drift = column.drift
+    drift, sliding = column.drift, column.reference_drift
     return DayColumn(
         column.column.role,
         column.column.name,
@@ -74,4 +78,6 @@ def _day_column(column: ColumnStatistics) -> DayColumn:
         drift.psi if drift else None,
         drift.critical if drift else None,
         drift.js if drift else None,
+        sliding.psi if sliding else None,
+        sliding.critical if sliding else None,
     )

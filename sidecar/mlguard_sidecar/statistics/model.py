@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from mlguard_sidecar.histogram import Role, Traffic
+from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.statistics.columns import ColumnStatistics, column_statistics, is_judged
 from mlguard_sidecar.statistics.explain import Explanation, explain
 from mlguard_sidecar.statistics.traffic import TrafficStatistics, class_counts
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlguard_sidecar.baseline import ColumnBaseline
-    from mlguard_sidecar.models import ModelView, Schema, Window
+    from mlguard_sidecar.models import ModelView, References, Schema, Window
     from mlguard_sidecar.settings import ModelSettings
     from mlguard_sidecar.wire import ModelKey
 
@@ -58,6 +59,7 @@ class ModelStatistics:
         feature_totals: running totals of the slots, in the bins of the current baseline.
         traffic: statistics of each traffic window, the shortest first.
         feature_windows: feature windows, the shortest first.
+        references: sliding references; None until they are read.
     """
 
     key: ModelKey
@@ -67,6 +69,7 @@ class ModelStatistics:
     feature_totals: NDArray[np.integer]
     traffic: tuple[TrafficStatistics, ...]
     feature_windows: tuple[Window, ...]
+    references: References | None = None
 
     @staticmethod
     def of(view: ModelView, settings: ModelSettings) -> ModelStatistics:
@@ -79,6 +82,7 @@ class ModelStatistics:
             view.features.counts,
             tuple(TrafficStatistics.of(view, w) for w in _by_length(view.traffic_windows)),
             tuple(_by_length(view.feature_windows)),
+            view.references,
         )
 
     @cached_property
@@ -93,8 +97,15 @@ class ModelStatistics:
         return [
             column
             for window in self.feature_windows
-            for column in column_statistics(self.schema, window, drift)
+            for column in column_statistics(self.schema, window, drift, self._reference(window))
         ]
+
+    def _reference(self, window: Window) -> NDArray[np.int64] | None:
+        """Return the sliding reference of the UTC day in which most of a window lies."""
+        if self.references is None or self.references.binning != self.schema.binning:
+            return None
+        middle = (window.start + window.end) // 2
+        return self.references.counts.get(middle // DAY_SECONDS * DAY_SECONDS)
 
     @cached_property
     def not_watched(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Storage in SQLite: commits, reads, windows and compaction."""
 
 from mlguard_sidecar.store.compaction import Retention, compact, store_bytes
+from mlguard_sidecar.store.days import SlidingSettings
 from mlguard_sidecar.store.read import TRAFFIC, Snapshot, load, read_total
 from mlguard_sidecar.store.store import Store
 from mlguard_sidecar.store.tables import open_store
@@ -11,6 +12,7 @@ __all__ = [
     "TRAFFIC",
     "HourlyCache",
     "Retention",
+    "SlidingSettings",
     "Snapshot",
     "Store",
     "Writer",

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, fields
+from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mlguard_sidecar.histogram import Kind, Role, Traffic
-from mlguard_sidecar.models import Day, DayColumn, StoredDay
+from mlguard_sidecar.models import Day, DayColumn, StoredDay, merge_reference
 from mlguard_sidecar.models.resolutions import DAY, DAY_SECONDS
-from mlguard_sidecar.store.read import TRAFFIC, read_binnings, read_day
+from mlguard_sidecar.store.read import TRAFFIC, read_day
 from mlguard_sidecar.wire import ModelKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from sqlite_utils import Database
+
+    from mlguard_sidecar.baseline import Baseline
+    from mlguard_sidecar.drift import SlidingReference
+
+
+@dataclass(frozen=True)
+class SlidingSettings:
+    """Settings of a model's sliding references.
+
+    Attributes:
+        reference: which days belong to one.
+        limit: limit of the index; a day on which a column exceeds it, beyond chance, is left out.
+    """
+
+    reference: SlidingReference
+    limit: float
+
 
 _FIELDS = tuple(field.name for field in fields(DayColumn))
 _COLUMNS = ", ".join(_FIELDS)
@@ -45,23 +64,31 @@ def unrecorded_days(
     return [(ModelKey(*names), start) for *names, start in found]
 
 
-def read_stored_day(db: Database, key: ModelKey, start: int) -> StoredDay | None:
+def read_stored_day(
+    db: Database,
+    key: ModelKey,
+    start: int,
+    baselines: Mapping[str, Baseline],
+    settings: SlidingSettings,
+) -> StoredDay | None:
     """Return the merged panes of a model and a UTC day; None without events.
 
     Args:
         db: the database.
         key: key of the model.
         start: start of the day, epoch seconds.
+        baselines: ID -> baseline, of those that are stored.
+        settings: settings of its sliding references.
     """
     traffic = read_day(db, key, TRAFFIC, start)
     if traffic is None:
         return None
-    panes = {name: read_day(db, key, name, start) for name in read_binnings(db, key)}
-    return StoredDay(
-        start,
-        Traffic.zeros().merged(Traffic(traffic)),
-        {name: pane for name, pane in panes.items() if pane is not None},
-    )
+    panes = {name: read_day(db, key, name, start) for name in baselines}
+    features = {name: pane for name, pane in panes.items() if pane is not None}
+    references = {
+        name: read_reference(db, key, baselines[name], start, settings) for name in features
+    }
+    return StoredDay(start, Traffic.zeros().merged(Traffic(traffic)), features, references)
 
 
 def write_day(db: Database, key: ModelKey, day: Day) -> None:
@@ -147,3 +174,48 @@ def read_recorded_days(db: Database, key: ModelKey, start: int, end: int) -> lis
             )
         )
     return days
+
+
+def read_fired_columns(
+    db: Database, key: ModelKey, baseline: str, starts: Sequence[int], limit: float
+) -> dict[int, frozenset[tuple[Role, str]]]:
+    """Return the columns whose drift from their sliding reference was beyond chance and a limit.
+
+    Args:
+        db: the database.
+        key: key of the model.
+        baseline: ID of the baseline in whose bins they were compared.
+        starts: starts of the days, epoch seconds.
+        limit: limit of the population stability index.
+    """
+    fired: dict[int, set[tuple[Role, str]]] = {}
+    marks = ", ".join("?" * len(starts))
+    for start, role, name in db.execute(
+        "SELECT start, role, name FROM day JOIN day_column USING (model, start)"  # noqa: S608 - fixed
+        f" WHERE model = ? AND start IN ({marks}) AND baseline = ?"
+        " AND reference_psi > reference_psi_critical AND reference_psi > ?",
+        (_model_id(db, key), *starts, baseline, limit),
+    ).fetchall():
+        fired.setdefault(start, set()).add((Role(role), name))
+    return {start: frozenset(names) for start, names in fired.items()}
+
+
+def read_reference(
+    db: Database, key: ModelKey, baseline: Baseline, day: int, settings: SlidingSettings
+) -> NDArray[np.int64]:
+    """Return the sliding reference of a day: counts of the slots of a baseline.
+
+    Args:
+        db: the database.
+        key: key of the model.
+        baseline: the baseline in whose bins the days are counted.
+        day: start of the day, epoch seconds.
+        settings: which days belong to it.
+    """
+    starts = settings.reference.candidates(day)
+    return merge_reference(
+        ((start, read_day(db, key, baseline.id, start)) for start in starts),
+        read_fired_columns(db, key, baseline.id, starts, settings.limit),
+        baseline.layout,
+        settings.reference.days,
+    )

@@ -13,7 +13,7 @@ import numpy as np
 from mlguard_sidecar.baseline import load as load_baseline
 from mlguard_sidecar.histogram import Pane, Traffic, decode, merge_panes
 from mlguard_sidecar.histogram.values import INVALID
-from mlguard_sidecar.models import UNBINNED, Counters, ModelView, StoredModel, load_schema
+from mlguard_sidecar.models import Counters, ModelView, StoredModel, load_schema
 from mlguard_sidecar.models.resolutions import DAY, DAY_SECONDS, HOUR_CACHE, HOUR_SECONDS, TOTAL
 from mlguard_sidecar.wire import ModelKey, Rows
 
@@ -219,16 +219,6 @@ def read_panes(
         (*key, binning, DAY, start, end),
     ):
         yield row[3], decode_row(row)
-
-
-def read_binnings(db: Database, key: ModelKey) -> list[str]:
-    """Return the baselines in whose bins panes of a model are stored."""
-    found = db.execute(
-        "SELECT DISTINCT binning FROM pane JOIN model ON model.id = pane.model"
-        " WHERE (project, model.model, endpoint) = (?, ?, ?) AND binning NOT IN (?, ?)",
-        (*key, TRAFFIC, UNBINNED),
-    )
-    return sorted(name for (name,) in found.fetchall())
 
 
 def read_baselines(db: Database, key: ModelKey) -> dict[str, Baseline]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from mlguard_common.database import DatabaseThread
+from mlguard_sidecar.models import References
 from mlguard_sidecar.store.compaction import (
     Compacted,
     Retention,
@@ -19,7 +20,9 @@ from mlguard_sidecar.store.compaction import (
     store_bytes,
 )
 from mlguard_sidecar.store.days import (
+    SlidingSettings,
     read_recorded_days,
+    read_reference,
     read_stored_day,
     unrecorded_days,
     write_day,
@@ -124,7 +127,13 @@ class Store:
         return await self.thread.run(lambda: unrecorded_days(self._db, before, key))
 
     async def day(
-        self, key: ModelKey, start: int, compute: ComputeDay, *, record: bool
+        self,
+        key: ModelKey,
+        start: int,
+        compute: ComputeDay,
+        sliding: SlidingSettings,
+        *,
+        record: bool,
     ) -> Day | None:
         """Return one day of a model, computed from its panes; None without events.
 
@@ -132,6 +141,7 @@ class Store:
             key: key of the model, retired or not.
             start: start of the day, epoch seconds.
             compute: computes the day from panes, schema and stored baselines.
+            sliding: settings of its sliding reference.
             record: whether to store the result, as the day is past.
 
         Raises:
@@ -141,13 +151,34 @@ class Store:
         def job() -> Day | None:
             baselines = read_baselines(self._db, key)
             schema = read_schema(self._db, key, baselines)
-            stored = None if schema is None else read_stored_day(self._db, key, start)
+            stored = read_stored_day(self._db, key, start, baselines, sliding)
             if schema is None or stored is None:
                 return None
             day = compute(stored, schema, baselines)
             if record:
                 write_day(self._db, key, day)
             return day
+
+        return await self._read(job)
+
+    async def references(
+        self, key: ModelKey, baseline: Baseline, days: Sequence[int], sliding: SlidingSettings
+    ) -> References:
+        """Return the sliding references of days, in the bins of a baseline.
+
+        Args:
+            key: key of the model.
+            baseline: the baseline.
+            days: starts of the days, epoch seconds.
+            sliding: which days belong to them.
+
+        Raises:
+            sqlite3.Error: the database cannot be read.
+        """
+
+        def job() -> References:
+            counts = {day: read_reference(self._db, key, baseline, day, sliding) for day in days}
+            return References(baseline.id, sliding.reference, counts)
 
         return await self._read(job)
 
