@@ -5,7 +5,7 @@ VENV_DEMO := .venv-demo
 VENV_DEV := .venv
 # many tests wait for a daemon, so that there may be more of them than cores
 PARALLEL := --numprocesses=4 --dist=worksteal
-DEBIAN_PACKAGES := prometheus prometheus-alertmanager
+DEBIAN_PACKAGES := prometheus prometheus-alertmanager victoria-metrics
 
 .PHONY: demo test test-long lint bench format clean
 .DELETE_ON_ERROR:
