@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV_DEMO := .venv-demo
 VENV_DEV := .venv
+VENV_PEERS := .venv-peers
 # many tests wait for a daemon, so that there may be more of them than cores
 PARALLEL := --numprocesses=4 --dist=worksteal
 DEBIAN_PACKAGES := prometheus prometheus-alertmanager victoria-metrics
@@ -16,7 +17,7 @@ demo: $(VENV_DEMO)/.ready
 test: $(VENV_DEV)/.ready $(VENV_DEV)/.tools lint
 	$(VENV_DEV)/bin/python -m pytest $(PARALLEL) -m "not long" --durations=10 $(ARGS)
 
-test-long: $(VENV_DEV)/.ready $(VENV_DEV)/.tools
+test-long: $(VENV_DEV)/.ready $(VENV_DEV)/.tools $(VENV_PEERS)/.ready
 	$(VENV_DEV)/bin/python -m pytest $(PARALLEL) -m long --durations=10 $(ARGS)
 
 lint: $(VENV_DEV)/.ready
@@ -32,13 +33,19 @@ bench: $(VENV_DEV)/.ready
 	@$(VENV_DEV)/bin/python tests/bench/run.py $(ARGS)
 
 clean:
-	rm -rf $(VENV_DEMO) $(VENV_DEV) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV_DEMO) $(VENV_DEV) $(VENV_PEERS) dist build .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV_DEMO)/.ready: pyproject.toml
 	@sh scripts/venv.sh $(PYTHON) $(VENV_DEMO) demo
 
 $(VENV_DEV)/.ready: pyproject.toml
 	@sh scripts/venv.sh $(PYTHON) $(VENV_DEV) dev
+
+$(VENV_PEERS)/.ready: tests/peers.txt
+	@echo "Installing into $(VENV_PEERS) ..."
+	@$(PYTHON) -m venv $(VENV_PEERS)
+	@$(VENV_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/peers.txt
+	@touch $@
 
 $(VENV_DEV)/.tools: Makefile scripts/tools.sh | $(VENV_DEV)/.ready
 	@sh scripts/tools.sh $(DEBIAN_PACKAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from mlguard_sidecar.histogram import (
     fold_traffic,
     merge_panes,
 )
-from mlguard_sidecar.histogram.pane import moments_of
+from mlguard_sidecar.histogram.pane import merge_moments, moments_of
 from mlguard_sidecar.histogram.values import INVALID
 
 numbers = st.lists(st.floats(-1e9, 1e9), max_size=60)
@@ -77,6 +78,30 @@ def test_moments_are_numpys(sample):
         assert m2 / n == pytest.approx(np.var(sample), rel=1e-9, abs=1e-9)
         assert (low, high) == (min(sample), max(sample))
         assert low <= mean <= high
+
+
+def exact(values) -> tuple[Fraction, Fraction]:
+    """Mean and population variance in exact fractions."""
+    fractions = [Fraction(float(v)) for v in values]
+    mean = sum(fractions) / len(fractions)
+    return mean, sum((v - mean) ** 2 for v in fractions) / len(fractions)
+
+
+@pytest.mark.parametrize(
+    ("centre", "spread", "tolerance"),
+    [(50, 10, 1e-12), (0.001, 1e-4, 1e-12), (1e6, 1e4, 1e-12), (1e9, 1e-3, 1e-5)],
+)
+@pytest.mark.parametrize("parts", [1, 2, 60, 1440])
+def test_merged_moments_are_those_of_exact_fractions(centre, spread, tolerance, parts):
+    rng = np.random.default_rng(parts)
+    values = rng.normal(centre, spread, 4320)
+    pieces = [moments_of(part)[None] for part in np.array_split(values, parts)]
+    hours = [merge_moments(pieces[i : i + 60]) for i in range(0, parts, 60)]
+    ((n, mean, m2, low, high),) = merge_moments(hours)
+    expected, variance = exact(values)
+    assert (n, low, high) == (len(values), values.min(), values.max())
+    assert abs(Fraction(mean) - expected) <= Fraction(1e-12) * abs(expected)
+    assert abs(Fraction(m2) / len(values) - variance) <= Fraction(tolerance) * variance
 
 
 @given(st.lists(numbers, min_size=1, max_size=6))
