@@ -101,7 +101,11 @@ class ModelApi:
         if not text.isdecimal() or not 1 <= int(text) <= MAX_HISTORY_DAYS:
             return _json({"error": f"days: expected 1 to {MAX_HISTORY_DAYS}"}, 400)
         found = await self.history(key, int(text))
-        return _no_model(key) if found is None else _json({"days": [_day(each) for each in found]})
+        return (
+            _no_model(key)
+            if found is None
+            else _json({"days": [day_answer(each) for each in found]})
+        )
 
     async def _explain(self, request: web.Request) -> web.Response:
         key = _key(request)
@@ -159,7 +163,8 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _day(day: Day) -> dict[str, Any]:
+def day_answer(day: Day) -> dict[str, Any]:
+    """Return a day as `GET .../history` does."""
     p50, p95, p99 = day.latency_quantiles or (None, None, None)
     mean, stddev = day.score or (None, None)
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -124,6 +125,32 @@ def test_the_value_that_went_missing_is_named(explained):
     assert found.sentences[-1].startswith("It looks as if 0 is now missing: ")
     (found,) = explained(now, then)
     assert found.sentences[-1].startswith("It looks as if what was missing is now 0: ")
+
+
+def test_a_day_that_drifted_the_other_way_is_not_the_beginning(tmp_path):
+    """Weather: a day is not a sample of the month, in whichever direction it differs."""
+    rng = np.random.default_rng(11)
+    bench = Offline(tmp_path, Config(baseline=BaselineConfig(events=10 * N)))
+    bench.now -= bench.now % DAY_SECONDS
+    for day in range(20):
+        bench.now += DAY_SECONDS
+        warmer = 4.0 if day >= 15 else 0.0
+        values = rng.normal([3, -3][day % 2], 1, N)
+        bench.send(features={"x": values.tolist(), "y": (values + 2 * warmer).tolist()})
+        bench.commit()
+    bench.move()
+    (model,) = bench.statistics()
+    found = {each.column.column.name: each for each in explain(model.columns, bench.days())}
+    bench.close()
+    assert found["x"].since == "2027-02-04", "the day before lay on the other side"
+    assert found["y"].since is not None
+
+
+def test_the_factor_is_written_as_people_do(explained):
+    rng = np.random.default_rng(12)
+    then = rng.gamma(4, 6, N)
+    (found,) = explained(then.tolist(), (rng.gamma(4, 6, N) * 100).tolist())
+    assert re.match(r"It looks like a factor of about (9\d|1\d\d): ", found.sentences[-1])
 
 
 def test_columns_that_began_to_move_on_one_day_are_named_in_one_line(tmp_path):

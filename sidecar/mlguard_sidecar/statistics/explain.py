@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlguard_sidecar.baseline import ColumnBaseline
-    from mlguard_sidecar.models import Day
+    from mlguard_sidecar.models import Day, DayColumn
     from mlguard_sidecar.statistics.change import ChangeKind, Guess
     from mlguard_sidecar.statistics.columns import ColumnStatistics
 
 _MAX_CATEGORIES = 3
 _MIN_MISSING_CHANGE = 0.02
+_MIN_GONE = 0.5
+"""Standard deviations of the baseline from which a mean has gone somewhere."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,11 @@ def _missing(column: ColumnStatistics, compared: ColumnBaseline, then_is: str) -
 
 
 def _since(column: ColumnStatistics, days: Sequence[Day]) -> str | None:
-    """Return the first of the last days in a row on which a column had drifted."""
+    """Return the first of the last days in a row on which a column had drifted in the same way.
+
+    None if it has on all days that are known: what varies from day to day more than by chance, as
+    the weather does, drifts from a baseline of many days on each of them.
+    """
     begin, name = None, (column.column.role, column.column.name)
     for day in reversed(days):
         found = next((c for c in day.columns if (c.role, c.name) == name), None)
@@ -157,7 +164,21 @@ def _since(column: ColumnStatistics, days: Sequence[Day]) -> str | None:
         has_drifted = found.has_drifted(is_sliding=column.is_sliding_judged)
         if has_drifted is None:
             continue
-        if not has_drifted:
-            break
+        if not has_drifted or not _has_moved_alike(found, column):
+            return None if begin is None else time.strftime("%Y-%m-%d", time.gmtime(begin))
         begin = day.start
-    return None if begin is None else time.strftime("%Y-%m-%d", time.gmtime(begin))
+    return None
+
+
+def _has_moved_alike(day: DayColumn, column: ColumnStatistics) -> bool:
+    """Return whether a day's mean went at least half of the way that it has gone by now.
+
+    True where it has hardly gone at all, as another spread moves no mean.
+    """
+    moments = column.baseline.moments if column.baseline else None
+    if moments is None or column.mean is None or day.mean is None or not moments[0]:
+        return True
+    gone = column.mean - moments[1]
+    if abs(gone) < _MIN_GONE * math.sqrt(moments[2] / moments[0]):
+        return True
+    return (day.mean - moments[1]) / gone >= 0.5

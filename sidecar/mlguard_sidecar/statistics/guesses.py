@@ -227,7 +227,8 @@ def _factor(change: _Change) -> Guess | None:
         factor = now_mean / mean
     if math.isclose(factor, 1, rel_tol=2 * _ALIKE) or not _fits(change, factor, 0.0):
         return None
-    text = f"It looks like a factor of about {factor:.2g}: all quantiles grew or shrank alike."
+    rounded = float(f"{factor:.2g}")
+    text = f"It looks like a factor of about {rounded:g}: all quantiles grew or shrank alike."
     return Guess(ChangeKind.FACTOR, text)
 
 

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 def largest_gain(gain: NDArray[np.float64]) -> tuple[int, int]:
     """Return begin and end of the run of neighbouring bins that gained the most."""
-    best, begin = (0, 1), 0
-    for i in range(1, len(gain) + 1):
+    best, begin = (0, 0), 0
+    for i in range(len(gain) + 1):
         if i == len(gain) or gain[i] <= 0:
             if gain[begin:i].sum() > gain[best[0] : best[1]].sum():
                 best = (begin, i)
             begin = i + 1
-    return best
+    return best if best[1] else (0, 1)
 
 
 def range_of(edges: tuple[float, ...], first: int, end: int) -> str:
