@@ -11,10 +11,8 @@ from mlguard_sidecar.histogram import CLASS_LIMIT, OTHER, Column, Kind, Role
 from mlguard_sidecar.histogram.encoded_column import distinct
 from mlguard_sidecar.histogram.values import (
     INVALID,
-    MAX_CATEGORY_LENGTH,
     category,
     is_missing,
-    is_plain_number,
 )
 from mlguard_sidecar.models.fold import (
     Widths,
@@ -23,14 +21,18 @@ from mlguard_sidecar.models.fold import (
     count_traffic,
     values_as_scores,
 )
-from mlguard_sidecar.models.learning import LEARNT, LearningSettings, learn
+from mlguard_sidecar.models.learning import (
+    LEARNT,
+    LearningSettings,
+    has_nothing_to_compare,
+    learn,
+    shortened,
+)
 from mlguard_sidecar.models.prediction import Prediction, prediction_after
 from mlguard_sidecar.models.schema import UNBINNED, Schema
 from mlguard_sidecar.wire.rows import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.models.delta import Counters, ModelDelta
     from mlguard_sidecar.wire import Rows
@@ -190,14 +192,14 @@ class ModelAccumulator:
         delta.schema = self.schema
 
     def _fold(self, rows: Rows, delta: ModelDelta, counters: Counters, now: float) -> None:
-        if not self.schema.is_learning(self.settings.events) or _has_nothing_to_compare(rows):
+        if not self.schema.is_learning(self.settings.events) or has_nothing_to_compare(rows):
             self._count(rows, delta, counters, now)
             return
         room = max(self.settings.events - self.schema.learned, 0)
         head = rows if len(rows) <= room else rows.taken(np.arange(room))
         if len(head):
             self._count(head, delta, counters, now)
-            kept = _shortened(head)
+            kept = shortened(head)
             self.training_rows.append(kept)
             delta.training_rows.append(kept)
             self.schema = replace(self.schema, learned=self.schema.learned + len(head))
@@ -290,32 +292,3 @@ class ModelAccumulator:
             columns.append(Column(name, forced or Kind.UNDECIDED))
         if columns:
             self.schema = self.schema.with_extras(columns)
-
-
-def _shortened(rows: Rows) -> Rows:
-    """Return the rows with strings cut to the maximum length of a category.
-
-    Their last character is kept, by which lists are known, and numbers are kept whole.
-    """
-
-    def cut(values: Sequence[object]) -> list[object]:
-        return [
-            v[:MAX_CATEGORY_LENGTH] + v[-1]
-            if isinstance(v, str) and len(v) > MAX_CATEGORY_LENGTH and not is_plain_number(v)
-            else v
-            for v in values
-        ]
-
-    features: dict[str, Sequence[object]] | None = None
-    if rows.features is not None:
-        features = {name: cut(values) for name, values in rows.features.items()}
-    return replace(rows, y_pred=cut(rows.y_pred), features=features)
-
-
-def _has_nothing_to_compare(rows: Rows) -> bool:
-    """Return whether the rows have no features, predictions and scores."""
-    return (
-        rows.features is None
-        and bool(np.isnan(rows.scores).all())
-        and all(value is None for value in rows.y_pred)
-    )
