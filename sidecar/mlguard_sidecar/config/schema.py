@@ -67,6 +67,7 @@ class BaselineConfig(ConfigStruct, frozen=True):
 
     events: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     file: str | None = None
+    folder: str | None = None
 
 
 class DriftConfig(ConfigStruct, frozen=True):
@@ -132,6 +133,10 @@ class ModelConfig(ConfigStruct, frozen=True):
     baseline: BaselineConfig = BaselineConfig()
     features: dict[str, FeatureConfig] = msgspec.field(default_factory=dict)
     thresholds: Thresholds = Thresholds()
+
+    def __post_init__(self) -> None:
+        if self.baseline.folder is not None:
+            raise ValueError("baseline.folder: expected it outside models, as it is for all models")
 
 
 class Config(ConfigStruct, frozen=True):

@@ -3,25 +3,32 @@
 from mlguard_sidecar.models.accumulator import AccumulationSettings, ModelAccumulator
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta, PaneKey
 from mlguard_sidecar.models.fold import Widths
-from mlguard_sidecar.models.learning import LEARNT, LearningSettings
+from mlguard_sidecar.models.learning import LearningSettings
 from mlguard_sidecar.models.prediction import Prediction
-from mlguard_sidecar.models.registry import LearnAgainError, ModelRegistry
+from mlguard_sidecar.models.registry import ModelRegistry
+from mlguard_sidecar.models.ruling import (
+    BaselineRefusedError,
+    Chosen,
+    Origin,
+    UnknownModelError,
+)
 from mlguard_sidecar.models.schema import UNBINNED, Schema, dump_schema, load_schema
 from mlguard_sidecar.models.stored import StoredDay, StoredHistory, StoredModel
 from mlguard_sidecar.models.view import ModelView, Span, Window
 
 __all__ = [
-    "LEARNT",
     "UNBINNED",
     "AccumulationSettings",
+    "BaselineRefusedError",
+    "Chosen",
     "Counters",
     "Delta",
-    "LearnAgainError",
     "LearningSettings",
     "ModelAccumulator",
     "ModelDelta",
     "ModelRegistry",
     "ModelView",
+    "Origin",
     "PaneKey",
     "Prediction",
     "Schema",
@@ -29,6 +36,7 @@ __all__ = [
     "StoredDay",
     "StoredHistory",
     "StoredModel",
+    "UnknownModelError",
     "Widths",
     "Window",
     "dump_schema",

@@ -13,6 +13,7 @@ from mlguard_sidecar.baseline import Baseline, Binning, ColumnSample, build
 from mlguard_sidecar.histogram import Kind, Role
 from mlguard_sidecar.histogram.values import MAX_CATEGORY_LENGTH, is_plain_number
 from mlguard_sidecar.models.prediction import Prediction
+from mlguard_sidecar.models.ruling import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from mlguard_sidecar.wire import Rows
 
 log = logging.getLogger(__name__)
-
-LEARNT = "first_events"
-"""Source of the baselines that are learnt."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def learn(
         features,
         predictions,
         samples=sum(map(len, parts)),
-        source=LEARNT,
+        source=Origin.LEARNT,
         created=now,
         default=settings.binning,
         binnings=settings.binnings,

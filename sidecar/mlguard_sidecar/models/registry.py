@@ -6,11 +6,16 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlguard_common.errors import MLGuardError
 from mlguard_sidecar.models.accumulator import ModelAccumulator
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta
 from mlguard_sidecar.models.learning import log_learnt
 from mlguard_sidecar.models.places import OTHER_MODEL, Places
+from mlguard_sidecar.models.ruling import (
+    BaselineRefusedError,
+    UnknownModelError,
+    check_no_file_rules,
+    ruling,
+)
 from mlguard_sidecar.models.schema import Schema
 from mlguard_sidecar.models.view import ModelView
 from mlguard_sidecar.models.waiting import WaitingRows
@@ -20,7 +25,9 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.models.accumulator import AccumulationSettings
+    from mlguard_sidecar.models.ruling import Chosen
     from mlguard_sidecar.models.stored import StoredModel
     from mlguard_sidecar.wire import ModelKey, Rows
 
@@ -28,10 +35,6 @@ MAX_PENDING_BYTES = 8 << 20
 """Size of the panes of a delta, in bytes, from which it should be committed at once."""
 
 log = logging.getLogger(__name__)
-
-
-class LearnAgainError(MLGuardError):
-    """A model's baseline cannot be learnt again."""
 
 
 class ModelRegistry:
@@ -122,22 +125,49 @@ class ModelRegistry:
             The number of events from which it is learnt.
 
         Raises:
-            LearnAgainError: there is no such model, or its baseline is not learnt.
+            UnknownModelError: there is no such model.
+            BaselineRefusedError: a file rules, or nothing is learnt.
         """
-        accumulator = self._accumulators.get(key)
+        accumulator, name = self._accumulators.get(key), "/".join(key)
         if accumulator is None or key == OTHER_MODEL:
-            raise LearnAgainError(f"found no model {'/'.join(key)}")
+            raise UnknownModelError(f"found no model {name}")
+        check_no_file_rules(name, accumulator.chosen)
         settings = accumulator.settings
-        if settings.baseline is not None:
-            raise LearnAgainError(
-                f"the baseline of {'/'.join(key)} comes from a configured file, baseline.file"
-            )
         if not settings.events:
-            raise LearnAgainError(f"baseline.events is 0 for {'/'.join(key)}: nothing is learnt")
+            raise BaselineRefusedError(f"baseline.events is 0 for {name}: nothing is learnt")
         self._fold()
         gained = self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
         accumulator.learn_again(gained, is_requested=True)
         return settings.events
+
+    def give(self, key: ModelKey, given: Chosen) -> Baseline | None:
+        """Use a baseline that was put or promoted; a model that is new begins with it.
+
+        Returns:
+            The baseline that it replaces; None if there was none.
+
+        Raises:
+            BaselineRefusedError: a file rules, or there is no place for another model.
+        """
+        self.check_may_give(key)
+        accumulator = None if key == OTHER_MODEL else self._accumulator_of(key)
+        if accumulator is None:
+            raise BaselineRefusedError(f"{'/'.join(key)} has no place: limits.models is reached")
+        self._fold()
+        gained = self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
+        before = accumulator.schema.baseline
+        accumulator.give(given, gained, self._clock())
+        accumulator.last_event = max(accumulator.last_event, self._clock())
+        return before
+
+    def check_may_give(self, key: ModelKey) -> None:
+        """Check that no file rules over what would be given to a model.
+
+        Raises:
+            BaselineRefusedError: one does.
+        """
+        settings = self._settings_of(key)
+        check_no_file_rules("/".join(key), ruling(settings.file, settings.folder, None))
 
     # pending
 
