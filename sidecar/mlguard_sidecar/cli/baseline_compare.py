@@ -98,12 +98,12 @@ def read_baseline(which: str, url: str) -> Baseline:
     except ValueError as error:
         fail(f"{which}: {error}")
     if not 1 <= which.count("/") <= 2 or which.startswith("/") or which.endswith(".json"):
-        fail(f"{which}: found no such file, and it is no PROJECT/MODEL[/ENDPOINT]")
+        fail(f"{which}: No such file or directory")
     try:
         answer = request(f"{url}/api/v1/models/{model_path(which)}/baseline")
         return read_file(json.dumps(answer).encode())
     except RequestError as error:
-        fail(f"{which}: found no such file, and {error}")
+        fail(f"{which} is no file: {error}")
     except ValueError as error:
         fail(f"{which}: {error}")
 

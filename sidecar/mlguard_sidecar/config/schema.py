@@ -62,11 +62,16 @@ class Limits(ConfigStruct, frozen=True):
     connections: Annotated[int, Meta(ge=1, le=100_000)] = 1000
 
 
-class BaselineConfig(ConfigStruct, frozen=True):
-    """Source of a baseline."""
+class ModelBaselineConfig(ConfigStruct, frozen=True):
+    """Source of one model's baseline."""
 
     events: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     file: str | None = None
+
+
+class BaselineConfig(ModelBaselineConfig, frozen=True):
+    """Source of the baselines of all models."""
+
     folder: str | None = None
 
 
@@ -130,13 +135,9 @@ class ModelConfig(ConfigStruct, frozen=True):
     model: Identifier
     endpoint: Identifier | None = None
     prediction: Literal["auto", "class", "value"] = "auto"
-    baseline: BaselineConfig = BaselineConfig()
+    baseline: ModelBaselineConfig = ModelBaselineConfig()
     features: dict[str, FeatureConfig] = msgspec.field(default_factory=dict)
     thresholds: Thresholds = Thresholds()
-
-    def __post_init__(self) -> None:
-        if self.baseline.folder is not None:
-            raise ValueError("baseline.folder: expected it outside models, as it is for all models")
 
 
 class Config(ConfigStruct, frozen=True):
