@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from mlguard.protocol import DEFAULT_ENDPOINT, MAX_NAME_LENGTH
 from mlguard_sidecar.baseline import MAX_FILE_BYTES, Baseline, read_file
+from mlguard_sidecar.histogram import OTHER
 from mlguard_sidecar.wire import ModelKey
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def model_of(name: str) -> ModelKey | None:
     written as `%5F`, as it would be taken for a separator.
 
     Returns:
-        The model; None if the name has another form.
+        The model; None if the name has another form, or is that of `__other__`, which pools models.
     """
     parts = name.removesuffix(SUFFIX).split(_SEPARATOR)
     if not 2 <= len(parts) <= 3 or any(p.startswith("_") or p.endswith("_") for p in parts):
@@ -161,7 +162,7 @@ def model_of(name: str) -> ModelKey | None:
         names = [unquote_to_bytes(part).decode() for part in [*parts, DEFAULT_ENDPOINT][:3]]
     except UnicodeError:
         return None
-    if not all(is_name(each) for each in names):
+    if not all(is_name(each) for each in names) or set(names) == {OTHER}:
         return None
     return ModelKey(*names)
 

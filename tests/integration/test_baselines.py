@@ -140,7 +140,7 @@ def test_what_cannot_be_put_or_promoted_is_answered_in_one_line(make_sidecar):
             ("PUT", PATH, b" " * (9 << 20), 413, ""),
             ("PUT", PATH.replace("/m/", "/%0A/"), dump(found), 422, "printable"),
             ("PUT", PATH.replace("p/m/predict", "__other__/__other__/__other__"), dump(found), 409,
-             "has no place"),
+             "__other__ pools models"),
             ("POST", promote, b"", 422, ""),
             ("POST", promote, {}, 422, "either"),
             ("POST", promote, {"window": "24h", "day": "2026-01-01"}, 422, "either"),

@@ -17,10 +17,11 @@ from mlguard_sidecar import baseline_files
 from mlguard_sidecar.baseline import Binning, ColumnSample, build, dump, load
 from mlguard_sidecar.baseline_files import file_name, look, model_of
 from mlguard_sidecar.baseline_watcher import BaselineWatcher
-from mlguard_sidecar.config import BaselineConfig, Config
+from mlguard_sidecar.config import BaselineConfig, Config, Limits
+from mlguard_sidecar.histogram import OTHER
 from mlguard_sidecar.models import BaselineRefusedError, Chosen, Origin, UnknownModelError
 from mlguard_sidecar.store import Retention
-from mlguard_sidecar.wire import ModelKey
+from mlguard_sidecar.wire import Line, ModelKey
 
 EVENTS = 6
 
@@ -197,6 +198,59 @@ def test_the_same_rows_learnt_again_within_a_second_count_once(tmp_path):
         world.bench.registry.learn_again(KEY)
     assert world.schema.binning == learnt
     assert world.totals() == {learnt: 2 * EVENTS}
+    world.close()
+
+
+def test_a_baseline_that_nothing_was_counted_with_is_deleted_once_it_is_replaced(tmp_path):
+    world = World(tmp_path)
+    bench = world.bench
+    for found in BASELINES:
+        bench.registry.give(KEY, Chosen(found, Origin.PUT))
+        assert bench.commit()
+    bench.registry.give(KEY, Chosen(BASELINES[0], Origin.PUT))
+    bench.send(features={"x": [1.0]})
+    assert bench.commit()
+    bench.registry.give(KEY, Chosen(BASELINES[1], Origin.PUT))
+    assert bench.commit()
+    bench.compact(Retention())
+    kept = {name for (name,) in bench.db.execute("SELECT id FROM baseline").fetchall()}
+    assert kept == {BASELINES[0].id, BASELINES[1].id}, "one has an event, the other is in use"
+    world.open()
+    assert world.schema.binning == BASELINES[1].id
+    world.close()
+
+
+def test_a_model_that_has_retired_is_recalled_for_a_baseline_and_keeps_it(tmp_path):
+    config = Config(limits=Limits(models=1), baseline=BaselineConfig(events=EVENTS))
+    bench = Offline(tmp_path, config)
+    bench.send(features={"x": [1.0]})
+    assert bench.commit()
+    other = ModelKey("p", "other", "predict")
+    with pytest.raises(BaselineRefusedError, match="is reached"):
+        bench.registry.give(other, Chosen(BASELINES[0], Origin.PUT))
+    bench.now += 90_000
+    bench.registry.give(other, Chosen(BASELINES[0], Origin.PUT))
+    assert bench.commit()
+    assert set(bench.registry.views) == {other}
+    with pytest.raises(BaselineRefusedError, match="is reached"):
+        bench.registry.give(KEY, Chosen(BASELINES[1], Origin.PUT))
+    bench.now += 90_000
+    bench.registry.give(KEY, Chosen(BASELINES[1], Origin.PUT))
+    assert bench.commit()
+    assert set(bench.registry.views) == {KEY}
+    assert bench.registry.views[KEY].traffic.rows == 1
+    bench.now += 90_000
+    bench.send_events(Line(project_id="p", model_id="other", features={"x": 1.0}))
+    assert bench.commit()
+    assert bench.registry.views[other].schema.binning == BASELINES[0].id
+    bench.close()
+
+
+def test_the_pooled_model_has_no_baseline(tmp_path):
+    world = World(tmp_path)
+    with pytest.raises(BaselineRefusedError, match="__other__ pools models"):
+        world.bench.registry.give(ModelKey(OTHER, OTHER, OTHER), Chosen(BASELINES[0], Origin.PUT))
+    assert model_of(file_name(ModelKey(OTHER, OTHER, OTHER))) is None
     world.close()
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlguard_sidecar.models.accumulator import ModelAccumulator
+from mlguard_sidecar.models.clients import ClientNumbers
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta
 from mlguard_sidecar.models.learning import log_learnt
 from mlguard_sidecar.models.places import OTHER_MODEL, Places
@@ -51,7 +52,6 @@ class ModelRegistry:
 
     Attributes:
         views: committed state of each model.
-        last_committed: client -> number of its last committed batch.
         counters: committed counters of the sidecar.
         pending_rows: number of rows added since the last delta was closed.
     """
@@ -65,7 +65,6 @@ class ModelRegistry:
         clock: Callable[[], float],
     ) -> None:
         self.views: dict[ModelKey, ModelView] = {}
-        self.last_committed: dict[str, int] = {}
         self.counters = Counters()
         self.pending_rows = 0
         self._settings_of = settings_of
@@ -75,8 +74,13 @@ class ModelRegistry:
         self._accumulators: dict[ModelKey, ModelAccumulator] = {}
         self._waiting = WaitingRows()
         self._pending_bytes = 0
-        self._received: dict[str, int] = {}
+        self._clients = ClientNumbers()
         self._pending = Delta()
+
+    @property
+    def last_committed(self) -> dict[str, int]:
+        """Client -> number of its last committed batch."""
+        return self._clients.committed
 
     def restore(
         self,
@@ -87,8 +91,7 @@ class ModelRegistry:
     ) -> None:
         """Restore the state of the last process."""
         self._places.retired = set(retired)
-        self.last_committed = dict(last_committed)
-        self._received = dict(last_committed)
+        self._clients.restore(last_committed)
         self.counters.counts.update(counters.counts)
         for key, model in models.items():
             self._restore(key, model)
@@ -128,17 +131,15 @@ class ModelRegistry:
             UnknownModelError: there is no such model.
             BaselineRefusedError: a file rules, or nothing is learnt.
         """
-        accumulator, name = self._accumulators.get(key), "/".join(key)
-        if accumulator is None or key == OTHER_MODEL:
-            raise UnknownModelError(f"found no model {name}")
-        check_no_file_rules(name, accumulator.chosen)
-        settings = accumulator.settings
-        if not settings.events:
-            raise BaselineRefusedError(f"baseline.events is 0 for {name}: nothing is learnt")
-        self._fold()
-        gained = self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
-        accumulator.learn_again(gained, is_requested=True)
-        return settings.events
+        accumulator = self._accumulators.get(key)
+        if accumulator is None:
+            raise UnknownModelError(f"found no model {'/'.join(key)}")
+        check_no_file_rules(key, accumulator.chosen)
+        events = accumulator.settings.events
+        if not events:
+            raise BaselineRefusedError("baseline.events is 0 for this model: nothing is learnt")
+        accumulator.learn_again(self._changes(key, accumulator), is_requested=True)
+        return events
 
     def give(self, key: ModelKey, given: Chosen) -> Baseline | None:
         """Use a baseline that was put or promoted; a model that is new begins with it.
@@ -150,24 +151,27 @@ class ModelRegistry:
             BaselineRefusedError: a file rules, or there is no place for another model.
         """
         self.check_may_give(key)
-        accumulator = None if key == OTHER_MODEL else self._accumulator_of(key)
+        accumulator = self._accumulator_of(key)
         if accumulator is None:
             raise BaselineRefusedError(f"{'/'.join(key)} has no place: limits.models is reached")
-        self._fold()
-        gained = self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
-        before = accumulator.schema.baseline
-        accumulator.give(given, gained, self._clock())
-        accumulator.last_event = max(accumulator.last_event, self._clock())
+        now, before = self._clock(), accumulator.schema.baseline
+        accumulator.give(given, self._changes(key, accumulator), now)
+        accumulator.last_event = max(accumulator.last_event, now)
         return before
 
+    def _changes(self, key: ModelKey, accumulator: ModelAccumulator) -> ModelDelta:
+        """Return the pending changes of a model, after all rows that wait."""
+        self._fold()
+        return self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
+
     def check_may_give(self, key: ModelKey) -> None:
-        """Check that no file rules over what would be given to a model.
+        """Check that a baseline that is given to a model would be used.
 
         Raises:
-            BaselineRefusedError: one does.
+            BaselineRefusedError: a file rules, or it is the pooled model.
         """
         settings = self._settings_of(key)
-        check_no_file_rules("/".join(key), ruling(settings.file, settings.folder, None))
+        check_no_file_rules(key, ruling(settings.file, settings.folder, None))
 
     # pending
 
@@ -192,9 +196,9 @@ class ModelRegistry:
 
     def is_new(self, client: str, seq: int) -> bool:
         """Return whether a batch is new, and record its number."""
-        if seq <= self._received.get(client, 0):
+        if not self._clients.is_new(client, seq):
             return False
-        self._received[client] = self._pending.sequences[client] = seq
+        self._pending.sequences[client] = seq
         return True
 
     def count(self, n: int, *name: str) -> None:
@@ -341,7 +345,4 @@ class ModelRegistry:
 
     def forget_clients(self, clients: Sequence[str]) -> None:
         """Forget clients that the database deleted, unless a batch of theirs is pending."""
-        for client in clients:
-            committed = self.last_committed.pop(client, 0)
-            if self._received.get(client, 0) <= committed:
-                self._received.pop(client, None)
+        self._clients.forget(clients)

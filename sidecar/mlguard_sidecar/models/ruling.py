@@ -7,9 +7,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mlguard_common.errors import MLGuardError
+from mlguard_sidecar.histogram import OTHER
+from mlguard_sidecar.models.places import OTHER_MODEL
 
 if TYPE_CHECKING:
     from mlguard_sidecar.baseline import Baseline
+    from mlguard_sidecar.wire import ModelKey
 
 
 class Origin(StrEnum):
@@ -58,14 +61,16 @@ def ruling(file: Baseline | None, folder: Baseline | None, given: Chosen | None)
     return given
 
 
-def check_no_file_rules(model: str, chosen: Chosen | None) -> None:
-    """Check that the baseline of a model does not come from a file.
+def check_no_file_rules(key: ModelKey, chosen: Chosen | None) -> None:
+    """Check that the baseline of a model may be replaced on request.
 
     Raises:
-        BaselineRefusedError: it does.
+        BaselineRefusedError: it comes from a file, or the model is the pooled one.
     """
+    if key == OTHER_MODEL:
+        raise BaselineRefusedError(f"{OTHER} pools models without a place; it has no baseline")
     if chosen is not None and chosen.origin.is_file:
         raise BaselineRefusedError(
-            f"the baseline of {model} comes from a configured file, baseline.{chosen.origin};"
+            f"the baseline of {'/'.join(key)} comes from a configured file, baseline.{chosen.origin};"
             " change that file, or take it away"
         )

@@ -86,6 +86,7 @@ def compact(
         hours = max(hours / 2, 2 * DAY_SECONDS)
         _fold_all(db, now, minutes, hours, days)
     models = _delete_models(db, in_use, now - days)
+    _delete_baselines(db)
     folded = db.conn.total_changes > before
     db.execute("PRAGMA incremental_vacuum").fetchall()
     with db.atomic():
@@ -117,6 +118,21 @@ def _delete_models(db: Database, in_use: Collection[ModelKey], oldest: float) ->
     for _, key in gone:
         delete_model(db, key)
     return [key for _, key in gone]
+
+
+def _delete_baselines(db: Database) -> None:
+    """Delete baselines in whose bins nothing but running totals is left, if no model uses them."""
+    unused = (
+        "SELECT baseline.model, baseline.id FROM baseline JOIN model ON model.id = baseline.model"
+        " WHERE baseline.id IS NOT json_extract(CAST(schema AS TEXT), '$.baseline')"
+        " AND baseline.id IS NOT json_extract(CAST(schema AS TEXT), '$.given')"
+        " AND NOT EXISTS (SELECT 1 FROM pane WHERE pane.model = baseline.model"
+        " AND binning = baseline.id AND resolution <= ?)"
+    )
+    for found in db.execute(unused, (DAY,)).fetchall():
+        with db.atomic():
+            db.execute("DELETE FROM pane WHERE (model, binning) = (?, ?)", found)
+            db.execute("DELETE FROM baseline WHERE (model, id) = (?, ?)", found)
 
 
 def delete_model(db: Database, key: ModelKey) -> bool:
