@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from mlguard_sidecar.baseline import MAX_OUTSIDE_SHARE, promote, read_file
 from mlguard_sidecar.baseline_files import is_name
-from mlguard_sidecar.models import BaselineRefusedError, Chosen, Origin, UnknownModelError
+from mlguard_sidecar.models import (
+    BaselineRefusedError,
+    Chosen,
+    Origin,
+    UnknownModelError,
+    check_may_give,
+    give,
+    learn_again,
+)
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.statistics import difference
 
@@ -83,7 +91,7 @@ class BaselineService:
         Raises:
             BaselineRefusedError: there is no such model, a file rules, or nothing is learnt.
         """
-        events = self._registry.learn_again(key)
+        events = learn_again(self._registry, key)
         self._committer.notify()
         return events
 
@@ -97,7 +105,7 @@ class BaselineService:
         """
         if not all(map(is_name, key)):
             raise UnsuitableError("expected names of 1 to 128 printable characters")
-        self._registry.check_may_give(key)
+        check_may_give(self._registry, key)
         baseline = await asyncio.to_thread(read_file, data)
         return await self._give(key, Chosen(baseline, Origin.PUT))
 
@@ -122,7 +130,7 @@ class BaselineService:
         view, name = self._registry.views.get(key), "/".join(key)
         if view is None:
             raise UnknownModelError(f"found no model {name}")
-        self._registry.check_may_give(key)
+        check_may_give(self._registry, key)
         current = view.schema.baseline
         if current is None:
             raise BaselineRefusedError(f"{name} has no baseline yet, in whose bins events count")
@@ -183,7 +191,7 @@ class BaselineService:
 
     async def _give(self, key: ModelKey, given: Chosen) -> Replacement:
         number = self._registry.delta_number
-        before = self._registry.give(key, given)
+        before = give(self._registry, key, given)
         columns = (
             difference(before, given.baseline, self._settings.now.of(key).drift) if before else ()
         )

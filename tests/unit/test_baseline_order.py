@@ -19,7 +19,14 @@ from mlguard_sidecar.baseline_files import file_name, look, model_of
 from mlguard_sidecar.baseline_watcher import BaselineWatcher
 from mlguard_sidecar.config import BaselineConfig, Config, Limits
 from mlguard_sidecar.histogram import OTHER
-from mlguard_sidecar.models import BaselineRefusedError, Chosen, Origin, UnknownModelError
+from mlguard_sidecar.models import (
+    BaselineRefusedError,
+    Chosen,
+    Origin,
+    UnknownModelError,
+    give,
+    learn_again,
+)
 from mlguard_sidecar.store import Retention
 from mlguard_sidecar.wire import Line, ModelKey
 
@@ -148,21 +155,21 @@ def follow(world: World, actions) -> None:  # noqa: PLR0912 - one story
         elif action in {"put", "promoted"} and argument is not None:
             chosen = Chosen(BASELINES[argument], Origin(action))
             if file is None and in_folder is None:
-                bench.registry.give(KEY, chosen)
+                give(bench.registry, KEY, chosen)
                 put = chosen
             else:
                 with pytest.raises(BaselineRefusedError, match="comes from a configured file"):
-                    bench.registry.give(KEY, chosen)
+                    give(bench.registry, KEY, chosen)
         elif action == "relearn":
             exists = world.schema is not None or KEY in bench.registry._accumulators
             if not exists:
                 with pytest.raises(UnknownModelError):
-                    bench.registry.learn_again(KEY)
+                    learn_again(bench.registry, KEY)
             elif file is not None or in_folder is not None:
                 with pytest.raises(BaselineRefusedError):
-                    bench.registry.learn_again(KEY)
+                    learn_again(bench.registry, KEY)
             else:
-                bench.registry.learn_again(KEY)
+                learn_again(bench.registry, KEY)
                 put = None
         elif action == "compact":
             assert bench.commit()
@@ -195,7 +202,7 @@ def test_the_same_rows_learnt_again_within_a_second_count_once(tmp_path):
         world.bench.send(**rows)
         assert world.bench.commit()
         learnt = world.schema.binning
-        world.bench.registry.learn_again(KEY)
+        learn_again(world.bench.registry, KEY)
     assert world.schema.binning == learnt
     assert world.totals() == {learnt: 2 * EVENTS}
     world.close()
@@ -205,12 +212,12 @@ def test_a_baseline_that_nothing_was_counted_with_is_deleted_once_it_is_replaced
     world = World(tmp_path)
     bench = world.bench
     for found in BASELINES:
-        bench.registry.give(KEY, Chosen(found, Origin.PUT))
+        give(bench.registry, KEY, Chosen(found, Origin.PUT))
         assert bench.commit()
-    bench.registry.give(KEY, Chosen(BASELINES[0], Origin.PUT))
+    give(bench.registry, KEY, Chosen(BASELINES[0], Origin.PUT))
     bench.send(features={"x": [1.0]})
     assert bench.commit()
-    bench.registry.give(KEY, Chosen(BASELINES[1], Origin.PUT))
+    give(bench.registry, KEY, Chosen(BASELINES[1], Origin.PUT))
     assert bench.commit()
     bench.compact(Retention())
     kept = {name for (name,) in bench.db.execute("SELECT id FROM baseline").fetchall()}
@@ -227,15 +234,15 @@ def test_a_model_that_has_retired_is_recalled_for_a_baseline_and_keeps_it(tmp_pa
     assert bench.commit()
     other = ModelKey("p", "other", "predict")
     with pytest.raises(BaselineRefusedError, match="is reached"):
-        bench.registry.give(other, Chosen(BASELINES[0], Origin.PUT))
+        give(bench.registry, other, Chosen(BASELINES[0], Origin.PUT))
     bench.now += 90_000
-    bench.registry.give(other, Chosen(BASELINES[0], Origin.PUT))
+    give(bench.registry, other, Chosen(BASELINES[0], Origin.PUT))
     assert bench.commit()
     assert set(bench.registry.views) == {other}
     with pytest.raises(BaselineRefusedError, match="is reached"):
-        bench.registry.give(KEY, Chosen(BASELINES[1], Origin.PUT))
+        give(bench.registry, KEY, Chosen(BASELINES[1], Origin.PUT))
     bench.now += 90_000
-    bench.registry.give(KEY, Chosen(BASELINES[1], Origin.PUT))
+    give(bench.registry, KEY, Chosen(BASELINES[1], Origin.PUT))
     assert bench.commit()
     assert set(bench.registry.views) == {KEY}
     assert bench.registry.views[KEY].traffic.rows == 1
@@ -249,7 +256,7 @@ def test_a_model_that_has_retired_is_recalled_for_a_baseline_and_keeps_it(tmp_pa
 def test_the_pooled_model_has_no_baseline(tmp_path):
     world = World(tmp_path)
     with pytest.raises(BaselineRefusedError, match="__other__ pools models"):
-        world.bench.registry.give(ModelKey(OTHER, OTHER, OTHER), Chosen(BASELINES[0], Origin.PUT))
+        give(world.bench.registry, ModelKey(OTHER, OTHER, OTHER), Chosen(BASELINES[0], Origin.PUT))
     assert model_of(file_name(ModelKey(OTHER, OTHER, OTHER))) is None
     world.close()
 

@@ -6,6 +6,7 @@ from mlguard_sidecar.models.fold import Widths
 from mlguard_sidecar.models.learning import LearningSettings
 from mlguard_sidecar.models.prediction import Prediction
 from mlguard_sidecar.models.registry import ModelRegistry
+from mlguard_sidecar.models.requests import check_may_give, give, learn_again
 from mlguard_sidecar.models.ruling import (
     BaselineRefusedError,
     Chosen,
@@ -39,6 +40,9 @@ __all__ = [
     "UnknownModelError",
     "Widths",
     "Window",
+    "check_may_give",
     "dump_schema",
+    "give",
+    "learn_again",
     "load_schema",
 ]

@@ -11,12 +11,6 @@ from mlguard_sidecar.models.clients import ClientNumbers
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta
 from mlguard_sidecar.models.learning import log_learnt
 from mlguard_sidecar.models.places import OTHER_MODEL, Places
-from mlguard_sidecar.models.ruling import (
-    BaselineRefusedError,
-    UnknownModelError,
-    check_no_file_rules,
-    ruling,
-)
 from mlguard_sidecar.models.schema import Schema
 from mlguard_sidecar.models.view import ModelView
 from mlguard_sidecar.models.waiting import WaitingRows
@@ -26,9 +20,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.models.accumulator import AccumulationSettings
-    from mlguard_sidecar.models.ruling import Chosen
     from mlguard_sidecar.models.stored import StoredModel
     from mlguard_sidecar.wire import ModelKey, Rows
 
@@ -53,6 +45,7 @@ class ModelRegistry:
     Attributes:
         views: committed state of each model.
         counters: committed counters of the sidecar.
+        settings_of: returns the accumulation settings of a model.
         pending_rows: number of rows added since the last delta was closed.
     """
 
@@ -67,10 +60,10 @@ class ModelRegistry:
         self.views: dict[ModelKey, ModelView] = {}
         self.counters = Counters()
         self.pending_rows = 0
-        self._settings_of = settings_of
+        self.settings_of = settings_of
         self._places = Places(model_limit, clock)
         self._recall = recall
-        self._clock = clock
+        self.clock = clock
         self._accumulators: dict[ModelKey, ModelAccumulator] = {}
         self._waiting = WaitingRows()
         self._pending_bytes = 0
@@ -100,7 +93,7 @@ class ModelRegistry:
     def _restore(self, key: ModelKey, model: StoredModel) -> ModelAccumulator:
         self.views[key] = model.view
         accumulator = self._accumulators[key] = ModelAccumulator(
-            self._settings_of(key), model.view.schema, model.training_rows, model.last_event
+            self.settings_of(key), model.view.schema, model.training_rows, model.last_event
         )
         return accumulator
 
@@ -108,70 +101,32 @@ class ModelRegistry:
         """Apply the settings of a changed configuration."""
         self._places.limit_changed()
         for key, accumulator in self._accumulators.items():
-            accumulator.settings = self._settings_of(key)
+            accumulator.settings = self.settings_of(key)
             self._apply_settings(key, accumulator)
 
     def _apply_settings(self, key: ModelKey, accumulator: ModelAccumulator) -> None:
         gained = self._pending.models.get(key) or ModelDelta(accumulator.schema)
         before = accumulator.schema
-        done = accumulator.apply_settings(gained, self._clock())
+        done = accumulator.apply_settings(gained, self.clock())
         if accumulator.schema is not before:
             gained.schema = accumulator.schema
             self._pending.models[key] = gained
         if done:
             log.warning("%s: %s", "/".join(key), done)
 
-    def learn_again(self, key: ModelKey) -> int:
-        """Learn the baseline of a model again; the present one stays in use until then.
+    def accumulator(self, key: ModelKey, *, begin: bool = False) -> ModelAccumulator | None:
+        """Return the accumulator of a model; None if there is none, or if there is no place.
 
-        Returns:
-            The number of events from which it is learnt.
-
-        Raises:
-            UnknownModelError: there is no such model.
-            BaselineRefusedError: a file rules, or nothing is learnt.
+        Args:
+            key: key of the model.
+            begin: whether to begin a model that is new, or recall one that has retired.
         """
-        accumulator = self._accumulators.get(key)
-        if accumulator is None:
-            raise UnknownModelError(f"found no model {'/'.join(key)}")
-        check_no_file_rules(key, accumulator.chosen)
-        events = accumulator.settings.events
-        if not events:
-            raise BaselineRefusedError("baseline.events is 0 for this model: nothing is learnt")
-        accumulator.learn_again(self._changes(key, accumulator), is_requested=True)
-        return events
+        return self._accumulator_of(key) if begin else self._accumulators.get(key)
 
-    def give(self, key: ModelKey, given: Chosen) -> Baseline | None:
-        """Use a baseline that was put or promoted; a model that is new begins with it.
-
-        Returns:
-            The baseline that it replaces; None if there was none.
-
-        Raises:
-            BaselineRefusedError: a file rules, or there is no place for another model.
-        """
-        self.check_may_give(key)
-        accumulator = self._accumulator_of(key)
-        if accumulator is None:
-            raise BaselineRefusedError(f"{'/'.join(key)} has no place: limits.models is reached")
-        now, before = self._clock(), accumulator.schema.baseline
-        accumulator.give(given, self._changes(key, accumulator), now)
-        accumulator.last_event = max(accumulator.last_event, now)
-        return before
-
-    def _changes(self, key: ModelKey, accumulator: ModelAccumulator) -> ModelDelta:
-        """Return the pending changes of a model, after all rows that wait."""
+    def changes(self, key: ModelKey, accumulator: ModelAccumulator) -> ModelDelta:
+        """Return the pending changes of a model, after all rows that wait; they may be changed."""
         self._fold()
         return self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
-
-    def check_may_give(self, key: ModelKey) -> None:
-        """Check that a baseline that is given to a model would be used.
-
-        Raises:
-            BaselineRefusedError: a file rules, or it is the pooled model.
-        """
-        settings = self._settings_of(key)
-        check_no_file_rules(key, ruling(settings.file, settings.folder, None))
 
     # pending
 
@@ -219,7 +174,7 @@ class ModelRegistry:
             self.count(len(rows), "series_overflow", "model")
             rows = rows.traffic_only(OTHER_MODEL)
             accumulator = self._accumulators.get(OTHER_MODEL) or self._begin(OTHER_MODEL)
-        accumulator.last_event = self._clock()
+        accumulator.last_event = self.clock()
         rows = accumulator.admitted(rows, self._pending.counters)
         self._waiting.add(rows, source, len(accumulator.schema.layout.columns), size)
         if self._waiting.is_full:
@@ -228,7 +183,7 @@ class ModelRegistry:
 
     def _fold(self) -> None:
         """Fold all waiting rows into the pending delta."""
-        now = self._clock()
+        now = self.clock()
         for key, parts in self._waiting.take():
             self._fold_model(key, parts, now)
 
@@ -295,8 +250,8 @@ class ModelRegistry:
         return {k: a.last_event for k, a in self._accumulators.items() if k not in in_use}
 
     def _begin(self, key: ModelKey) -> ModelAccumulator:
-        accumulator = self._accumulators[key] = ModelAccumulator(self._settings_of(key), Schema())
-        accumulator.apply_settings(ModelDelta(accumulator.schema), self._clock())
+        accumulator = self._accumulators[key] = ModelAccumulator(self.settings_of(key), Schema())
+        accumulator.apply_settings(ModelDelta(accumulator.schema), self.clock())
         return accumulator
 
     def close_delta(self) -> Delta:
@@ -305,7 +260,7 @@ class ModelRegistry:
         closed = self._pending
         self._pending = Delta(closed.number + 1)
         self.pending_rows = self._pending_bytes = 0
-        return replace(closed, now=self._clock())
+        return replace(closed, now=self.clock())
 
     # committed
 

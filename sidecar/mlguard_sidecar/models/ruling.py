@@ -71,6 +71,6 @@ def check_no_file_rules(key: ModelKey, chosen: Chosen | None) -> None:
         raise BaselineRefusedError(f"{OTHER} pools models without a place; it has no baseline")
     if chosen is not None and chosen.origin.is_file:
         raise BaselineRefusedError(
-            f"the baseline of {'/'.join(key)} comes from a configured file, baseline.{chosen.origin};"
-            " change that file, or take it away"
+            f"the baseline of {'/'.join(key)} comes from a configured file,"
+            f" baseline.{chosen.origin}; change that file, or take it away"
         )
