@@ -55,12 +55,14 @@ class BaselineFiles:
         folder: name -> state of each file of the folder.
         folder_error: why the folder cannot be listed; None if it can.
         keys: model -> name of its file in the folder.
+        path: path of the folder; None for none.
     """
 
     configured: Mapping[str, FileState] = field(default_factory=dict)
     folder: Mapping[str, FileState] = field(default_factory=dict)
     folder_error: str | None = None
     keys: Mapping[ModelKey, str] = field(default_factory=dict)
+    path: str | None = None
 
     def of_path(self, path: str | None) -> Baseline | None:
         """Return the baseline of a configured file."""
@@ -107,6 +109,8 @@ def look(
     }
     if folder is None:
         return BaselineFiles(configured)
+    if known.path != folder:
+        known = BaselineFiles()
     try:
         names = [
             name
@@ -115,7 +119,7 @@ def look(
         ]
     except OSError as error:
         text = f"baseline.folder {folder} cannot be read: {error.strerror}"
-        return replace(known, configured=configured, folder_error=text)
+        return replace(known, configured=configured, folder_error=text, path=folder)
     states: dict[str, FileState] = {}
     keys: dict[ModelKey, str] = {}
     for name in sorted({*names, *known.folder}):
@@ -137,7 +141,7 @@ def look(
         states[name] = state
         if state.baseline is not None:
             keys[key] = name
-    return BaselineFiles(configured, states, None, keys)
+    return BaselineFiles(configured, states, None, keys, folder)
 
 
 def file_name(key: ModelKey) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from support.sidecar import eventually
 
 from mlguard_sidecar.baseline import Binning, ColumnSample, build, dump, load
+from mlguard_sidecar.histogram import decode
 
 PATH = "/api/v1/models/p/m/predict/baseline"
 
@@ -92,11 +96,16 @@ def test_a_baseline_is_put_before_the_first_event_promoted_and_kept_over_restart
         asked = {"window": "24h", "dry_run": True}
         status, seen = ask(sidecar, "POST", f"{PATH}/promote", asked)
         assert (status, seen["refused"], seen["replaced"]["id"]) == (200, None, first.id)
-        columns = {column["name"]: column for column in seen["columns"]}
+        columns_of_window = seen["columns"]
+        columns = {column["name"]: column for column in columns_of_window}
         assert columns["x"]["psi"] == pytest.approx(drifted["x"]["psi"])
         assert columns["c"]["outside_ratio"] == pytest.approx(20 / 620)
         assert columns["x"]["sentences"]
         assert model(sidecar)["baseline"] == first.id
+        day = json.loads(sidecar.get(PATH.replace("baseline", "history")))["days"][-1]["day"]
+        status, of_day = ask(sidecar, "POST", f"{PATH}/promote", {"day": day, "dry_run": True})
+        assert (status, of_day["refused"]) == (200, None)
+        assert of_day["columns"] == columns_of_window
         declined = mlguard("baseline", "promote", "p/m", "--url", sidecar.url, stdin="n\n")
         assert declined.returncode == 1
         assert "beyond chance" in declined.stdout
@@ -122,6 +131,61 @@ def test_a_baseline_is_put_before_the_first_event_promoted_and_kept_over_restart
         assert (status, answer["replaced"]["id"]) == (200, promoted)
         assert model(sidecar)["learning_ratio"] is None, "and learns no more"
         assert sidecar.value("mlguard_inferences_total") == 1240
+
+
+def test_no_event_is_lost_or_counted_twice_while_baselines_are_replaced(make_sidecar):
+    found = [baseline(seed) for seed in (1, 2, 3)]
+    rows = events(7, 4000)
+    with make_sidecar(baseline={"events": 0}) as sidecar:
+        assert ask(sidecar, "PUT", PATH, dump(found[0]))[0] == 200
+        with ThreadPoolExecutor() as pool, sidecar.connection() as client:
+
+            def replace(i: int):
+                return ask(sidecar, "PUT", PATH, dump(found[i % 3]))
+
+            sending = pool.submit(lambda: [client.send(row) for row in rows])
+            answers = list(pool.map(replace, range(30)))
+            sending.result()
+        assert {status for status, _ in answers} == {200}
+        eventually(lambda: sidecar.value("mlguard_inferences_total") == len(rows))
+        last = ask(sidecar, "PUT", PATH, dump(found[1]))[1]
+        assert last["baseline"]["id"] == found[1].id
+        sidecar.kill()
+        sidecar.start()
+        shown = model(sidecar)
+        assert (shown["baseline"], shown["inferences"]) == (found[1].id, len(rows))
+        sidecar.stop()
+        with contextlib.closing(sqlite3.connect(sidecar.folder / "data" / "mlguard.db")) as db:
+            bodies = dict(db.execute("SELECT binning, body FROM pane WHERE resolution = 3"))
+    counted = 0
+    for one in found:
+        (slots,) = (one.layout.slots(i) for i, p in enumerate(one.columns) if p.column.name == "x")
+        if one.id in bodies:
+            counted += int(decode(bodies[one.id]).counts[slots].sum())
+    assert counted == len(rows)
+
+
+def test_requests_at_the_same_time_leave_one_of_their_states(make_sidecar):
+    found = baseline(1)
+    with make_sidecar(baseline={"events": 50}) as sidecar:
+        send(sidecar, events(1, 60), 60)
+
+        def request(i: int):
+            if i % 2:
+                return ask(sidecar, "POST", f"{PATH}/relearn")
+            return ask(sidecar, "PUT", PATH, dump(found))
+
+        with ThreadPoolExecutor() as pool:
+            assert {status for status, _ in pool.map(request, range(40))} == {200}
+        shown = model(sidecar)
+        assert shown["baseline"] == found.id
+        assert shown["learning_ratio"] in {None, 0}
+        sidecar.kill()
+        sidecar.start()
+        assert model(sidecar)["baseline"] == found.id
+        send(sidecar, events(2, 30), 90)
+        assert ask(sidecar, "PUT", PATH, dump(found))[0] == 200
+        assert model(sidecar)["learning_ratio"] is None
 
 
 def test_what_cannot_be_put_or_promoted_is_answered_in_one_line(make_sidecar):

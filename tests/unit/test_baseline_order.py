@@ -375,6 +375,18 @@ def test_a_file_that_has_not_changed_is_not_read_again(tmp_path, monkeypatch):
     assert look((), str(tmp_path), second).shows_the_same(second)
 
 
+def test_another_folder_keeps_nothing_of_the_one_before(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "one" / "p__m.json").write_bytes(dump(BASELINES[0]))
+    (tmp_path / "two" / "p__m.json").write_bytes(b"{")
+    first = look((), str(tmp_path / "one"))
+    assert first.of_model(KEY).id == BASELINES[0].id
+    assert look((), str(tmp_path / "two"), first).of_model(KEY) is None
+    assert look((), str(tmp_path / "three"), first).of_model(KEY) is None
+    assert look((), None, first).of_model(KEY) is None
+
+
 def test_settings_stay_the_same_object_while_no_baseline_changes(world):
     before = world.bench.settings.now
     world.look()
