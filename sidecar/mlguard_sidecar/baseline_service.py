@@ -141,7 +141,8 @@ class BaselineService:
             counted, pane = await self._of_day(key, day or "")
         settings = self._settings.now.of(key)
         learning = settings.accumulation.learning
-        done = promote(
+        done = await asyncio.to_thread(  # many columns take longer than an acknowledgement may wait
+            promote,
             counted,
             pane,
             created=self._clock(),
@@ -161,8 +162,8 @@ class BaselineService:
                 f"more than {MAX_OUTSIDE_SHARE:.0%} of {named} lies outside the baseline, where its"
                 " bins are wide; learn it again instead: mlguard baseline relearn"
             )
-        columns = difference(current, done.baseline, settings.drift)
         if dry_run:
+            columns = await asyncio.to_thread(difference, current, done.baseline, settings.drift)
             return Replacement(current, done.baseline, columns, refused)
         if refused is not None:
             raise UnsuitableError(refused)
@@ -192,9 +193,10 @@ class BaselineService:
     async def _give(self, key: ModelKey, given: Chosen) -> Replacement:
         number = self._registry.delta_number
         before = give(self._registry, key, given)
-        columns = (
-            difference(before, given.baseline, self._settings.now.of(key).drift) if before else ()
-        )
+        columns: Sequence[ColumnDifference] = ()
+        if before is not None:
+            drift = self._settings.now.of(key).drift
+            columns = await asyncio.to_thread(difference, before, given.baseline, drift)
         done = Replacement(before, given.baseline, columns)
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):

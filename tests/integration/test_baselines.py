@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from support.sidecar import eventually
+from support.sidecar import eventually, limit_file_size
 
 from mlguard_sidecar.baseline import Binning, ColumnSample, build, dump, load
 from mlguard_sidecar.histogram import decode
@@ -163,6 +163,21 @@ def test_no_event_is_lost_or_counted_twice_while_baselines_are_replaced(make_sid
         if one.id in bodies:
             counted += int(decode(bodies[one.id]).counts[slots].sum())
     assert counted == len(rows)
+
+
+def test_a_baseline_that_the_database_refuses_is_in_use_and_stored_later(make_sidecar):
+    found = baseline(1)
+    with make_sidecar(baseline={"events": 50}) as sidecar:
+        send(sidecar, events(1, 10), 10)
+        limit_file_size(sidecar.process.pid, 4096)
+        status, answer = ask(sidecar, "PUT", PATH, dump(found))
+        assert status == 503
+        assert "not stored yet" in answer["error"]
+        limit_file_size(sidecar.process.pid, None)
+        eventually(lambda: model(sidecar)["baseline"] == found.id)
+        sidecar.kill()
+        sidecar.start()
+        assert (model(sidecar)["baseline"], model(sidecar)["inferences"]) == (found.id, 10)
 
 
 def test_requests_at_the_same_time_leave_one_of_their_states(make_sidecar):

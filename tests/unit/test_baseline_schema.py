@@ -143,6 +143,8 @@ def changed(path: str, value: object, *, is_removed: bool = False) -> bytes:
     ("data", "text"),
     [
         (b"{", "not a baseline file: found no JSON"),
+        (b"[" * 100_000, "not a baseline file: found JSON that is nested too deeply"),
+        (b'{"features": ' * 100_000, "not a baseline file: found"),
         (b"[1]", "not a baseline file: found [1], expected an object"),
         (changed("format", "mlguard-baseline/2"), "format: found 'mlguard-baseline/2', expected"),
         (changed("samples", "many"), 'samples: found "many", expected int'),

@@ -100,6 +100,8 @@ def _located(data: bytes) -> str | None:
         tree = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return f"not a baseline file: found no JSON, {error}"
+    except RecursionError:
+        return "not a baseline file: found JSON that is nested too deeply"
     if not isinstance(tree, dict):
         return f"not a baseline file: found {_shown(tree)}, expected an object"
     for group in ("features", "predictions"):
