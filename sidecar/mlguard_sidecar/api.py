@@ -6,13 +6,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from aiohttp import web
 
-from mlguard_sidecar.baseline import dump
-from mlguard_sidecar.models import LearnAgainError
+from mlguard_sidecar.responses import json_response, model_key, no_model
 from mlguard_sidecar.statistics import explain, moved_together
-from mlguard_sidecar.wire import ModelKey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -26,6 +23,7 @@ if TYPE_CHECKING:
         TrafficStatistics,
     )
     from mlguard_sidecar.telemetry import Telemetry
+    from mlguard_sidecar.wire import ModelKey
 
 
 MAX_HISTORY_DAYS = 400
@@ -39,7 +37,6 @@ class ModelApi:
     Attributes:
         statistics: returns the current statistics of each model.
         history: returns the statistics of a model's last days; None if there is no such model.
-        learn_again: begins to learn the baseline of a model again; returns from how many events.
         forget: erases a model; returns whether there was one.
         rejects: the last rejections and invalid values, the newest last.
         telemetry: the counts of events.
@@ -48,7 +45,6 @@ class ModelApi:
 
     statistics: Callable[[], Sequence[ModelStatistics]]
     history: Callable[[ModelKey, int], Awaitable[Sequence[Day] | None]]
-    learn_again: Callable[[ModelKey], int]
     forget: Callable[[ModelKey], Awaitable[bool]]
     rejects: Collection[Reject]
     telemetry: Telemetry
@@ -64,8 +60,6 @@ class ModelApi:
             web.delete(one, self._erase),
             web.get(f"{one}/history", self._history),
             web.get(f"{one}/explain", self._explain),
-            web.get(f"{one}/baseline", self._baseline),
-            web.post(f"{one}/baseline/relearn", self._relearn),
         ]
 
     async def _models(self, _: web.Request) -> web.Response:
@@ -79,75 +73,46 @@ class ModelApi:
             },
             "store_errors": telemetry.store_errors,
         }
-        return _json(answer)
+        return json_response(answer)
 
     async def _rejects(self, _: web.Request) -> web.Response:
-        return _json({"rejects": [_reject(each) for each in reversed(list(self.rejects))]})
+        return json_response({"rejects": [_reject(each) for each in reversed(list(self.rejects))]})
 
     def _find(self, key: ModelKey) -> ModelStatistics | None:
         return next((each for each in self.statistics() if each.key == key), None)
 
     async def _model(self, request: web.Request) -> web.Response:
-        key = _key(request)
+        key = model_key(request)
         found = self._find(key)
-        return _no_model(key) if found is None else _json(_model(found, self.clock()))
+        return no_model(key) if found is None else json_response(_model(found, self.clock()))
 
     async def _erase(self, request: web.Request) -> web.Response:
-        key = _key(request)
-        return _json({"erased": "/".join(key)}) if await self.forget(key) else _no_model(key)
+        key = model_key(request)
+        return json_response({"erased": "/".join(key)}) if await self.forget(key) else no_model(key)
 
     async def _history(self, request: web.Request) -> web.Response:
-        key, text = _key(request), request.query.get("days", str(_DEFAULT_HISTORY_DAYS))
+        key, text = model_key(request), request.query.get("days", str(_DEFAULT_HISTORY_DAYS))
         if not text.isdecimal() or not 1 <= int(text) <= MAX_HISTORY_DAYS:
-            return _json({"error": f"days: expected 1 to {MAX_HISTORY_DAYS}"}, 400)
+            return json_response({"error": f"days: expected 1 to {MAX_HISTORY_DAYS}"}, 400)
         found = await self.history(key, int(text))
         return (
-            _no_model(key)
+            no_model(key)
             if found is None
-            else _json({"days": [day_answer(each) for each in found]})
+            else json_response({"days": [day_answer(each) for each in found]})
         )
 
     async def _explain(self, request: web.Request) -> web.Response:
-        key = _key(request)
+        key = model_key(request)
         found, past = self._find(key), await self.history(key, _DEFAULT_HISTORY_DAYS)
         if found is None or past is None:
-            return _no_model(key)
+            return no_model(key)
         explanations = explain(found.columns, past)
-        return _json(
+        return json_response(
             {
                 "together": moved_together(explanations),
                 "columns": [_explanation(each) for each in explanations],
             }
         )
-
-    async def _baseline(self, request: web.Request) -> web.Response:
-        key = _key(request)
-        found = self._find(key)
-        if found is None:
-            return _no_model(key)
-        if found.schema.baseline is None:
-            return _json({"error": f"{'/'.join(key)} has no baseline yet"}, 404)
-        return web.Response(body=dump(found.schema.baseline), content_type="application/json")
-
-    async def _relearn(self, request: web.Request) -> web.Response:
-        try:
-            return _json({"events": self.learn_again(_key(request))})
-        except LearnAgainError as error:
-            return _json({"error": str(error)}, 409)
-
-
-def _key(request: web.Request) -> ModelKey:
-    names = request.match_info
-    return ModelKey(names["project"], names["model"], names["endpoint"])
-
-
-def _json(answer: object, status: int = 200) -> web.Response:
-    body = msgspec.json.encode(answer)
-    return web.Response(body=body, status=status, content_type="application/json")
-
-
-def _no_model(key: ModelKey) -> web.Response:
-    return _json({"error": f"found no model {'/'.join(key)}"}, 404)
 
 
 def _reject(reject: Reject) -> dict[str, Any]:
@@ -212,6 +177,7 @@ def _model(model: ModelStatistics, now: float) -> dict[str, Any]:
         "endpoint": model.key.endpoint,
         "inferences": model.total.rows,
         "baseline": baseline.id if baseline else None,
+        "baseline_origin": model.schema.origin,
         "learning_ratio": model.learning_ratio,
         "drifted": model.drifted,
         "not_watched": model.not_watched,

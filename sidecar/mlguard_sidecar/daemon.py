@@ -17,6 +17,9 @@ from mlguard_rules.service import Settings as AlertingSettings
 from mlguard_sidecar import paths
 from mlguard_sidecar import telemetry as t
 from mlguard_sidecar.api import ModelApi
+from mlguard_sidecar.baseline_api import BaselineApi
+from mlguard_sidecar.baseline_service import BaselineService
+from mlguard_sidecar.baseline_watcher import BaselineWatcher
 from mlguard_sidecar.committer import Committer
 from mlguard_sidecar.compactor import Compactor
 from mlguard_sidecar.config import HTTP_SOCKET
@@ -153,6 +156,10 @@ class Daemon:
         self._recorder = DayRecorder(
             self._store, self._registry, self._settings, self._telemetry, clock
         )
+        self._watcher = BaselineWatcher(self._settings, self._telemetry, self._follow_settings)
+        baselines = BaselineService(
+            self._registry, self._committer, self._store, self._settings, clock
+        )
         self._cache = StatisticsCache()
         self._models = ModelCollector(self._statistics, clock, lambda: self._settings.now.fleet)
         self.collectors = (self._models, self._telemetry, self._alerting, self._lifecycle)
@@ -162,12 +169,12 @@ class Daemon:
                 *ModelApi(
                     self._statistics,
                     self._recorder.days,
-                    self._learn_again,
                     self._forget,
                     self._pipeline.rejects,
                     self._telemetry,
                     clock,
                 ).routes(),
+                *BaselineApi(baselines, lambda: self._registry.views).routes(),
                 *AlertApi(self._alerting, clock).routes(),
             ],
             lambda: self._lifecycle.access,
@@ -184,11 +191,6 @@ class Daemon:
             found = await self._store.forget(key)
             self._registry.erase(key)
         return found
-
-    def _learn_again(self, key: ModelKey) -> int:
-        events = self._registry.learn_again(key)
-        self._committer.notify()
-        return events
 
     def _collect_for_rules(self, names: frozenset[str]) -> Iterator[Metric]:
         """Yield at least the metrics of these names, which rules read."""
@@ -255,7 +257,7 @@ class Daemon:
 
     async def _serve(self, stop: asyncio.Event, *listeners: SocketListener) -> None:
         jobs = [self._committer.run(), self._refresher.run(), self._compactor.run()]
-        jobs.append(self._recorder.run())
+        jobs += [self._recorder.run(), self._watcher.run()]
         jobs += [listener.run() for listener in listeners]
         tasks = [asyncio.create_task(job) for job in jobs]
         stopped = asyncio.create_task(stop.wait())
@@ -305,10 +307,14 @@ class Daemon:
         return self._lifecycle.reload()
 
     def _apply(self, config: Config) -> None:
-        settings, alerting_settings = Settings(config), _alerting_settings(config)
+        settings = Settings(config, self._settings.now.files)
+        alerting_settings = _alerting_settings(config)
         self._settings.now = settings
-        self._registry.apply_settings()
         self._alerting.use(alerting_settings)
+        self._follow_settings()
+
+    def _follow_settings(self) -> None:
+        self._registry.apply_settings()
         self._committer.notify()
         self._refresher.request()
 

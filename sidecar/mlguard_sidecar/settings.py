@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlguard_common.config import ConfigError
-from mlguard_sidecar.baseline import Baseline, Binning, load
+from mlguard_sidecar.baseline import Binning
+from mlguard_sidecar.baseline_files import BaselineFiles, look
 from mlguard_sidecar.config import Config, FeatureConfig, ModelConfig, Thresholds
 from mlguard_sidecar.drift import DriftSettings, SlidingReference
 from mlguard_sidecar.histogram import Kind
@@ -44,25 +44,48 @@ class ModelSettings:
 class Settings:
     """Settings of one configuration; its baseline files are read.
 
+    Args:
+        config: the configuration.
+        before: files that were read before; one that is broken now keeps what it held.
+        files: files that are to be used as they are; read by default.
+
     Raises:
-        ConfigError: a baseline file cannot be used.
+        ConfigError: a configured baseline file cannot be used.
 
     Attributes:
+        files: the baseline files.
         traffic_spans: windows of traffic, latency and predictions.
         feature_spans: windows of features and drift.
         fleet: whether only metrics that can be summed over replicas are exported.
         model_limit: maximum number of models counted by name.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(
+        self,
+        config: Config,
+        before: BaselineFiles | None = None,
+        files: BaselineFiles | None = None,
+    ) -> None:
         self._config = config
-        files = {part.baseline.file for part in config.models} | {config.baseline.file}
-        self._baselines = {file: _read_baseline(file) for file in files if file is not None}
+        self.files = files or self.look(before)
+        for state in () if files else self.files.configured.values():
+            if state.error is not None:
+                raise ConfigError(f"baseline file {state.error}")
         self._models: dict[ModelKey, ModelSettings] = {}
         self.traffic_spans = _spans(config.windows.traffic)
         self.feature_spans = _spans(config.windows.features)
         self.fleet = config.exposition == "fleet"
         self.model_limit = config.limits.models
+
+    def look(self, before: BaselineFiles | None) -> BaselineFiles:
+        """Return the files of the configuration as they are; what has not changed is kept."""
+        named = {part.baseline.file for part in self._config.models}
+        paths = {path for path in named | {self._config.baseline.file} if path is not None}
+        return look(paths, self._config.baseline.folder, before)
+
+    def with_files(self, files: BaselineFiles) -> Settings:
+        """Return the settings of the same configuration with other files."""
+        return Settings(self._config, files=files)
 
     def of(self, key: ModelKey) -> ModelSettings:
         """Return the settings of a model; the same object in each call."""
@@ -70,13 +93,13 @@ class Settings:
         if found is None:
             own = self._model(key)
             found = self._models[key] = ModelSettings(
-                self._accumulation(own),
+                self._accumulation(key, own),
                 self._drift(own),
                 _thresholds(own.thresholds, self._config.thresholds),
             )
         return found
 
-    def _accumulation(self, own: ModelConfig) -> AccumulationSettings:
+    def _accumulation(self, key: ModelKey, own: ModelConfig) -> AccumulationSettings:
         config = self._config
         default = Binning(bins=config.drift.bins, method=config.drift.method)
         file = own.baseline.file or config.baseline.file
@@ -93,7 +116,8 @@ class Settings:
                 {name: _binning(part, default) for name, part in own.features.items()},
                 None if own.prediction == "auto" else Prediction(own.prediction),
             ),
-            baseline=self._baselines[file] if file else None,
+            file=self.files.of_path(file),
+            folder=self.files.of_model(key),
             feature_limit=config.limits.features,
         )
 
@@ -165,12 +189,3 @@ def _binning(part: FeatureConfig, default: Binning) -> Binning:
         edges=tuple(part.edges or ()),
         kind=Kind(part.kind) if part.kind else None,
     )
-
-
-def _read_baseline(file: str) -> Baseline:
-    try:
-        return load(Path(file).read_bytes())
-    except OSError as error:
-        raise ConfigError(f"baseline file {file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"baseline file {file}: {error}") from error

@@ -114,6 +114,11 @@ PANES_DROPPED = _definition(
     "counter",
     "Stored histograms that could not be read and were deleted.",
 )
+BASELINE_FILE_ERRORS = _definition(
+    "sidecar_baseline_file_errors_total",
+    "counter",
+    "Changes of baseline files, and of their folder, after which they could not be used.",
+)
 SOCKET_RECREATED = _definition(
     "sidecar_socket_recreated_total",
     "counter",
@@ -139,6 +144,7 @@ METRICS = (
     REPLIES_DROPPED,
     STORE_RECREATED,
     PANES_DROPPED,
+    BASELINE_FILE_ERRORS,
     SOCKET_RECREATED,
 )
 """All metrics of the sidecar itself, in the order of exposition."""
@@ -186,6 +192,7 @@ class Telemetry:
                 (
                     STORE_ERRORS,
                     STORE_RECREATED,
+                    BASELINE_FILE_ERRORS,
                     SOCKET_RECREATED,
                     CONNECTIONS_REFUSED,
                     REPLIES_DROPPED,

@@ -9,6 +9,7 @@ from support.offline import KEY, NOW, Offline
 from mlguard_sidecar.cli.history import bar, history_table
 from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig
 from mlguard_sidecar.drift import psi
+from mlguard_sidecar.models import learn_again
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.store import Retention
 
@@ -149,7 +150,7 @@ def test_late_events_change_their_day_and_a_new_baseline_those_after_it(bench):
     assert changed.inferences == first.inferences + 10
     assert changed.columns[0].maximum == 100
     old = changed.baseline
-    bench.registry.learn_again(KEY)
+    learn_again(bench.registry, KEY)
     send_day(bench, 3, rng.normal(5, 1, 500))
     send_day(bench, 4, rng.normal(5, 1, 500))
     baselines = [day.baseline for day in bench.days()]

@@ -10,7 +10,7 @@ from mlguard_sidecar.baseline import Baseline, ColumnSample, decide_feature, dec
 from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig, FeatureConfig, ModelConfig
 from mlguard_sidecar.histogram import Kind
 from mlguard_sidecar.histogram.values import INVALID
-from mlguard_sidecar.models import Prediction
+from mlguard_sidecar.models import Prediction, learn_again
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ def test_a_baseline_is_learnt_again_on_request(open_bench):
     send_normal(bench, 50)
     before = baseline_of(bench).id
     bench.now = NOW + 60
-    assert bench.registry.learn_again(KEY) == 50
+    assert learn_again(bench.registry, KEY) == 50
     bench.commit()
     send_normal(bench, 48, seed=2)
     assert baseline_of(bench).id == before
@@ -313,7 +313,7 @@ def test_a_relearning_that_was_asked_for_goes_on_after_a_change_that_is_taken_ba
     send_normal(bench, 50)
     before = baseline_of(bench).id
     bench.now = NOW + 60
-    bench.registry.learn_again(KEY)
+    learn_again(bench.registry, KEY)
     bench.commit()
     for changed in ({"x": FeatureConfig(bins=5)}, {}):
         bench = open_bench(features=changed)

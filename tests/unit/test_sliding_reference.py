@@ -8,6 +8,7 @@ from support.offline import KEY, NOW, Offline
 
 from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig
 from mlguard_sidecar.drift import SlidingReference, psi
+from mlguard_sidecar.models import learn_again
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.statistics import explain
 
@@ -137,7 +138,7 @@ def test_a_new_baseline_has_no_reference_in_the_bins_of_the_old_one(opened):
     for day in range(4):
         send_day(bench, day, rng.normal(0, 1, N))
     assert column(bench).reference_drift is not None
-    bench.registry.learn_again(KEY)
+    learn_again(bench.registry, KEY)
     send_day(bench, 4, rng.normal(5, 1, N))
     assert column(bench).reference_drift is None
     send_day(bench, 5, rng.normal(5, 1, N))

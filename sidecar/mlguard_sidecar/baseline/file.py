@@ -45,6 +45,15 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     not_watched: dict[str, str] = {}
 
 
+def check_column(tree: object) -> None:
+    """Check the form of one column of a file, given as decoded JSON.
+
+    Raises:
+        msgspec.ValidationError: it has another form.
+    """
+    msgspec.convert(tree, _ColumnFile)
+
+
 _decoder = msgspec.json.Decoder(_File)
 
 
@@ -99,9 +108,10 @@ def load(data: bytes) -> Baseline:
         for name, part in sorted(group.items())
     ]
     body = msgspec.json.encode(file, order="sorted")
+    created = file.created if file.created.tzinfo else file.created.replace(tzinfo=UTC)
     return Baseline(
         id=hashlib.sha256(body).hexdigest()[:12],
-        created=file.created.timestamp(),
+        created=created.timestamp(),
         source=file.source,
         samples=file.samples,
         columns=tuple(columns),

@@ -1,4 +1,4 @@
-"""`mlguard baseline`: build, show and relearn baselines."""
+"""`mlguard baseline`: build baselines; show, compare and replace them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mlguard_sidecar.baseline import Baseline, Binning, Method, dump, load
-from mlguard_sidecar.cli.client import RequestError, request
-from mlguard_sidecar.cli.options import URL, fail, model_path
+from mlguard_sidecar.baseline import Binning, Method, dump
+from mlguard_sidecar.cli.baseline_compare import baseline_diff, baseline_schema, baseline_show
+from mlguard_sidecar.cli.baseline_replace import baseline_promote, baseline_relearn
+from mlguard_sidecar.cli.options import fail
 from mlguard_sidecar.cli.table import table
 from mlguard_sidecar.histogram import Kind
 from mlguard_sidecar.training_data import (
@@ -32,7 +33,17 @@ if TYPE_CHECKING:
 
 @click.group()
 def baseline() -> None:
-    """Build, show and relearn baselines."""
+    """Build, show, compare and replace baselines."""
+
+
+for command in (
+    baseline_show,
+    baseline_diff,
+    baseline_schema,
+    baseline_promote,
+    baseline_relearn,
+):
+    baseline.add_command(command)
 
 
 @baseline.command("build")
@@ -127,53 +138,3 @@ def _report(built: Built) -> None:
     click.echo(
         f"dry run      the file against itself: PSI is at most {index:.4f}, in {worst}", err=True
     )
-
-
-@baseline.command("show")
-@click.argument("file", type=click.Path(path_type=Path))
-def baseline_show(*, file: Path) -> None:
-    """Show the content of a baseline FILE."""
-    try:
-        loaded = load(file.read_bytes())
-    except OSError as error:
-        fail(f"{file}: {error.strerror}")
-    except ValueError as error:
-        fail(f"{file}: {error}")
-    click.echo(_shown(loaded))
-
-
-@baseline.command("relearn")
-@click.argument("model", metavar="PROJECT/MODEL[/ENDPOINT]")
-@URL
-def baseline_relearn(*, model: str, url: str) -> None:
-    """Learn the baseline of a model again, from its next events.
-
-    The present one stays in use until then.
-    """
-    path = model_path(model)
-    try:
-        answer = request(f"{url}/api/v1/models/{path}/baseline/relearn", method="POST")
-    except RequestError as error:
-        fail(str(error))
-    click.echo(
-        f"{model}: the baseline is learnt again from the next"
-        f" {answer['events']:,} events; until then the present one stays in use"
-    )
-
-
-def _shown(loaded: Baseline) -> str:
-    created = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(loaded.created))
-    lines = [f"baseline {loaded.id} from {loaded.source}, {loaded.samples} rows, {created}", ""]
-    lines.append(f"{'column':<24} {'kind':<12} {'values':>8} {'missing':>8}  bins")
-    for part in loaded.columns:
-        column, counts = part.column, part.counts
-        labels = part.psi_labels
-        shown = ", ".join(labels if len(labels) <= 5 else (*labels[:2], "...", labels[-1]))
-        lines.append(
-            f"{column.name[:24]:<24} {column.kind:<12} {counts[: column.bins].sum():>8}"
-            f" {counts[column.missing]:>8}  {shown}"
-        )
-    lines += [
-        f"{name or repr(name)} is not watched: {why}" for name, why in loaded.not_watched.items()
-    ]
-    return "\n".join(lines)

@@ -21,8 +21,14 @@ class NoAnswerError(RequestError):
     """Nobody answers, or something else than a daemon."""
 
 
-def request(url: str, body: object = None, method: str | None = None) -> Any:
+def request(url: str, body: object = None, method: str | None = None, seconds: float = 10.0) -> Any:
     """Return the JSON that a daemon answers; the key in MLGUARD_API_KEY is sent with it.
+
+    Args:
+        url: the address.
+        body: what is sent, as JSON; None for nothing.
+        method: GET, or POST with a body, by default.
+        seconds: how long to wait for the answer.
 
     Raises:
         RequestError: the daemon refuses.
@@ -34,7 +40,7 @@ def request(url: str, body: object = None, method: str | None = None) -> Any:
         headers["X-API-Key"] = os.environ[KEY_VARIABLE]
     asked = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - the user's
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=seconds) as answer:  # noqa: S310
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise RequestError(f"{url}: {_reason(error)}") from error

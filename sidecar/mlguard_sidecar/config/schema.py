@@ -62,11 +62,17 @@ class Limits(ConfigStruct, frozen=True):
     connections: Annotated[int, Meta(ge=1, le=100_000)] = 1000
 
 
-class BaselineConfig(ConfigStruct, frozen=True):
-    """Source of a baseline."""
+class ModelBaselineConfig(ConfigStruct, frozen=True):
+    """Source of one model's baseline."""
 
     events: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     file: str | None = None
+
+
+class BaselineConfig(ModelBaselineConfig, frozen=True):
+    """Source of the baselines of all models."""
+
+    folder: str | None = None
 
 
 Reference = Literal["baseline", "same_weekday", "last_7_days"]
@@ -135,7 +141,7 @@ class ModelConfig(ConfigStruct, frozen=True):
     endpoint: Identifier | None = None
     prediction: Literal["auto", "class", "value"] = "auto"
     reference: Reference | None = None
-    baseline: BaselineConfig = BaselineConfig()
+    baseline: ModelBaselineConfig = ModelBaselineConfig()
     features: dict[str, FeatureConfig] = msgspec.field(default_factory=dict)
     thresholds: Thresholds = Thresholds()
 

@@ -11,10 +11,8 @@ from mlguard_sidecar.histogram import CLASS_LIMIT, OTHER, Column, Kind, Role
 from mlguard_sidecar.histogram.encoded_column import distinct
 from mlguard_sidecar.histogram.values import (
     INVALID,
-    MAX_CATEGORY_LENGTH,
     category,
     is_missing,
-    is_plain_number,
 )
 from mlguard_sidecar.models.fold import (
     Widths,
@@ -23,14 +21,18 @@ from mlguard_sidecar.models.fold import (
     count_traffic,
     values_as_scores,
 )
-from mlguard_sidecar.models.learning import LEARNT, LearningSettings, learn
+from mlguard_sidecar.models.learning import (
+    LearningSettings,
+    has_nothing_to_compare,
+    learn,
+    shortened,
+)
 from mlguard_sidecar.models.prediction import Prediction, prediction_after
+from mlguard_sidecar.models.ruling import Chosen, Origin, ruling
 from mlguard_sidecar.models.schema import UNBINNED, Schema
 from mlguard_sidecar.wire.rows import joined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.models.delta import Counters, ModelDelta
     from mlguard_sidecar.wire import Rows
@@ -44,14 +46,16 @@ class AccumulationSettings:
         widths: widths of panes.
         events: number of rows from which a baseline is learnt; 0 for none.
         learning: kinds and bins of a learnt baseline.
-        baseline: configured baseline, used instead of a learnt one.
+        file: baseline of the configured file.
+        folder: the model's baseline in the configured folder.
         feature_limit: maximum number of features.
     """
 
     widths: Widths
     events: int
     learning: LearningSettings = field(default_factory=LearningSettings)
-    baseline: Baseline | None = None
+    file: Baseline | None = None
+    folder: Baseline | None = None
     feature_limit: int = 512
 
 
@@ -74,7 +78,7 @@ class ModelAccumulator:
     # settings
 
     def apply_settings(self, delta: ModelDelta, now: float) -> str | None:
-        """Follow changed settings: adopt a configured baseline, or learn another one.
+        """Follow changed settings: adopt the baseline that rules, or learn another one.
 
         Args:
             delta: the model's pending changes; changed.
@@ -83,15 +87,43 @@ class ModelAccumulator:
         Returns:
             What is done, for the log; None if nothing has changed.
         """
-        given, before = self.settings.baseline, self.schema.baseline
-        if given is not None:
-            if before is not None and before.id == given.id:
-                if self.schema.relearning_with is not None:
-                    self._stop_learning(delta)
-                return None
-            self._adopt(given, None, delta, now)
-            return f"baseline {given.id} from {given.source} is in use"
+        chosen, before = self.chosen, self.schema.baseline
+        if chosen is not None:
+            if self._use(chosen, delta, now):
+                found = chosen.baseline
+                return f"baseline {found.id} from {found.source} is in use ({chosen.origin})"
+            return None
         return None if before is None else self._follow_learning(before, delta)
+
+    @property
+    def chosen(self) -> Chosen | None:
+        """The baseline that rules; None if it is learnt."""
+        return ruling(self.settings.file, self.settings.folder, self.schema.given)
+
+    def give(self, given: Chosen, delta: ModelDelta, now: float) -> None:
+        """Use a baseline that was put or promoted, unless a file rules.
+
+        Args:
+            given: the baseline.
+            delta: the model's pending changes; changed.
+            now: epoch seconds.
+        """
+        self.schema = replace(self.schema, given=given)
+        if self.chosen is given:
+            self._use(given, delta, now)
+        delta.schema = self.schema
+
+    def _use(self, chosen: Chosen, delta: ModelDelta, now: float) -> bool:
+        """Adopt a baseline if it is not the present one; return whether it was adopted."""
+        before = self.schema.baseline
+        if before is None or before.id != chosen.baseline.id:
+            self._adopt(chosen, None, delta, now)
+            return True
+        if self.schema.relearning_with is not None:
+            self._stop_learning(delta)
+        if self.schema.origin is not chosen.origin:
+            self.schema = replace(self.schema, origin=chosen.origin, learnt_with=None)
+        return False
 
     def _follow_learning(self, before: Baseline, delta: ModelDelta) -> str | None:
         """Learn another baseline if the present one does not fit the configuration any more."""
@@ -112,6 +144,8 @@ class ModelAccumulator:
     def learn_again(self, delta: ModelDelta, *, is_requested: bool = False) -> None:
         """Learn a baseline from the next rows; the present one stays in use until then.
 
+        One that was put or promoted does not rule any more.
+
         Args:
             delta: the model's pending changes; changed.
             is_requested: whether a person asked for it, not a changed configuration.
@@ -119,6 +153,7 @@ class ModelAccumulator:
         self.schema = replace(
             self.schema,
             learned=0,
+            given=None,
             relearning_with=self.settings.learning,
             is_relearning_requested=is_requested or self.schema.is_relearning_requested,
         )
@@ -149,9 +184,11 @@ class ModelAccumulator:
 
     def _why_to_learn_again(self, baseline: Baseline) -> str | None:
         schema, wanted = self.schema, self.settings.learning
-        if baseline.source != LEARNT:
-            gone = schema.relearning_with is None
-            return "its baseline file is not configured any more" if gone else None
+        if schema.origin is not Origin.LEARNT:
+            if schema.relearning_with is not None:
+                return None
+            where = "in the folder" if schema.origin is Origin.FOLDER else "configured"
+            return f"its baseline file is not {where} any more"
         if schema.learnt_with is None:  # a version that did not store them
             self.schema = schema = replace(schema, learnt_with=wanted)
         known = schema.relearning_with or schema.learnt_with or wanted
@@ -190,14 +227,14 @@ class ModelAccumulator:
         delta.schema = self.schema
 
     def _fold(self, rows: Rows, delta: ModelDelta, counters: Counters, now: float) -> None:
-        if not self.schema.is_learning(self.settings.events) or _has_nothing_to_compare(rows):
+        if not self.schema.is_learning(self.settings.events) or has_nothing_to_compare(rows):
             self._count(rows, delta, counters, now)
             return
         room = max(self.settings.events - self.schema.learned, 0)
         head = rows if len(rows) <= room else rows.taken(np.arange(room))
         if len(head):
             self._count(head, delta, counters, now)
-            kept = _shortened(head)
+            kept = shortened(head)
             self.training_rows.append(kept)
             delta.training_rows.append(kept)
             self.schema = replace(self.schema, learned=self.schema.learned + len(head))
@@ -222,21 +259,27 @@ class ModelAccumulator:
         names = [c.name for c in self.schema.layout.columns if c.role is Role.FEATURE]
         learning = self.settings.learning
         baseline = learn(names, self.training_rows, learning, now)
-        self._adopt(baseline, learning, delta, now)
+        self._adopt(Chosen(baseline, Origin.LEARNT), learning, delta, now)
 
     def _adopt(
-        self, baseline: Baseline, learning: LearningSettings | None, delta: ModelDelta, now: float
+        self, chosen: Chosen, learning: LearningSettings | None, delta: ModelDelta, now: float
     ) -> None:
-        """Adopt a baseline, and count the training rows again in its bins."""
+        """Adopt a baseline, and count the training rows again in its bins.
+
+        They are in its bins already if the same rows were learnt twice in one second.
+        """
+        before, baseline = self.schema.baseline, chosen.baseline
+        is_other = before is None or before.id != baseline.id
         self.schema = replace(
             self.schema,
             baseline=baseline,
+            origin=chosen.origin,
             learnt_with=learning,
             relearning_with=None,
             is_relearning_requested=False,
         )
         delta.features.pop(UNBINNED, None)
-        for rows in self.training_rows:
+        for rows in self.training_rows if is_other else ():
             self._register_classes(rows, delta, now)
             ordered, panes = by_pane(rows, self.settings.widths, now)
             delta.add_features(baseline.id, count_features(ordered, panes, self.schema))
@@ -290,32 +333,3 @@ class ModelAccumulator:
             columns.append(Column(name, forced or Kind.UNDECIDED))
         if columns:
             self.schema = self.schema.with_extras(columns)
-
-
-def _shortened(rows: Rows) -> Rows:
-    """Return the rows with strings cut to the maximum length of a category.
-
-    Their last character is kept, by which lists are known, and numbers are kept whole.
-    """
-
-    def cut(values: Sequence[object]) -> list[object]:
-        return [
-            v[:MAX_CATEGORY_LENGTH] + v[-1]
-            if isinstance(v, str) and len(v) > MAX_CATEGORY_LENGTH and not is_plain_number(v)
-            else v
-            for v in values
-        ]
-
-    features: dict[str, Sequence[object]] | None = None
-    if rows.features is not None:
-        features = {name: cut(values) for name, values in rows.features.items()}
-    return replace(rows, y_pred=cut(rows.y_pred), features=features)
-
-
-def _has_nothing_to_compare(rows: Rows) -> bool:
-    """Return whether the rows have no features, predictions and scores."""
-    return (
-        rows.features is None
-        and bool(np.isnan(rows.scores).all())
-        and all(value is None for value in rows.y_pred)
-    )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mlguard_sidecar.baseline import Baseline, Binning, ColumnSample, build
 from mlguard_sidecar.histogram import Kind, Role
+from mlguard_sidecar.histogram.values import MAX_CATEGORY_LENGTH, is_plain_number
 from mlguard_sidecar.models.prediction import Prediction
+from mlguard_sidecar.models.ruling import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mlguard_sidecar.wire import Rows
 
-LEARNT = "first_events"
-"""Source of the baselines that are learnt."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def learn(
         features,
         predictions,
         samples=sum(map(len, parts)),
-        source=LEARNT,
+        source=Origin.LEARNT,
         created=now,
         default=settings.binning,
         binnings=settings.binnings,
@@ -91,3 +95,41 @@ def kind_of_prediction(prediction: Prediction | None) -> Kind | None:
     if prediction is None:
         return None
     return Kind.NUMERIC if prediction is Prediction.VALUE else Kind.CATEGORICAL
+
+
+def shortened(rows: Rows) -> Rows:
+    """Return the rows with strings cut to the maximum length of a category.
+
+    Their last character is kept, by which lists are known, and numbers are kept whole.
+    """
+
+    def cut(values: Sequence[object]) -> list[object]:
+        return [
+            v[:MAX_CATEGORY_LENGTH] + v[-1]
+            if isinstance(v, str) and len(v) > MAX_CATEGORY_LENGTH and not is_plain_number(v)
+            else v
+            for v in values
+        ]
+
+    features: dict[str, Sequence[object]] | None = None
+    if rows.features is not None:
+        features = {name: cut(values) for name, values in rows.features.items()}
+    return replace(rows, y_pred=cut(rows.y_pred), features=features)
+
+
+def has_nothing_to_compare(rows: Rows) -> bool:
+    """Return whether the rows have no features, predictions and scores."""
+    return (
+        rows.features is None
+        and bool(np.isnan(rows.scores).all())
+        and all(value is None for value in rows.y_pred)
+    )
+
+
+def log_learnt(model: str, baseline: Baseline | None) -> None:
+    """Log a baseline that was just learnt, and what it does not watch."""
+    if baseline is None:
+        return
+    log.info("%s: baseline %s is learnt from %d events", model, baseline.id, baseline.samples)
+    for name, why in baseline.not_watched.items():
+        log.warning("%s: feature %r is not watched: %s", model, name, why)

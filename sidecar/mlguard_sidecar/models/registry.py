@@ -3,44 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlguard_common.errors import MLGuardError
-from mlguard_sidecar.histogram import OTHER
 from mlguard_sidecar.models.accumulator import ModelAccumulator
+from mlguard_sidecar.models.clients import ClientNumbers
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta
-from mlguard_sidecar.models.resolutions import DAY_SECONDS
+from mlguard_sidecar.models.learning import log_learnt
+from mlguard_sidecar.models.places import OTHER_MODEL, Places
 from mlguard_sidecar.models.schema import Schema
 from mlguard_sidecar.models.view import ModelView
-from mlguard_sidecar.wire import ModelKey, Reason, Rows
+from mlguard_sidecar.models.waiting import WaitingRows
+from mlguard_sidecar.wire import Reason
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from mlguard_sidecar.models.accumulator import AccumulationSettings
     from mlguard_sidecar.models.stored import StoredModel
-
-MAX_WAITING_VALUES = 1 << 16
-"""Number of values that may wait, as Python objects, before they are folded."""
-
-MAX_WAITING_BYTES = 4 << 20
-"""Size of waiting rows on the wire, in bytes, from which they are folded."""
+    from mlguard_sidecar.wire import ModelKey, Rows
 
 MAX_PENDING_BYTES = 8 << 20
 """Size of the panes of a delta, in bytes, from which it should be committed at once."""
 
-RETIREMENT_SECONDS = DAY_SECONDS
-"""Seconds without events from which a model may give its place to another one."""
-
-_OTHER_MODEL = ModelKey(OTHER, OTHER, OTHER)
-
 log = logging.getLogger(__name__)
-
-
-class LearnAgainError(MLGuardError):
-    """A model's baseline cannot be learnt again."""
 
 
 class ModelRegistry:
@@ -57,8 +44,8 @@ class ModelRegistry:
 
     Attributes:
         views: committed state of each model.
-        last_committed: client -> number of its last committed batch.
         counters: committed counters of the sidecar.
+        settings_of: returns the accumulation settings of a model.
         pending_rows: number of rows added since the last delta was closed.
     """
 
@@ -71,22 +58,22 @@ class ModelRegistry:
         clock: Callable[[], float],
     ) -> None:
         self.views: dict[ModelKey, ModelView] = {}
-        self.last_committed: dict[str, int] = {}
         self.counters = Counters()
         self.pending_rows = 0
-        self._settings_of = settings_of
-        self._model_limit = model_limit
+        self.settings_of = settings_of
+        self._places = Places(model_limit, clock)
         self._recall = recall
-        self._retired: set[ModelKey] = set()
-        self._full_until = 0.0
-        self._clock = clock
+        self.clock = clock
         self._accumulators: dict[ModelKey, ModelAccumulator] = {}
-        self._waiting: defaultdict[ModelKey, list[tuple[Rows, str]]] = defaultdict(list)
-        self._waiting_values = 0
-        self._waiting_bytes = 0
+        self._waiting = WaitingRows()
         self._pending_bytes = 0
-        self._received: dict[str, int] = {}
+        self._clients = ClientNumbers()
         self._pending = Delta()
+
+    @property
+    def last_committed(self) -> dict[str, int]:
+        """Client -> number of its last committed batch."""
+        return self._clients.committed
 
     def restore(
         self,
@@ -96,9 +83,8 @@ class ModelRegistry:
         retired: Collection[ModelKey] = (),
     ) -> None:
         """Restore the state of the last process."""
-        self._retired = set(retired)
-        self.last_committed = dict(last_committed)
-        self._received = dict(last_committed)
+        self._places.retired = set(retired)
+        self._clients.restore(last_committed)
         self.counters.counts.update(counters.counts)
         for key, model in models.items():
             self._restore(key, model)
@@ -107,50 +93,40 @@ class ModelRegistry:
     def _restore(self, key: ModelKey, model: StoredModel) -> ModelAccumulator:
         self.views[key] = model.view
         accumulator = self._accumulators[key] = ModelAccumulator(
-            self._settings_of(key), model.view.schema, model.training_rows, model.last_event
+            self.settings_of(key), model.view.schema, model.training_rows, model.last_event
         )
         return accumulator
 
     def apply_settings(self) -> None:
         """Apply the settings of a changed configuration."""
-        self._full_until = 0.0
+        self._places.limit_changed()
         for key, accumulator in self._accumulators.items():
-            accumulator.settings = self._settings_of(key)
+            accumulator.settings = self.settings_of(key)
             self._apply_settings(key, accumulator)
 
     def _apply_settings(self, key: ModelKey, accumulator: ModelAccumulator) -> None:
         gained = self._pending.models.get(key) or ModelDelta(accumulator.schema)
         before = accumulator.schema
-        done = accumulator.apply_settings(gained, self._clock())
+        done = accumulator.apply_settings(gained, self.clock())
         if accumulator.schema is not before:
             gained.schema = accumulator.schema
             self._pending.models[key] = gained
         if done:
             log.warning("%s: %s", "/".join(key), done)
 
-    def learn_again(self, key: ModelKey) -> int:
-        """Learn the baseline of a model again; the present one stays in use until then.
+    def accumulator(self, key: ModelKey, *, begin: bool = False) -> ModelAccumulator | None:
+        """Return the accumulator of a model; None if there is none, or if there is no place.
 
-        Returns:
-            The number of events from which it is learnt.
-
-        Raises:
-            LearnAgainError: there is no such model, or its baseline is not learnt.
+        Args:
+            key: key of the model.
+            begin: whether to begin a model that is new, or recall one that has retired.
         """
-        accumulator = self._accumulators.get(key)
-        if accumulator is None or key == _OTHER_MODEL:
-            raise LearnAgainError(f"found no model {'/'.join(key)}")
-        settings = accumulator.settings
-        if settings.baseline is not None:
-            raise LearnAgainError(
-                f"the baseline of {'/'.join(key)} comes from a configured file, baseline.file"
-            )
-        if not settings.events:
-            raise LearnAgainError(f"baseline.events is 0 for {'/'.join(key)}: nothing is learnt")
+        return self._accumulator_of(key) if begin else self._accumulators.get(key)
+
+    def changes(self, key: ModelKey, accumulator: ModelAccumulator) -> ModelDelta:
+        """Return the pending changes of a model, after all rows that wait; they may be changed."""
         self._fold()
-        gained = self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
-        accumulator.learn_again(gained, is_requested=True)
-        return settings.events
+        return self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
 
     # pending
 
@@ -171,17 +147,13 @@ class ModelRegistry:
 
     def pending_events(self) -> Counter[str]:
         """Return source -> number of events that are not yet in a closed delta."""
-        events = self._pending.events_by_source()
-        for parts in self._waiting.values():
-            for rows, source in parts:
-                events[source] += len(rows)
-        return events
+        return self._pending.events_by_source() + self._waiting.events()
 
     def is_new(self, client: str, seq: int) -> bool:
         """Return whether a batch is new, and record its number."""
-        if seq <= self._received.get(client, 0):
+        if not self._clients.is_new(client, seq):
             return False
-        self._received[client] = self._pending.sequences[client] = seq
+        self._pending.sequences[client] = seq
         return True
 
     def count(self, n: int, *name: str) -> None:
@@ -200,24 +172,20 @@ class ModelRegistry:
         accumulator = self._accumulator_of(rows.key)
         if accumulator is None:  # beyond the limit: its traffic is counted as __other__
             self.count(len(rows), "series_overflow", "model")
-            rows = rows.traffic_only(_OTHER_MODEL)
-            accumulator = self._accumulators.get(_OTHER_MODEL) or self._begin(_OTHER_MODEL)
-        accumulator.last_event = self._clock()
+            rows = rows.traffic_only(OTHER_MODEL)
+            accumulator = self._accumulators.get(OTHER_MODEL) or self._begin(OTHER_MODEL)
+        accumulator.last_event = self.clock()
         rows = accumulator.admitted(rows, self._pending.counters)
-        self._waiting[rows.key].append((rows, source))
-        self._waiting_values += len(rows) * (4 + len(accumulator.schema.layout.columns))
-        self._waiting_bytes += size
-        if self._waiting_values > MAX_WAITING_VALUES or self._waiting_bytes > MAX_WAITING_BYTES:
+        self._waiting.add(rows, source, len(accumulator.schema.layout.columns), size)
+        if self._waiting.is_full:
             self._fold()
         return rows.key
 
     def _fold(self) -> None:
         """Fold all waiting rows into the pending delta."""
-        now = self._clock()
-        while self._waiting:
-            key = next(iter(self._waiting))
-            self._fold_model(key, self._waiting.pop(key), now)
-        self._waiting_values = self._waiting_bytes = 0
+        now = self.clock()
+        for key, parts in self._waiting.take():
+            self._fold_model(key, parts, now)
 
     def _fold_model(self, key: ModelKey, parts: list[tuple[Rows, str]], now: float) -> None:
         accumulator, counters = (
@@ -237,7 +205,7 @@ class ModelRegistry:
                 counters.add(len(rows), "events_rejected", source, Reason.INTERNAL)
             return
         if accumulator.schema.baseline is not schema.baseline:
-            _log_learnt(key, accumulator.schema)
+            log_learnt("/".join(key), accumulator.schema.baseline)
         self._pending.models[key] = gained
         self._pending_bytes += gained.size() - (known.size() if known else 0)
         for rows, source in parts:
@@ -249,12 +217,12 @@ class ModelRegistry:
         accumulator = self._accumulators.get(key)
         if accumulator is not None:
             return accumulator
-        while len(self._accumulators) - (_OTHER_MODEL in self._accumulators) >= self._model_limit():
+        while self._places.are_full(self._accumulators):
             if not self._retire_one():
                 return None
-        if key not in self._retired:
+        if key not in self._places.retired:
             return self._begin(key)
-        self._retired.discard(key)
+        self._places.retired.discard(key)
         self._pending.retired.discard(key)
         known = self._recall(key)
         if known is None:
@@ -265,26 +233,25 @@ class ModelRegistry:
 
     def _retire_one(self) -> bool:
         """Retire the model that has been silent the longest, at least a day, if there is one."""
-        now = self._clock()
-        if now < self._full_until:
-            return False
-        in_use = {_OTHER_MODEL, *self.models_with_pending_events()}
-        last = {k: a.last_event for k, a in self._accumulators.items() if k not in in_use}
-        key = min(last, key=last.__getitem__, default=None)
-        if key is None or now - last[key] < RETIREMENT_SECONDS:
-            self._full_until = now if key is None else last[key] + RETIREMENT_SECONDS
+        key = self._places.next_to_retire(self._last_events)
+        if key is None:
             return False
         del self._accumulators[key]
         self.views.pop(key, None)
         self._pending.retired.add(key)
-        self._retired.add(key)
+        self._places.retired.add(key)
         self.count(1, "models_retired")
         log.info("%s gives its place to another model, after a day without events", "/".join(key))
         return True
 
+    def _last_events(self) -> dict[ModelKey, float]:
+        """Return when events of each model that may retire came last, epoch seconds."""
+        in_use = {OTHER_MODEL, *self.models_with_pending_events()}
+        return {k: a.last_event for k, a in self._accumulators.items() if k not in in_use}
+
     def _begin(self, key: ModelKey) -> ModelAccumulator:
-        accumulator = self._accumulators[key] = ModelAccumulator(self._settings_of(key), Schema())
-        accumulator.apply_settings(ModelDelta(accumulator.schema), self._clock())
+        accumulator = self._accumulators[key] = ModelAccumulator(self.settings_of(key), Schema())
+        accumulator.apply_settings(ModelDelta(accumulator.schema), self.clock())
         return accumulator
 
     def close_delta(self) -> Delta:
@@ -293,7 +260,7 @@ class ModelRegistry:
         closed = self._pending
         self._pending = Delta(closed.number + 1)
         self.pending_rows = self._pending_bytes = 0
-        return replace(closed, now=self._clock())
+        return replace(closed, now=self.clock())
 
     # committed
 
@@ -309,14 +276,14 @@ class ModelRegistry:
 
     def models_with_pending_events(self) -> set[ModelKey]:
         """Return the models of which events are not yet committed."""
-        return {*self._waiting, *self._pending.models}
+        return self._waiting.models() | self._pending.models.keys()
 
     def forget_models(self, keys: Sequence[ModelKey]) -> None:
         """Forget models that the database deleted; one of which events wait goes on."""
         waiting = self.models_with_pending_events()
         for key in keys:
             self.views.pop(key, None)
-            self._retired.discard(key)
+            self._places.retired.discard(key)
             if key not in waiting:
                 self._accumulators.pop(key, None)
             self.count(1, "models_forgotten")
@@ -324,26 +291,13 @@ class ModelRegistry:
     def erase(self, key: ModelKey) -> None:
         """Erase a model that the database deleted; events that wait begin it as a new one."""
         self.views.pop(key, None)
-        self._retired.discard(key)
+        self._places.retired.discard(key)
         if key in self._pending.models:
             self._pending.reject_model(key, Reason.INTERNAL)
         self._accumulators.pop(key, None)
-        if key in self._waiting:
+        if key in self._waiting.models():
             self._begin(key)
 
     def forget_clients(self, clients: Sequence[str]) -> None:
         """Forget clients that the database deleted, unless a batch of theirs is pending."""
-        for client in clients:
-            committed = self.last_committed.pop(client, 0)
-            if self._received.get(client, 0) <= committed:
-                self._received.pop(client, None)
-
-
-def _log_learnt(key: ModelKey, schema: Schema) -> None:
-    """Log a learnt baseline, and what it does not watch."""
-    baseline = schema.baseline
-    assert baseline is not None  # noqa: S101 - it was just learnt
-    model = "/".join(key)
-    log.info("%s: baseline %s is learnt from %d events", model, baseline.id, baseline.samples)
-    for name, why in baseline.not_watched.items():
-        log.warning("%s: feature %r is not watched: %s", model, name, why)
+        self._clients.forget(clients)

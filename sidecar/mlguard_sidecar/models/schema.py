@@ -11,6 +11,7 @@ import msgspec
 from mlguard_sidecar.histogram import CLASS_LIMIT, Column, Kind, Layout
 from mlguard_sidecar.models.learning import LearningSettings  # noqa: TC001 - msgspec reads it
 from mlguard_sidecar.models.prediction import Prediction  # noqa: TC001 - the same
+from mlguard_sidecar.models.ruling import Chosen, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +36,8 @@ class Schema:
             version that did not store them.
         relearning_with: settings with which another one is being learnt; None if none is.
         is_relearning_requested: whether a person asked for that, not a changed configuration.
+        given: the baseline that was put or promoted, in use or not.
+        origin: how the model came to its baseline; None without one.
     """
 
     baseline: Baseline | None = None
@@ -45,6 +48,8 @@ class Schema:
     learnt_with: LearningSettings | None = None
     relearning_with: LearningSettings | None = None
     is_relearning_requested: bool = False
+    given: Chosen | None = None
+    origin: Origin | None = None
 
     @property
     def binning(self) -> str:
@@ -53,6 +58,12 @@ class Schema:
         Only panes of one binning can be merged.
         """
         return self.baseline.id if self.baseline else UNBINNED
+
+    @property
+    def baselines(self) -> tuple[Baseline, ...]:
+        """Baselines that are stored with the model: the present one, and the one that was given."""
+        given = () if self.given is None else (self.given.baseline,)
+        return given if self.baseline is None else (self.baseline, *given)
 
     def is_learning(self, events: int) -> bool:
         """Return whether a baseline is being learnt, given the configured number of events."""
@@ -94,6 +105,9 @@ class _Stored(msgspec.Struct, omit_defaults=True):
     learnt_with: LearningSettings | None = None
     relearning_with: LearningSettings | None = None
     is_relearning_requested: bool = False
+    given: str | None = None
+    given_origin: Origin | None = None
+    origin: Origin | None = None
 
 
 def dump_schema(schema: Schema) -> bytes:
@@ -108,6 +122,9 @@ def dump_schema(schema: Schema) -> bytes:
             schema.learnt_with,
             schema.relearning_with,
             schema.is_relearning_requested,
+            schema.given.baseline.id if schema.given else None,
+            schema.given.origin if schema.given else None,
+            schema.origin,
         )
     )
 
@@ -115,8 +132,15 @@ def dump_schema(schema: Schema) -> bytes:
 def load_schema(data: bytes, baselines: dict[str, Baseline]) -> Schema:
     """Return the schema that `dump_schema` wrote, given the model's baselines by ID."""
     stored = msgspec.json.decode(data, type=_Stored)
+    baseline = baselines[stored.baseline] if stored.baseline else None
+    origin = stored.origin
+    if baseline is not None and origin is None:  # of a version that did not store it
+        origin = Origin.LEARNT if baseline.source == Origin.LEARNT else Origin.FILE
+    given = None
+    if stored.given is not None and stored.given_origin is not None:
+        given = Chosen(baselines[stored.given], stored.given_origin)
     return Schema(
-        baselines[stored.baseline] if stored.baseline else None,
+        baseline,
         tuple(Column(e.name, e.kind) for e in stored.extras),
         tuple(stored.classes),
         stored.prediction,
@@ -124,4 +148,6 @@ def load_schema(data: bytes, baselines: dict[str, Baseline]) -> Schema:
         stored.learnt_with,
         stored.relearning_with,
         stored.is_relearning_requested,
+        given,
+        origin,
     )

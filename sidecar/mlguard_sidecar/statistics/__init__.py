@@ -2,6 +2,7 @@
 
 from mlguard_sidecar.statistics.change import ChangeKind
 from mlguard_sidecar.statistics.columns import ColumnStatistics
+from mlguard_sidecar.statistics.difference import Change, ColumnDifference, difference
 from mlguard_sidecar.statistics.explain import Explanation, explain, moved_together
 from mlguard_sidecar.statistics.history import compute_day
 from mlguard_sidecar.statistics.model import (
@@ -13,7 +14,9 @@ from mlguard_sidecar.statistics.model import (
 from mlguard_sidecar.statistics.traffic import TrafficStatistics
 
 __all__ = [
+    "Change",
     "ChangeKind",
+    "ColumnDifference",
     "ColumnStatistics",
     "Explanation",
     "JudgedWindow",
@@ -21,6 +24,7 @@ __all__ = [
     "StatisticsCache",
     "TrafficStatistics",
     "compute_day",
+    "difference",
     "explain",
     "explanation_of",
     "moved_together",

@@ -85,7 +85,8 @@ def compact(
         minutes = max(minutes / 2, HOUR_SECONDS)
         hours = max(hours / 2, 2 * DAY_SECONDS)
         _fold_all(db, now, minutes, hours, days)
-    models = _delete_models(db, in_use)
+    models = _delete_models(db, in_use, now - days)
+    _delete_baselines(db)
     folded = db.conn.total_changes > before
     db.execute("PRAGMA incremental_vacuum").fetchall()
     with db.atomic():
@@ -100,20 +101,38 @@ def compact(
     return Compacted(clients, models, folded)
 
 
-def _delete_models(db: Database, in_use: Collection[ModelKey]) -> list[ModelKey]:
-    """Delete models without panes, except for running totals; return their keys."""
+def _delete_models(db: Database, in_use: Collection[ModelKey], oldest: float) -> list[ModelKey]:
+    """Delete models without panes, except for running totals; return their keys.
+
+    One that began after `oldest`, in epoch seconds, may have nothing but a baseline yet.
+    """
     gone = [
         (number, ModelKey(*names))
         for number, *names in db.execute(
-            "SELECT id, project, model, endpoint FROM model WHERE NOT EXISTS"
+            "SELECT id, project, model, endpoint FROM model WHERE first_seen < ? AND NOT EXISTS"
             " (SELECT 1 FROM pane WHERE pane.model = model.id AND resolution <= ?)",
-            (DAY,),
+            (oldest, DAY),
         ).fetchall()
     ]
     gone = [(number, key) for number, key in gone if key not in in_use]
     for _, key in gone:
         delete_model(db, key)
     return [key for _, key in gone]
+
+
+def _delete_baselines(db: Database) -> None:
+    """Delete baselines in whose bins nothing but running totals is left, if no model uses them."""
+    unused = (
+        "SELECT baseline.model, baseline.id FROM baseline JOIN model ON model.id = baseline.model"
+        " WHERE baseline.id IS NOT json_extract(CAST(schema AS TEXT), '$.baseline')"
+        " AND baseline.id IS NOT json_extract(CAST(schema AS TEXT), '$.given')"
+        " AND NOT EXISTS (SELECT 1 FROM pane WHERE pane.model = baseline.model"
+        " AND binning = baseline.id AND resolution <= ?)"
+    )
+    for found in db.execute(unused, (DAY,)).fetchall():
+        with db.atomic():
+            db.execute("DELETE FROM pane WHERE (model, binning) = (?, ?)", found)
+            db.execute("DELETE FROM baseline WHERE (model, id) = (?, ?)", found)
 
 
 def delete_model(db: Database, key: ModelKey) -> bool:

@@ -32,6 +32,7 @@ from mlguard_sidecar.store.read import (
     UnreadablePaneError,
     load_model,
     read_baselines,
+    read_day,
     read_schema,
     read_total,
 )
@@ -179,6 +180,26 @@ class Store:
         def job() -> References:
             counts = {day: read_reference(self._db, key, baseline, day, sliding) for day in days}
             return References(baseline.id, sliding.reference, counts)
+
+        return await self._read(job)
+
+    async def feature_panes(self, key: ModelKey, start: int) -> list[tuple[Baseline, Pane]]:
+        """Return the feature panes of one day of a model, each with the baseline of its bins.
+
+        Args:
+            key: key of the model, retired or not.
+            start: start of the UTC day, epoch seconds.
+
+        Raises:
+            sqlite3.Error: the database cannot be read.
+        """
+
+        def job() -> list[tuple[Baseline, Pane]]:
+            found = [
+                (baseline, read_day(self._db, key, name, start))
+                for name, baseline in read_baselines(self._db, key).items()
+            ]
+            return [(baseline, pane) for baseline, pane in found if pane is not None]
 
         return await self._read(job)
 

@@ -120,8 +120,7 @@ class Writer:
             self._noted[model] = now
 
     def _commit_model(self, model: int, gained: ModelDelta) -> None:
-        baseline = gained.schema.baseline
-        if baseline is not None:
+        for baseline in gained.schema.baselines:
             self._db.execute(
                 "INSERT OR IGNORE INTO baseline VALUES (?, ?, ?)",
                 (model, baseline.id, baseline.body),
