@@ -321,7 +321,11 @@ class Daemon:
 def _retention(config: Config) -> Retention:
     keep = config.retention
     return Retention(
-        keep.minutes.seconds, keep.hours.seconds, keep.days.seconds, keep.max_bytes.bytes
+        keep.minutes.seconds,
+        keep.hours.seconds,
+        keep.days.seconds,
+        keep.max_bytes.bytes,
+        config.outcomes.max_age.seconds,
     )
 
 

@@ -11,6 +11,12 @@ import msgspec
 import numpy as np
 
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
+from mlguard_sidecar.baseline.quality import (
+    BaselineQuality,
+    QualityFile,
+    quality_from_file,
+    quality_to_file,
+)
 from mlguard_sidecar.histogram import OTHER, Column, Kind, Role
 
 FORMAT = "mlguard-baseline/1"
@@ -43,6 +49,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     features: dict[str, _ColumnFile]
     predictions: dict[str, _ColumnFile]
     not_watched: dict[str, str] = {}
+    quality: QualityFile | None = None
 
 
 _decoder = msgspec.json.Decoder(_File)
@@ -55,6 +62,7 @@ def baseline_of(
     source: str,
     created: float,
     not_watched: dict[str, str],
+    quality: BaselineQuality | None = None,
 ) -> Baseline:
     """Return a baseline of these columns; `created` is in epoch seconds."""
     by_role = {
@@ -70,6 +78,7 @@ def baseline_of(
         by_role[Role.FEATURE],
         by_role[Role.PREDICTION],
         not_watched,
+        None if quality is None else quality_to_file(quality),
     )
     return load(msgspec.json.encode(file, order="sorted"))
 
@@ -107,6 +116,7 @@ def load(data: bytes) -> Baseline:
         columns=tuple(columns),
         not_watched=file.not_watched,
         body=body,
+        quality=None if file.quality is None else quality_from_file(file.quality),
     )
 
 

@@ -9,6 +9,7 @@ from prometheus_client.samples import Sample
 from mlguard_common.metrics import Families
 from mlguard_sidecar.drift import smoothed_ratios
 from mlguard_sidecar.exposition import definitions as d
+from mlguard_sidecar.exposition import quality
 from mlguard_sidecar.histogram import LATENCY_BUCKETS_SECONDS, Kind, Role
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ _SUMMABLE: dict[MetricDefinition, Rows] = {
     d.BASELINE_SAMPLES: _baseline_samples,
     d.BASELINE_MISSING: _baseline_missing,
     d.BASELINE_UNSEEN: _baseline_unseen,
+    **quality.SUMMABLE,
 } | {definition: _threshold(key) for key, definition in d.THRESHOLDS.items()}
 """Metrics that can be summed over replicas, or are equal on all; `fleet` exports only these."""
 
@@ -211,6 +213,7 @@ _OF_WINDOWS: dict[MetricDefinition, Rows] = {
     d.DRIFT_JS: _drift(lambda c: c.drift.js if c.drift else None),
     d.DRIFT_SAMPLES: _drift(lambda c: c.samples),
     d.JUDGED_EVENTS: _judged_windows,
+    **quality.OF_WINDOWS,
 }
 """Metrics of windows, which cannot be summed over replicas."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mlguard_common.metrics import MetricDefinition
+from mlguard_sidecar.exposition import quality_definitions as quality
 
 _Type = Literal["counter", "gauge", "histogram"]
 _MODEL = ("project", "model", "model_endpoint")
@@ -279,6 +280,8 @@ THRESHOLDS = {
     "invalid_ratio": INVALID_THRESHOLD,
     "out_of_range_ratio": OUT_OF_RANGE_THRESHOLD,
     "unseen_ratio": UNSEEN_THRESHOLD,
+    "accuracy_drop": quality.ACCURACY_THRESHOLD,
+    "error_rise_ratio": quality.ERROR_THRESHOLD,
 }
 """Key of `thresholds` in the configuration -> its metric."""
 
@@ -324,5 +327,8 @@ METRICS = (
     INVALID_THRESHOLD,
     OUT_OF_RANGE_THRESHOLD,
     UNSEEN_THRESHOLD,
+    *quality.METRICS,
+    quality.ACCURACY_THRESHOLD,
+    quality.ERROR_THRESHOLD,
 )
 """All metrics of models, in the order of exposition."""

@@ -3,12 +3,13 @@
 from mlguard_sidecar.models.accumulator import AccumulationSettings, ModelAccumulator
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta, PaneKey
 from mlguard_sidecar.models.fold import Widths
-from mlguard_sidecar.models.learning import LEARNT, LearningSettings
+from mlguard_sidecar.models.learning import LEARNT, LearnAgainError, LearningSettings
+from mlguard_sidecar.models.outcomes import JoinedOutcomes, OutcomeSettings, PendingOutcomes
 from mlguard_sidecar.models.prediction import Prediction
-from mlguard_sidecar.models.registry import LearnAgainError, ModelRegistry
+from mlguard_sidecar.models.registry import ModelRegistry
 from mlguard_sidecar.models.schema import UNBINNED, Schema, dump_schema, load_schema
 from mlguard_sidecar.models.stored import StoredDay, StoredHistory, StoredModel
-from mlguard_sidecar.models.view import ModelView, Span, Window
+from mlguard_sidecar.models.view import ModelView, OutcomeView, Span, Window
 
 __all__ = [
     "LEARNT",
@@ -16,13 +17,17 @@ __all__ = [
     "AccumulationSettings",
     "Counters",
     "Delta",
+    "JoinedOutcomes",
     "LearnAgainError",
     "LearningSettings",
     "ModelAccumulator",
     "ModelDelta",
     "ModelRegistry",
     "ModelView",
+    "OutcomeSettings",
+    "OutcomeView",
     "PaneKey",
+    "PendingOutcomes",
     "Prediction",
     "Schema",
     "Span",

@@ -24,6 +24,7 @@ from mlguard_sidecar.models.fold import (
     values_as_scores,
 )
 from mlguard_sidecar.models.learning import LEARNT, LearningSettings, learn
+from mlguard_sidecar.models.outcomes import OutcomeSettings, PendingOutcomes
 from mlguard_sidecar.models.prediction import Prediction, prediction_after
 from mlguard_sidecar.models.schema import UNBINNED, Schema
 from mlguard_sidecar.wire.rows import joined
@@ -46,6 +47,7 @@ class AccumulationSettings:
         learning: kinds and bins of a learnt baseline.
         baseline: configured baseline, used instead of a learnt one.
         feature_limit: maximum number of features.
+        outcomes: settings of outcomes.
     """
 
     widths: Widths
@@ -53,6 +55,7 @@ class AccumulationSettings:
     learning: LearningSettings = field(default_factory=LearningSettings)
     baseline: Baseline | None = None
     feature_limit: int = 512
+    outcomes: OutcomeSettings = field(default_factory=OutcomeSettings)
 
 
 @dataclass
@@ -162,6 +165,12 @@ class ModelAccumulator:
         return f"the binning or kind of {names} has changed"
 
     # rows
+
+    def outcomes_in(self, delta: ModelDelta) -> PendingOutcomes:
+        """Return the outcomes of a delta of the model, to add to them."""
+        if delta.outcomes is None:
+            delta.outcomes = PendingOutcomes(self.settings.outcomes, self.settings.widths.pane)
+        return delta.outcomes
 
     def admitted(self, rows: Rows, counters: Counters) -> Rows:
         """Register new features up to the limit, and return the rows without all further ones."""

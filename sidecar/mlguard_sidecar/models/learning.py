@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping  # noqa: TC003 - msgspec reads the annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mlguard_common.errors import MLGuardError
 from mlguard_sidecar.baseline import Baseline, Binning, ColumnSample, build
 from mlguard_sidecar.histogram import Kind, Role
 from mlguard_sidecar.models.prediction import Prediction
@@ -13,10 +15,16 @@ from mlguard_sidecar.models.prediction import Prediction
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlguard_sidecar.wire import Rows
+    from mlguard_sidecar.wire import ModelKey, Rows
+
+log = logging.getLogger(__name__)
 
 LEARNT = "first_events"
 """Source of the baselines that are learnt."""
+
+
+class LearnAgainError(MLGuardError):
+    """A model's baseline cannot be learnt again."""
 
 
 @dataclass(frozen=True)
@@ -91,3 +99,12 @@ def kind_of_prediction(prediction: Prediction | None) -> Kind | None:
     if prediction is None:
         return None
     return Kind.NUMERIC if prediction is Prediction.VALUE else Kind.CATEGORICAL
+
+
+def log_learnt(key: ModelKey, baseline: Baseline | None) -> None:
+    """Log a learnt baseline, and what it does not watch."""
+    assert baseline is not None  # noqa: S101 - it was just learnt
+    model = "/".join(key)
+    log.info("%s: baseline %s is learnt from %d events", model, baseline.id, baseline.samples)
+    for name, why in baseline.not_watched.items():
+        log.warning("%s: feature %r is not watched: %s", model, name, why)

@@ -7,20 +7,21 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mlguard_common.errors import MLGuardError
 from mlguard_sidecar.histogram import OTHER
 from mlguard_sidecar.models.accumulator import ModelAccumulator
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta
+from mlguard_sidecar.models.learning import LearnAgainError, log_learnt
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.models.schema import Schema
 from mlguard_sidecar.models.view import ModelView
-from mlguard_sidecar.wire import ModelKey, Reason, Rows
+from mlguard_sidecar.wire import ModelKey, Reason, Rows, identified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from mlguard_sidecar.models.accumulator import AccumulationSettings
     from mlguard_sidecar.models.stored import StoredModel
+    from mlguard_sidecar.wire import OutcomeRow
 
 MAX_WAITING_VALUES = 1 << 16
 """Number of values that may wait, as Python objects, before they are folded."""
@@ -37,10 +38,6 @@ RETIREMENT_SECONDS = DAY_SECONDS
 _OTHER_MODEL = ModelKey(OTHER, OTHER, OTHER)
 
 log = logging.getLogger(__name__)
-
-
-class LearnAgainError(MLGuardError):
-    """A model's baseline cannot be learnt again."""
 
 
 class ModelRegistry:
@@ -148,8 +145,7 @@ class ModelRegistry:
         if not settings.events:
             raise LearnAgainError(f"baseline.events is 0 for {'/'.join(key)}: nothing is learnt")
         self._fold()
-        gained = self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
-        accumulator.learn_again(gained, is_requested=True)
+        accumulator.learn_again(self._pending_of(key, accumulator), is_requested=True)
         return settings.events
 
     # pending
@@ -203,6 +199,10 @@ class ModelRegistry:
             rows = rows.traffic_only(_OTHER_MODEL)
             accumulator = self._accumulators.get(_OTHER_MODEL) or self._begin(_OTHER_MODEL)
         accumulator.last_event = self._clock()
+        if rows.ids is not None:
+            pending = accumulator.outcomes_in(self._pending_of(rows.key, accumulator))
+            self._pending_bytes += pending.add_predictions(identified(rows))
+            rows = replace(rows, ids=None, probas=None)
         rows = accumulator.admitted(rows, self._pending.counters)
         self._waiting[rows.key].append((rows, source))
         self._waiting_values += len(rows) * (4 + len(accumulator.schema.layout.columns))
@@ -211,19 +211,31 @@ class ModelRegistry:
             self._fold()
         return rows.key
 
+    def add_outcomes(self, key: ModelKey, rows: Sequence[OutcomeRow], source: str) -> bool:
+        """Add outcomes; false if there is no such model, and no prediction that begins it."""
+        is_known = key in self._accumulators or key in self._retired
+        if key == _OTHER_MODEL or not (is_known or any(row.y_pred is not None for row in rows)):
+            return False
+        accumulator = self._accumulator_of(key)
+        if accumulator is not None:
+            self.pending_rows += len(rows)
+            pending = accumulator.outcomes_in(self._pending_of(key, accumulator))
+            self._pending_bytes += pending.add_outcomes(rows, source)
+        return accumulator is not None
+
+    def _pending_of(self, key: ModelKey, accumulator: ModelAccumulator) -> ModelDelta:
+        return self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
+
     def _fold(self) -> None:
         """Fold all waiting rows into the pending delta."""
-        now = self._clock()
         while self._waiting:
             key = next(iter(self._waiting))
-            self._fold_model(key, self._waiting.pop(key), now)
+            self._fold_model(key, self._waiting.pop(key), self._clock())
         self._waiting_values = self._waiting_bytes = 0
 
     def _fold_model(self, key: ModelKey, parts: list[tuple[Rows, str]], now: float) -> None:
-        accumulator, counters = (
-            self._accumulators.get(key) or self._begin(key),
-            self._pending.counters,
-        )
+        accumulator = self._accumulators.get(key) or self._begin(key)
+        counters = self._pending.counters
         known = self._pending.models.get(key)
         gained = known.copy() if known else ModelDelta(accumulator.schema)
         schema, training_rows = accumulator.schema, list(accumulator.training_rows)
@@ -237,7 +249,7 @@ class ModelRegistry:
                 counters.add(len(rows), "events_rejected", source, Reason.INTERNAL)
             return
         if accumulator.schema.baseline is not schema.baseline:
-            _log_learnt(key, accumulator.schema)
+            log_learnt(key, accumulator.schema.baseline)
         self._pending.models[key] = gained
         self._pending_bytes += gained.size() - (known.size() if known else 0)
         for rows, source in parts:
@@ -290,8 +302,7 @@ class ModelRegistry:
     def close_delta(self) -> Delta:
         """Fold all waiting rows and return the pending delta; a new one begins."""
         self._fold()
-        closed = self._pending
-        self._pending = Delta(closed.number + 1)
+        closed, self._pending = self._pending, Delta(self._pending.number + 1)
         self.pending_rows = self._pending_bytes = 0
         return replace(closed, now=self._clock())
 
@@ -323,11 +334,11 @@ class ModelRegistry:
 
     def erase(self, key: ModelKey) -> None:
         """Erase a model that the database deleted; events that wait begin it as a new one."""
-        self.views.pop(key, None)
-        self._retired.discard(key)
         if key in self._pending.models:
             self._pending.reject_model(key, Reason.INTERNAL)
+        self.views.pop(key, None)
         self._accumulators.pop(key, None)
+        self._retired.discard(key)
         if key in self._waiting:
             self._begin(key)
 
@@ -337,13 +348,3 @@ class ModelRegistry:
             committed = self.last_committed.pop(client, 0)
             if self._received.get(client, 0) <= committed:
                 self._received.pop(client, None)
-
-
-def _log_learnt(key: ModelKey, schema: Schema) -> None:
-    """Log a learnt baseline, and what it does not watch."""
-    baseline = schema.baseline
-    assert baseline is not None  # noqa: S101 - it was just learnt
-    model = "/".join(key)
-    log.info("%s: baseline %s is learnt from %d events", model, baseline.id, baseline.samples)
-    for name, why in baseline.not_watched.items():
-        log.warning("%s: feature %r is not watched: %s", model, name, why)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlguard_sidecar.histogram import Role, Traffic
 from mlguard_sidecar.statistics.columns import ColumnStatistics, column_statistics, is_judged
+from mlguard_sidecar.statistics.quality import OutcomeStatistics
 from mlguard_sidecar.statistics.traffic import TrafficStatistics, class_counts
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class ModelStatistics:
         feature_totals: running totals of the slots, in the bins of the current baseline.
         traffic: statistics of each traffic window, the shortest first.
         feature_windows: feature windows, the shortest first.
+        outcomes: statistics of outcomes; None without outcomes and IDs.
     """
 
     key: ModelKey
@@ -66,6 +68,7 @@ class ModelStatistics:
     feature_totals: NDArray[np.integer]
     traffic: tuple[TrafficStatistics, ...]
     feature_windows: tuple[Window, ...]
+    outcomes: OutcomeStatistics | None
 
     @staticmethod
     def of(view: ModelView, settings: ModelSettings) -> ModelStatistics:
@@ -78,6 +81,7 @@ class ModelStatistics:
             view.features.counts,
             tuple(TrafficStatistics.of(view, w) for w in _by_length(view.traffic_windows)),
             tuple(_by_length(view.feature_windows)),
+            OutcomeStatistics.of(view, settings),
         )
 
     @cached_property

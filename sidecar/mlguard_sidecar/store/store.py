@@ -21,6 +21,8 @@ from mlguard_sidecar.store.compaction import (
     store_bytes,
 )
 from mlguard_sidecar.store.read import (
+    OUTCOMES,
+    OUTCOMES_BY_DAY,
     TRAFFIC,
     UnreadablePaneError,
     load_model,
@@ -78,6 +80,8 @@ class Store:
                 self._hourly.changed(key, TRAFFIC, (pane.start for pane in gained.traffic))
                 for binning, panes in gained.features.items():
                     self._hourly.changed(key, binning, (pane.start for pane in panes))
+                if gained.outcomes is not None and gained.outcomes.joined is not None:
+                    self._hourly.changed(key, OUTCOMES, gained.outcomes.joined.arrived)
 
         await self.thread.run(job)
 
@@ -104,6 +108,19 @@ class Store:
         if self.panes_dropped > dropped:  # the windows may have held what could not be read
             return await self.read_windows(key, binning, moved)
         return found
+
+    async def read_outcome_days(self, key: ModelKey, start: int, end: int) -> dict[int, Pane]:
+        """Return the sums of outcomes of each UTC day of predictions, by its start.
+
+        Args:
+            key: key of the model.
+            start: start of the first day, epoch seconds.
+            end: end of the last day, epoch seconds.
+
+        Raises:
+            sqlite3.Error: the database cannot be read.
+        """
+        return await self._read(lambda: read_days(self._db, key, OUTCOMES_BY_DAY, start, end))
 
     async def read_history(self, key: ModelKey, start: int, end: int) -> StoredHistory | None:
         """Return the days of a model, retired or not, between two times; None without one.

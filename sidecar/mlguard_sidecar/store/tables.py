@@ -95,6 +95,34 @@ def mark_retired_models(db: Database) -> None:
     db.execute("ALTER TABLE model ADD COLUMN last_event REAL NOT NULL DEFAULT 0")
 
 
+# prediction: waits for its outcome; its body is null once that is counted. Numbers follow the order
+# in which the predictions of a model came. outcome_class: numbers of the classes of outcomes.
+_OUTCOMES = """
+CREATE TABLE prediction (
+    model INTEGER NOT NULL REFERENCES model (id),
+    seq INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    time REAL NOT NULL,
+    body BLOB,
+    PRIMARY KEY (model, seq)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX prediction_id ON prediction (model, id);
+CREATE TABLE outcome_class (
+    model INTEGER NOT NULL REFERENCES model (id),
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (model, number)
+) STRICT, WITHOUT ROWID
+"""
+
+
+@migrations()
+def keep_predictions_for_outcomes(db: Database) -> None:
+    """Create the tables of outcomes."""
+    for statement in _OUTCOMES.split(";"):
+        db.execute(statement)
+
+
 def open_store(folder: Path, begin: Callable[[Database], T]) -> tuple[T, bool]:
     """Open the database in a folder, which is created if necessary, and read its content.
 

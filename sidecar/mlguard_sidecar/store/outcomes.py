@@ -1,0 +1,254 @@
+"""Joining of outcomes with the predictions that are kept for them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from mlguard_sidecar.histogram import merge_panes
+from mlguard_sidecar.histogram.values import MAX_CATEGORY_LENGTH, as_number, plain_number
+from mlguard_sidecar.models import JoinedOutcomes, Prediction
+from mlguard_sidecar.models.resolutions import DAY_SECONDS
+from mlguard_sidecar.outcomes import Classes, Judged, Tally, sums_of, tally
+from mlguard_sidecar.store.read import read_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlite_utils import Database
+
+    from mlguard_sidecar.histogram import Pane
+    from mlguard_sidecar.models import PendingOutcomes
+    from mlguard_sidecar.wire import IdentifiedPrediction, OutcomeRow
+
+_CHUNK = 500
+_MAX_INTEGER = 2**63
+_ROW_BYTES = 100
+"""About what a stored prediction takes besides its content, with its index."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class _Waiting(NamedTuple):
+    """Stored prediction: when it was made, and its content; None once it has an outcome."""
+
+    time: float
+    body: bytes | None
+
+
+class OutcomeJoiner:
+    """Joins outcomes with stored predictions; only the thread of the database may use it.
+
+    Predictions are known by a hash of their ID. Once its outcome is counted, a prediction stays
+    without its content, so that a second outcome is recognized.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def join(
+        self,
+        model: int,
+        pending: PendingOutcomes,
+        prediction: Prediction | None,
+        now: float,
+        count: Callable[[int, str], None],
+    ) -> JoinedOutcomes:
+        """Store predictions, and count outcomes; within a transaction.
+
+        Args:
+            model: number of the model.
+            pending: the predictions and outcomes; predictions come first.
+            prediction: type of `y_pred`.
+            now: epoch seconds.
+            count: counts IDs that are not kept, given their number and the reason.
+        """
+        classes = Classes(list(read_classes(self._db, model)))
+        known = len(classes.names)
+        days: dict[int, list[Pane]] = {}
+        new = self._store(model, pending.predictions, count)
+        for day, n in Counter(_day(time) for time in new).items():
+            days.setdefault(day, []).append(tally({Tally.PREDICTIONS: n}))
+        counted = Counter({Tally.PREDICTIONS: len(new)})
+        covered: Counter[int] = Counter()
+        judged = self._judge(model, pending.rows, now, counted, covered)
+        self._trim(model, pending.settings.max_ids, count)
+        for day, n in covered.items():
+            days.setdefault(day, []).append(tally({Tally.COVERED: n}))
+        counted[Tally.COVERED] = covered.total()
+        arrived = [tally(counted)]
+        are_values = None if prediction is None else prediction is Prediction.VALUE
+        for day, group in judged.items():
+            sums = sums_of(
+                group,
+                classes,
+                positive=pending.settings.positive_class,
+                are_values=are_values,
+            )
+            arrived.append(sums)
+            days.setdefault(day, []).append(sums)
+        for i, name in enumerate(classes.names[known:], known + 1):
+            self._db.execute("INSERT INTO outcome_class VALUES (?, ?, ?)", (model, i, name))
+        start = int(now // pending.pane_seconds) * pending.pane_seconds
+        return JoinedOutcomes(
+            {start: merge_panes(arrived)},
+            {day: merge_panes(panes) for day, panes in days.items()},
+            tuple(classes.names),
+        )
+
+    def _store(
+        self,
+        model: int,
+        predictions: Sequence[IdentifiedPrediction],
+        count: Callable[[int, str], None],
+    ) -> list[float]:
+        """Store predictions, of an ID the first; return the times of those that are new."""
+        if not predictions:
+            return []
+        first = {_hash(each.id): each for each in reversed(predictions)}
+        known = self._find(model, list(first))
+        new = {key: each for key, each in reversed(first.items()) if key not in known}
+        repeated = len(predictions) - len(new)
+        if repeated:
+            count(repeated, "repeated")
+        self._insert(model, [(key, p.time, _body(p.y_pred, p.y_proba)) for key, p in new.items()])
+        return [each.time for each in new.values()]
+
+    def _insert(self, model: int, rows: Sequence[tuple[bytes, float, bytes | None]]) -> None:
+        last = self._last(model)
+        self._db.conn.executemany(
+            "INSERT INTO prediction VALUES (?, ?, ?, ?, ?)",
+            [(model, last + i, *row) for i, row in enumerate(rows, 1)],
+        )
+
+    def _last(self, model: int) -> int:
+        (last,) = self._db.execute(
+            "SELECT max(seq) FROM prediction WHERE model = ?", (model,)
+        ).fetchone()
+        return last or 0
+
+    def _trim(self, model: int, max_ids: int, count: Callable[[int, str], None]) -> None:
+        """Delete the oldest predictions beyond the limit; the numbers of the others follow."""
+        gone = self._db.execute(
+            "DELETE FROM prediction WHERE model = ? AND seq <= ? RETURNING body IS NOT NULL",
+            (model, self._last(model) - max_ids),
+        ).fetchall()
+        waiting = sum(is_waiting for (is_waiting,) in gone)
+        if waiting:
+            count(waiting, "full")
+
+    def _find(self, model: int, keys: Sequence[bytes]) -> dict[bytes, _Waiting]:
+        found: dict[bytes, _Waiting] = {}
+        for chunk in _chunks(keys):
+            marks = ", ".join("?" * len(chunk))
+            rows = self._db.execute(
+                f"SELECT id, time, body FROM prediction WHERE model = ? AND id IN ({marks})",  # noqa: S608 - marks
+                (model, *chunk),
+            ).fetchall()
+            found |= {key: _Waiting(time, body) for key, time, body in rows}
+        return found
+
+    def _judge(
+        self,
+        model: int,
+        rows: Sequence[OutcomeRow],
+        now: float,
+        counted: Counter[Tally],
+        covered: Counter[int],
+    ) -> dict[int, list[Judged]]:
+        """Return the predictions that have got a truth, with it, by their day.
+
+        Args:
+            model: number of the model.
+            rows: outcomes.
+            now: epoch seconds.
+            counted: counts why others are not counted; changed.
+            covered: counts the stored predictions that have got a truth, by their day; changed.
+        """
+        keys = [_hash(row.id) for row in rows]
+        known = self._find(model, list(dict.fromkeys(keys)))
+        used: dict[bytes, None] = {}
+        given: list[tuple[bytes, float, None]] = []
+        judged: dict[int, list[Judged]] = {}
+        for key, row in zip(keys, rows, strict=True):
+            waiting = known.get(key)
+            if key in used or (waiting is not None and waiting.body is None):
+                counted[Tally.REPEATED] += 1
+                continue
+            y_pred, y_proba = row.y_pred, row.y_proba
+            if waiting is None and y_pred is None:
+                counted[Tally.UNKNOWN_ID] += 1
+                continue
+            if waiting is not None and waiting.body is not None and y_pred is None:
+                y_pred, y_proba = msgspec.msgpack.decode(waiting.body)
+            used[key] = None
+            day = _day(now if waiting is None else waiting.time)
+            covered[day] += waiting is not None
+            if waiting is None:
+                given.append((key, now, None))
+            if y_pred is None:
+                counted[Tally.NO_PREDICTION] += 1
+                continue
+            judged.setdefault(day, []).append(Judged(row.y_true, y_pred, y_proba))
+        self._insert(model, given)
+        for chunk in _chunks([key for key in used if key in known]):
+            marks = ", ".join("?" * len(chunk))
+            self._db.execute(
+                f"UPDATE prediction SET body = NULL WHERE model = ? AND id IN ({marks})",  # noqa: S608 - marks
+                (model, *chunk),
+            )
+        return judged
+
+
+def forget_predictions(db: Database, before: float, max_bytes: int) -> dict[str, int]:
+    """Delete old predictions, and the oldest ones while all take too much space.
+
+    Args:
+        db: the database.
+        before: time from which they are kept, epoch seconds.
+        max_bytes: space that they may take.
+
+    Returns:
+        Reason -> number of those that waited for their outcomes.
+    """
+    dropped = {"expired": _forget_before(db, before)}
+    n, size, oldest, newest = db.execute(
+        "SELECT count(*), sum(length(body)), min(time), max(time) FROM prediction"
+    ).fetchone()
+    while n and n * _ROW_BYTES + (size or 0) > max_bytes:
+        oldest = (oldest + newest) / 2 if newest - oldest > 1 else newest + 1
+        dropped["store_full"] = dropped.get("store_full", 0) + _forget_before(db, oldest)
+        n, size = db.execute("SELECT count(*), sum(length(body)) FROM prediction").fetchone()
+    return {reason: n for reason, n in dropped.items() if n}
+
+
+def _forget_before(db: Database, time: float) -> int:
+    """Delete the predictions before a time; return how many of them waited."""
+    (waiting,) = db.execute("SELECT count(body) FROM prediction WHERE time < ?", (time,)).fetchone()
+    db.execute("DELETE FROM prediction WHERE time < ?", (time,))
+    return int(waiting)
+
+
+def _hash(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=16).digest()
+
+
+def _body(y_pred: object, y_proba: Any) -> bytes:
+    if isinstance(y_pred, str) and len(y_pred) > MAX_CATEGORY_LENGTH:
+        number = plain_number(y_pred)
+        y_pred = y_pred[:MAX_CATEGORY_LENGTH] if number is None else float(number)
+    elif isinstance(y_pred, int) and abs(y_pred) >= _MAX_INTEGER:
+        y_pred = as_number(y_pred)
+    return _encode((y_pred, y_proba))
+
+
+def _day(time: float) -> int:
+    return int(time // DAY_SECONDS) * DAY_SECONDS
+
+
+def _chunks(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for start in range(0, len(keys), _CHUNK):
+        yield keys[start : start + _CHUNK]
