@@ -11,7 +11,7 @@ from aiohttp import web
 
 from mlguard_sidecar.baseline import dump
 from mlguard_sidecar.models import LearnAgainError
-from mlguard_sidecar.statistics import explain
+from mlguard_sidecar.statistics import explain, outcomes_as_json
 from mlguard_sidecar.wire import ModelKey
 
 if TYPE_CHECKING:
@@ -182,6 +182,7 @@ def _model(model: ModelStatistics, now: float) -> dict[str, Any]:
         "not_watched": model.not_watched,
         "windows": [_traffic(window, now) for window in model.traffic],
         "columns": [_column(column) for column in model.columns],
+        "outcomes": None if model.outcomes is None else outcomes_as_json(model.outcomes),
     }
 
 

@@ -3,15 +3,17 @@
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.bins import close_values
 from mlguard_sidecar.baseline.build import Binning, Method, build
-from mlguard_sidecar.baseline.file import FORMAT, dump, load
+from mlguard_sidecar.baseline.file import FORMAT, dump, load, with_quality
 from mlguard_sidecar.baseline.kinds import NUMERIC_SHARE, decide_feature, decide_prediction
 from mlguard_sidecar.baseline.outside import values_outside
+from mlguard_sidecar.baseline.quality import BaselineQuality
 from mlguard_sidecar.baseline.sample import ColumnSample
 
 __all__ = [
     "FORMAT",
     "NUMERIC_SHARE",
     "Baseline",
+    "BaselineQuality",
     "Binning",
     "ColumnBaseline",
     "ColumnSample",
@@ -23,4 +25,5 @@ __all__ = [
     "dump",
     "load",
     "values_outside",
+    "with_quality",
 ]

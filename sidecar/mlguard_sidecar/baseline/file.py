@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import numpy as np
 
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
 from mlguard_sidecar.baseline.quality import (
-    BaselineQuality,
     QualityFile,
     quality_from_file,
     quality_to_file,
 )
 from mlguard_sidecar.histogram import OTHER, Column, Kind, Role
+
+if TYPE_CHECKING:
+    from mlguard_sidecar.baseline.quality import BaselineQuality
 
 FORMAT = "mlguard-baseline/1"
 
@@ -62,7 +64,6 @@ def baseline_of(
     source: str,
     created: float,
     not_watched: dict[str, str],
-    quality: BaselineQuality | None = None,
 ) -> Baseline:
     """Return a baseline of these columns; `created` is in epoch seconds."""
     by_role = {
@@ -78,8 +79,14 @@ def baseline_of(
         by_role[Role.FEATURE],
         by_role[Role.PREDICTION],
         not_watched,
-        None if quality is None else quality_to_file(quality),
     )
+    return load(msgspec.json.encode(file, order="sorted"))
+
+
+def with_quality(baseline: Baseline, quality: BaselineQuality) -> Baseline:
+    """Return a baseline with the quality of the predictions in its data."""
+    file = _decoder.decode(baseline.body)
+    file.quality = quality_to_file(quality)
     return load(msgspec.json.encode(file, order="sorted"))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlguard_sidecar.models import Prediction
 from mlguard_sidecar.outcomes import (
     UNCOUNTED,
+    MeanQuality,
     Quality,
     accuracy_drop_critical,
     error_rise_critical,
@@ -118,3 +119,39 @@ def _window(
         accuracy_drop_critical(quality, usual, drift.alpha),
         error_rise_critical(quality, usual, drift.alpha),
     )
+
+
+def outcomes_as_json(outcomes: OutcomeStatistics) -> dict[str, Any]:
+    """Return the statistics of outcomes for the API."""
+    return {
+        "total": outcomes.total.outcomes,
+        "predictions": outcomes.total.predictions,
+        "uncounted": {reason: n for reason, n in outcomes.uncounted.items() if n},
+        "coverage_ratio": outcomes.coverage,
+        "quality": [
+            {"window": each.window, **quality_as_json(each.quality)} for each in outcomes.windows
+        ],
+        "baseline": None if outcomes.baseline is None else quality_as_json(outcomes.baseline),
+    }
+
+
+def quality_as_json(quality: Quality) -> dict[str, Any]:
+    """Return a quality for the API, without what cannot be told."""
+
+    def mean(of: MeanQuality | None) -> float | None:
+        return None if of is None else of.mean
+
+    figures = {
+        "accuracy": quality.accuracy,
+        "precision": quality.precision,
+        "recall": quality.recall,
+        "positive_class": quality.positive if quality.accuracy is not None else None,
+        "log_loss": mean(quality.log_loss),
+        "brier_score": mean(quality.brier),
+        "positive_score_mean": quality.positive_score,
+        "positive_ratio": quality.positive_ratio,
+        "absolute_error_mean": mean(quality.absolute_error),
+        "squared_error_mean": mean(quality.squared_error),
+    }
+    known = {name: value for name, value in figures.items() if value is not None}
+    return {"outcomes": quality.outcomes, **known}
