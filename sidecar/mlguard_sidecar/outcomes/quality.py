@@ -133,12 +133,12 @@ def _precision_and_recall(
         matrix: confusion matrix; the first row and column are the pooled classes.
         positive: number of the positive class; None for the mean over the classes that occur.
     """
-    truths, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
+    truths, predicted = matrix.sum(axis=1).tolist(), matrix.sum(axis=0).tolist()
     occurring = [i for i in range(1, len(matrix)) if truths[i] or predicted[i]]
     numbers = occurring if positive is None else [positive]
     if not numbers or not occurring:
         return None, None
-    hits = matrix.diagonal()
+    hits = matrix.diagonal().tolist()
     return (
         sum(hits[i] / predicted[i] if predicted[i] else 0.0 for i in numbers) / len(numbers),
         sum(hits[i] / truths[i] if truths[i] else 0.0 for i in numbers) / len(numbers),
