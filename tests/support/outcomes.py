@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn import metrics
 
+from mlguard_sidecar.baseline import dump
+from mlguard_sidecar.training_data import BuildSettings, ReadOptions, Roles, build_from_file
 from mlguard_sidecar.wire import Line
 from mlguard_sidecar.wire.messages import Outcome
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def outcome(project="p", model="m", **fields) -> Line:
@@ -59,3 +67,17 @@ def sklearn_values(truth, predicted) -> dict[str, float]:
         "absolute_error_mean": metrics.mean_absolute_error(truth, predicted),
         "squared_error_mean": metrics.mean_squared_error(truth, predicted),
     }
+
+
+def baseline_with_truths(folder: Path, name: str, rows: list[dict], **settings) -> Path:
+    """Write a baseline that is built from rows with y_pred and y_true; return its path."""
+    data, path = folder / f"{name}.ndjson", folder / f"{name}.json"
+    data.write_text("\n".join(map(json.dumps, rows)))
+    built = build_from_file(
+        data,
+        ReadOptions(roles=Roles(left_out=frozenset({"y_true"}))),
+        BuildSettings(created=1.8e9, y_true="y_true", **settings),
+        lambda _: None,
+    )
+    path.write_bytes(dump(built.baseline))
+    return path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.support.offline import Offline
-from tests.support.outcomes import (
+from support.offline import Offline
+from support.outcomes import (
     binary,
     multiclass,
     outcome,

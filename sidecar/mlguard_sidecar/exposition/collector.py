@@ -188,8 +188,9 @@ _SUMMABLE: dict[MetricDefinition, Rows] = {
     d.BASELINE_SAMPLES: _baseline_samples,
     d.BASELINE_MISSING: _baseline_missing,
     d.BASELINE_UNSEEN: _baseline_unseen,
+    **{definition: _threshold(key) for key, definition in d.THRESHOLDS.items()},
     **quality.SUMMABLE,
-} | {definition: _threshold(key) for key, definition in d.THRESHOLDS.items()}
+}
 """Metrics that can be summed over replicas, or are equal on all; `fleet` exports only these."""
 
 _OF_WINDOWS: dict[MetricDefinition, Rows] = {

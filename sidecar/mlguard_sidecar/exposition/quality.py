@@ -62,6 +62,17 @@ def _baseline(value_of: Callable[[Quality], float | None]) -> Rows:
     )
 
 
+def _threshold(key: str) -> Rows:
+    """Return a threshold of outcomes, which models without outcomes do not have."""
+
+    def rows(model: ModelStatistics, _: float) -> Iterator[Row]:
+        limit = model.settings.thresholds.get(key)
+        if model.outcomes is not None and limit is not None:
+            yield (), limit
+
+    return rows
+
+
 SUMMABLE: dict[MetricDefinition, Rows] = {
     q.OUTCOMES: _counted(lambda t: t.outcomes),
     q.UNCOUNTED: _uncounted,
@@ -70,6 +81,8 @@ SUMMABLE: dict[MetricDefinition, Rows] = {
     q.BASELINE_OUTCOMES: _baseline(lambda b: b.outcomes),
     q.BASELINE_ACCURACY: _baseline(lambda b: b.accuracy),
     q.BASELINE_ERROR: _baseline(lambda b: b.absolute_error and b.absolute_error.mean),
+    q.ACCURACY_THRESHOLD: _threshold("accuracy_drop"),
+    q.ERROR_THRESHOLD: _threshold("error_rise_ratio"),
 }
 """Metrics of outcomes that can be summed over replicas, or are equal on all."""
 

@@ -35,6 +35,9 @@ EPSILON = float(np.finfo(np.float64).eps)
 _MAX_ERROR = 1e150
 """Largest error of a value, as larger ones cannot be squared."""
 
+_BOOLS = {"false": "0", "true": "1"}
+_NUMBERS = {"0": "false", "1": "true"}
+
 _MAX_SUM_EXCESS = 1e-3
 """How far the probabilities of an outcome may be from a sum of 1, as rounding leaves them."""
 
@@ -180,7 +183,7 @@ def sums_of(
     counts = np.zeros(FIRST_PAIR, dtype=np.int64)
     means: list[list[float]] = [[] for _ in Mean]
     places: list[int] = []
-    pairs: list[Judged] = []
+    pairs: list[tuple[str, float | Mapping[str, float] | None]] = []
     for each in judged:
         error = _error(each)
         if error is None and are_values:
@@ -193,14 +196,15 @@ def sums_of(
             counts[Tally.FRACTIONS] += _is_fraction(each.y_true) or _is_fraction(each.y_pred)
         if are_values:
             continue
-        truth, predicted = category(each.y_true), category(each.y_pred)
+        predicted = category(each.y_pred)
+        truth = _in_words_of(predicted, category(each.y_true))
         counts[Tally.CORRECT] += truth == predicted
         places.append(pair_place(classes.number(truth), classes.number(predicted)))
-        pairs.append(each)
+        pairs.append((truth, each.y_proba))
     if not are_values:
         chosen = positive or larger_class(classes.names)
-        for each in pairs:
-            _add_scores(each, chosen, counts, means)
+        for truth, proba in pairs:
+            _add_scores(truth, proba, chosen, counts, means)
     if places:
         found = np.bincount(places)
         counts = np.concatenate([counts, np.zeros(max(len(found) - FIRST_PAIR, 0), np.int64)])
@@ -230,14 +234,23 @@ def _is_fraction(value: object) -> bool:
     return number is not None and not number.is_integer()
 
 
+def _in_words_of(predicted: str, truth: str) -> str:
+    """Return a true class as 0 or 1, or as a bool, if that is how it would be predicted."""
+    if predicted in _BOOLS and truth in _NUMBERS:
+        return _NUMBERS[truth]
+    if predicted in _NUMBERS and truth in _BOOLS:
+        return _BOOLS[truth]
+    return truth
+
+
 def _add_scores(
-    judged: Judged,
+    truth: str,
+    proba: float | Mapping[str, float] | None,
     positive: str | None,
     counts: NDArray[np.int64],
     means: list[list[float]],
 ) -> None:
     """Add what follows from the probabilities of one outcome."""
-    truth, proba = category(judged.y_true), judged.y_proba
     if proba is None:
         return
     if isinstance(proba, (int, float)):
