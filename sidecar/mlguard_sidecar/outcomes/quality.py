@@ -12,7 +12,7 @@ from mlguard_sidecar.outcomes.sums import (
     Mean,
     Tally,
     confusion_matrix,
-    larger_class,
+    positive_class,
 )
 
 if TYPE_CHECKING:
@@ -104,9 +104,12 @@ def quality_of(
         )
     matrix = confusion_matrix(pane.counts, len(classes))
     pairs, correct = int(matrix.sum()), int(pane.counts[Tally.CORRECT])
-    chosen = positive or larger_class(classes)
-    index = classes.index(chosen) + 1 if chosen in classes else None
-    precision, recall = _precision_and_recall(matrix, index)
+    chosen = positive_class(positive, classes)
+    if chosen is not None and chosen not in classes:  # it was neither true nor predicted
+        precision, recall = 0.0, 0.0
+    else:
+        index = None if chosen is None else classes.index(chosen) + 1
+        precision, recall = _precision_and_recall(matrix, index)
     score = _mean(pane, Mean.POSITIVE_SCORE)
     return Quality(
         outcomes,
@@ -124,9 +127,7 @@ def quality_of(
     )
 
 
-def _precision_and_recall(
-    matrix: NDArray[np.int64], positive: int | None
-) -> tuple[float | None, float | None]:
+def _precision_and_recall(matrix: NDArray[np.int64], positive: int | None) -> tuple[float, float]:
     """Return precision and recall, 0 where nothing was predicted, or nothing was true.
 
     Args:
@@ -136,8 +137,8 @@ def _precision_and_recall(
     truths, predicted = matrix.sum(axis=1).tolist(), matrix.sum(axis=0).tolist()
     occurring = [i for i in range(1, len(matrix)) if truths[i] or predicted[i]]
     numbers = occurring if positive is None else [positive]
-    if not numbers or not occurring:
-        return None, None
+    if not numbers:  # all classes are beyond the limit
+        return 0.0, 0.0
     hits = matrix.diagonal().tolist()
     return (
         sum(hits[i] / predicted[i] if predicted[i] else 0.0 for i in numbers) / len(numbers),

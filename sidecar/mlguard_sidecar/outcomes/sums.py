@@ -164,6 +164,14 @@ def larger_class(names: Iterable[str]) -> str | None:
     return two[1]
 
 
+def positive_class(configured: str | None, names: Sequence[str]) -> str | None:
+    """Return the positive class: the configured one, as it is predicted, else the larger of two."""
+    if configured is None:
+        return larger_class(names)
+    other = _BOOLS.get(configured) or _NUMBERS.get(configured)
+    return other if other in names and configured not in names else configured
+
+
 def sums_of(
     judged: Sequence[Judged],
     classes: Classes,
@@ -202,7 +210,7 @@ def sums_of(
         places.append(pair_place(classes.number(truth), classes.number(predicted)))
         pairs.append((truth, each.y_proba))
     if not are_values:
-        chosen = positive or larger_class(classes.names)
+        chosen = positive_class(positive, classes.names)
         for truth, proba in pairs:
             _add_scores(truth, proba, chosen, counts, means)
     if places:

@@ -80,7 +80,8 @@ class OutcomeJoiner:
             days.setdefault(day, []).append(tally({Tally.COVERED: n}))
         counted[Tally.COVERED] = covered.total()
         arrived = [tally(counted)]
-        are_values = None if prediction is None else prediction is Prediction.VALUE
+        # classes may turn out to be values: until then both are counted
+        are_values = True if prediction is Prediction.VALUE else None
         for day, group in judged.items():
             sums = sums_of(
                 group,
@@ -132,11 +133,7 @@ class OutcomeJoiner:
 
     def _trim(self, model: int, max_ids: int, count: Callable[[int, str], None]) -> None:
         """Delete the oldest predictions beyond the limit; the numbers of the others follow."""
-        gone = self._db.execute(
-            "DELETE FROM prediction WHERE model = ? AND seq <= ? RETURNING body IS NOT NULL",
-            (model, self._last(model) - max_ids),
-        ).fetchall()
-        waiting = sum(is_waiting for (is_waiting,) in gone)
+        waiting = _delete(self._db, "model = ? AND seq <= ?", (model, self._last(model) - max_ids))
         if waiting:
             count(waiting, "full")
 
@@ -192,7 +189,7 @@ class OutcomeJoiner:
             if y_pred is None:
                 counted[Tally.NO_PREDICTION] += 1
                 continue
-            judged.setdefault(day, []).append(Judged(row.y_true, y_pred, y_proba))
+            judged.setdefault(day, []).append(Judged(_narrow(row.y_true), _narrow(y_pred), y_proba))
         self._insert(model, given)
         for chunk in _chunks([key for key in used if key in known]):
             marks = ", ".join("?" * len(chunk))
@@ -214,21 +211,22 @@ def forget_predictions(db: Database, before: float, max_bytes: int) -> dict[str,
     Returns:
         Reason -> number of those that waited for their outcomes.
     """
-    dropped = {"expired": _forget_before(db, before)}
+    dropped = {"expired": _delete(db, "time < ?", (before,))}
     n, size, oldest, newest = db.execute(
         "SELECT count(*), sum(length(body)), min(time), max(time) FROM prediction"
     ).fetchone()
     while n and n * _ROW_BYTES + (size or 0) > max_bytes:
         oldest = (oldest + newest) / 2 if newest - oldest > 1 else newest + 1
-        dropped["store_full"] = dropped.get("store_full", 0) + _forget_before(db, oldest)
+        dropped["store_full"] = dropped.get("store_full", 0) + _delete(db, "time < ?", (oldest,))
         n, size = db.execute("SELECT count(*), sum(length(body)) FROM prediction").fetchone()
     return {reason: n for reason, n in dropped.items() if n}
 
 
-def _forget_before(db: Database, time: float) -> int:
-    """Delete the predictions before a time; return how many of them waited."""
-    (waiting,) = db.execute("SELECT count(body) FROM prediction WHERE time < ?", (time,)).fetchone()
-    db.execute("DELETE FROM prediction WHERE time < ?", (time,))
+def _delete(db: Database, where: str, values: tuple[float, ...]) -> int:
+    """Delete some predictions; return how many of them waited."""
+    # not by RETURNING, in which some SQLite take a column of such a table for not null
+    (waiting,) = db.execute(f"SELECT count(body) FROM prediction WHERE {where}", values).fetchone()  # noqa: S608 - fixed
+    db.execute(f"DELETE FROM prediction WHERE {where}", values)  # noqa: S608 - fixed
     return int(waiting)
 
 
@@ -237,12 +235,17 @@ def _hash(name: str) -> bytes:
 
 
 def _body(y_pred: object, y_proba: Any) -> bytes:
-    if isinstance(y_pred, str) and len(y_pred) > MAX_CATEGORY_LENGTH:
-        number = plain_number(y_pred)
-        y_pred = y_pred[:MAX_CATEGORY_LENGTH] if number is None else float(number)
-    elif isinstance(y_pred, int) and abs(y_pred) >= _MAX_INTEGER:
-        y_pred = as_number(y_pred)
-    return _encode((y_pred, y_proba))
+    return _encode((_narrow(y_pred), y_proba))
+
+
+def _narrow(value: object) -> object:
+    """Return a value that can be stored: a short text, or a number of at most 64 bits."""
+    if isinstance(value, str) and len(value) > MAX_CATEGORY_LENGTH:
+        number = plain_number(value)
+        return value[:MAX_CATEGORY_LENGTH] if number is None else as_number(number)
+    if isinstance(value, int) and abs(value) >= _MAX_INTEGER:
+        return as_number(value)
+    return value
 
 
 def _day(time: float) -> int:
