@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from mlguard.counters import Counters
 from mlguard.encoding import Encode
@@ -11,6 +11,7 @@ from mlguard.protocol import MAX_LINE_BYTES, MAX_SEQ
 from mlguard.tables import (
     Outcome,
     OutcomeTable,
+    Row,
     Table,
     clean_outcomes,
     clean_table,
@@ -78,6 +79,15 @@ def _sample(values: Sequence[Any]) -> Sequence[Any]:
     return [*values[:: len(values) // TIME_SAMPLES + 1], *values[-1:]]
 
 
+def _without_outcomes(entries: list[Row | Outcome]) -> tuple[list[Row], list[Outcome]]:
+    """Return the predictions among entries of the queue, and the outcomes."""
+    outcomes: list[Outcome] = []
+    if Outcome in set(map(type, entries)):
+        outcomes = [each for each in entries if type(each) is Outcome]
+        entries = [each for each in entries if type(each) is not Outcome]
+    return cast("list[Row]", entries), outcomes
+
+
 class Batcher:
     """Turns queued events into batches, in order; used by the background thread alone."""
 
@@ -120,14 +130,13 @@ class Batcher:
         entries, self._table = self._queue.dequeue(BATCH_ROWS)
         self._next_row = 0
         self._begin(len(entries))
-        rows = [each for each in entries if not isinstance(each, Outcome)]
+        rows, outcomes = _without_outcomes(entries)
         warn_of_local_times([row[0] for row in _sample(rows)], self._counters)
         if self._table is not None:
             warn_of_local_times(_sample(self._table.timestamp), self._counters)
         for table in tables_from_rows(rows, self._counters):
             self._add_table(clean_table(table, self._counters), batches)
-        if len(rows) < len(entries):  # after the predictions, as some may be of these
-            outcomes = [each for each in entries if isinstance(each, Outcome)]
+        if outcomes:  # after the predictions, as some may be of these
             self._add_table(clean_outcomes(outcomes, self._counters), batches)
         self._in_progress = 0
 

@@ -15,6 +15,7 @@ from mlguard.timestamps import epoch_seconds, is_naive
 
 Row: TypeAlias = tuple[Any, Any, Any, Any, dict[Any, Any] | None, Any]
 """timestamp, latency_ms, y_pred, y_proba, features, id"""
+_NOTHING = {type(None)}
 Column: TypeAlias = Sequence[Any]
 
 
@@ -258,7 +259,7 @@ def _clean(
     counters: Counters,
 ) -> Column | None:
     """Clean a column that is not a feature; None if no event has a value."""
-    if column is None or all(value is None for value in column):
+    if column is None or set(map(type, column)) <= _NOTHING:
         return None
     return values.clean(column, kinds, convert, partial(_warn_once, counters, name))
 

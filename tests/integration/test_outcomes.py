@@ -139,3 +139,70 @@ def test_a_fleet_sums_its_accuracy(tmp_path):
         assert sidecar.value("mlguard_outcomes_total") == 100
         assert sidecar.value("mlguard_quality_correct_total") == 75
         assert "mlguard_quality_accuracy{" not in sidecar.get("/metrics")
+
+
+def test_a_drop_against_the_baseline_s_quality_is_seen(tmp_path):
+    rows = [f"{i % 7},{i % 2},{i % 2 if i % 20 else 1 - i % 2}" for i in range(1000)]
+    (tmp_path / "train.csv").write_text("\n".join(["x,y_pred,churned", *rows]))
+    file = tmp_path / "baseline.json"
+    done = cli("baseline", "build", tmp_path / "train.csv", "--y-true", "churned", "-o", file)
+    assert done.returncode == 0, done.stderr
+    assert "churned" not in json.loads(file.read_text())["features"]
+    config = {"baseline": {"file": str(file)}}
+    with Sidecar(tmp_path / "sidecar", config) as sidecar:
+        assert json.loads(sidecar.get("/api/v1/models"))["models"] == []
+        with guard_of(sidecar) as guard:
+            for i in range(400):
+                guard.outcome(i, i % 2 if i % 4 else 1 - i % 2, y_pred=i % 2)
+        usual = sidecar.value("mlguard_baseline_accuracy")
+        assert (usual, sidecar.value("mlguard_baseline_outcomes")) == (0.95, 1000)
+        drop = usual - sidecar.value("mlguard_quality_accuracy", window="24h")
+        assert drop == pytest.approx(0.2)
+        assert drop > sidecar.value("mlguard_quality_accuracy_drop_critical", window="24h") > 0
+
+        def is_pending() -> bool:
+            alerts = json.loads(sidecar.get("/api/v1/alerts"))["data"]["alerts"]
+            return any(a["labels"]["alertname"] == "MLGuardAccuracyDropped" for a in alerts)
+
+        eventually(is_pending, 40, "the alert")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "parquet"])
+def test_files_of_each_type_say_the_same(sidecar, tmp_path, suffix):
+    columns = {
+        "id": [1, 2, 3],
+        "y_true": ["a", "b", "a"],
+        "y_pred": ["a", "a", "a"],
+        "y_proba": ['{"a": 0.9, "b": 0.1}', '{"a": 0.6, "b": 0.4}', '{"a": 0.7, "b": 0.3}'],
+    }
+    path = tmp_path / f"truths.{suffix}"
+    if suffix == "csv":
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([columns, *zip(*columns.values(), strict=True)])
+    elif suffix == "ndjson":
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        pa = pytest.importorskip("pyarrow")
+        from pyarrow import parquet
+
+        parquet.write_table(pa.table(columns), path)
+    done = cli("outcomes", path, "p/m", "--socket", sidecar.socket_path, "--url", sidecar.url)
+    assert "3 counted" in done.stdout, done.stderr
+    assert sidecar.value("mlguard_quality_accuracy", window="24h") == pytest.approx(2 / 3)
+    expected = -np.log([0.9, 0.4, 0.7]).mean()
+    assert sidecar.value("mlguard_quality_log_loss", window="24h") == pytest.approx(expected)
+
+
+def test_what_is_wrong_with_a_file_is_said_in_one_line(sidecar, tmp_path):
+    (tmp_path / "truths.csv").write_text("id,truth\n1,2\n")
+    for arguments, why in (
+        (["truths.csv", "p/m"], "no column y_true"),
+        (["none.csv", "p/m"], "No such file"),
+        (["truths.csv", "p"], "expected PROJECT/MODEL"),
+    ):
+        arguments[0] = str(tmp_path / arguments[0])
+        done = cli("outcomes", *arguments, "--socket", sidecar.socket_path)
+        assert done.returncode == 2
+        assert why in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
