@@ -206,3 +206,15 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(sidecar, tmp_path):
         assert done.returncode == 2
         assert why in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_odd_ids_are_counted_once_each(sidecar):
+    head = {"project_id": "p", "model_id": "m", "y_pred": 1}
+    batch = {"y_pred": [1] * 4, "id": [True, [], "ok", "x" * 129]}
+    with sidecar.connection() as client:
+        client.send(*[head | {"id": odd} for odd in ({}, [1], True, "a\u0000", 0.5, "")])
+        client.send({"project_id": "p", "model_id": "m", "columns": batch})
+    eventually(lambda: sidecar.value("mlguard_inferences_total") == 10)
+    invalid = "mlguard_sidecar_invalid_values_total"
+    assert sidecar.value(invalid, reason="bad_prediction_id") == 9
+    assert sidecar.value("mlguard_outcome_predictions_total") == 1

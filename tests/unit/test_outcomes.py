@@ -118,10 +118,10 @@ def test_quality_moves_with_its_window_and_days_go_by_the_prediction(offline):
     days = offline.loop.run_until_complete(
         offline.store.read_outcome_days(KEY, 0, int(offline.now) + day)
     )
-    assert list(days) == [made // day * day]
+    assert list(days.panes) == [made // day * day]
     of_day = quality_of(
-        days[made // day * day],
-        offline.registry.views[KEY].outcomes.classes,
+        days.panes[made // day * day],
+        days.classes,
         positive=None,
         are_values=False,
     )

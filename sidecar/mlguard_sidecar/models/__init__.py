@@ -4,7 +4,12 @@ from mlguard_sidecar.models.accumulator import AccumulationSettings, ModelAccumu
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta, PaneKey
 from mlguard_sidecar.models.fold import Widths
 from mlguard_sidecar.models.learning import LEARNT, LearnAgainError, LearningSettings
-from mlguard_sidecar.models.outcomes import JoinedOutcomes, OutcomeSettings, PendingOutcomes
+from mlguard_sidecar.models.outcomes import (
+    JoinedOutcomes,
+    OutcomeDays,
+    OutcomeSettings,
+    PendingOutcomes,
+)
 from mlguard_sidecar.models.prediction import Prediction
 from mlguard_sidecar.models.registry import ModelRegistry
 from mlguard_sidecar.models.schema import UNBINNED, Schema, dump_schema, load_schema
@@ -24,6 +29,7 @@ __all__ = [
     "ModelDelta",
     "ModelRegistry",
     "ModelView",
+    "OutcomeDays",
     "OutcomeSettings",
     "OutcomeView",
     "PaneKey",

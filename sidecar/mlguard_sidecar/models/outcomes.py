@@ -52,6 +52,19 @@ class JoinedOutcomes:
     classes: Sequence[str]
 
 
+@dataclass(frozen=True)
+class OutcomeDays:
+    """Sums of the outcomes of one model by the day of their predictions.
+
+    Attributes:
+        classes: classes of the sums, in the order of their numbers.
+        panes: start of a UTC day, epoch seconds -> its sums.
+    """
+
+    classes: Sequence[str]
+    panes: Mapping[int, Pane]
+
+
 @dataclass
 class PendingOutcomes:
     """Predictions with an ID, and outcomes, that are to be joined by the next commit.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlguard_sidecar.histogram import Pane
     from mlguard_sidecar.models import PendingOutcomes
-    from mlguard_sidecar.wire import IdentifiedPrediction, OutcomeRow
+    from mlguard_sidecar.wire import IdentifiedPrediction, ModelKey, OutcomeRow
 
 _CHUNK = 500
 _MAX_INTEGER = 2**63
@@ -52,6 +52,7 @@ class OutcomeJoiner:
     def join(
         self,
         model: int,
+        key: ModelKey,
         pending: PendingOutcomes,
         prediction: Prediction | None,
         now: float,
@@ -61,12 +62,13 @@ class OutcomeJoiner:
 
         Args:
             model: number of the model.
+            key: its key.
             pending: the predictions and outcomes; predictions come first.
             prediction: type of `y_pred`.
             now: epoch seconds.
             count: counts IDs that are not kept, given their number and the reason.
         """
-        classes = Classes(list(read_classes(self._db, model)))
+        classes = Classes(list(read_classes(self._db, key)))
         known = len(classes.names)
         days: dict[int, list[Pane]] = {}
         new = self._store(model, pending.predictions, count)

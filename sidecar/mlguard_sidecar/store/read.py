@@ -196,14 +196,18 @@ def load_model(db: Database, key: ModelKey) -> StoredModel | None:
         schema,
         Traffic.zeros().merged(Traffic(read_total(db, key, TRAFFIC))),
         read_total(db, key, schema.binning),
-        outcomes=OutcomeView(read_total(db, key, OUTCOMES), classes=read_classes(db, number)),
+        outcomes=OutcomeView(read_total(db, key, OUTCOMES), classes=read_classes(db, key)),
     )
     return StoredModel(view, training_rows, max(last_event, last_pane or 0.0, first_seen))
 
 
-def read_classes(db: Database, model: int) -> tuple[str, ...]:
+def read_classes(db: Database, key: ModelKey) -> tuple[str, ...]:
     """Return the classes of a model's outcomes, in the order of their numbers."""
-    found = db.execute("SELECT name FROM outcome_class WHERE model = ? ORDER BY number", (model,))
+    found = db.execute(
+        "SELECT name FROM outcome_class JOIN model ON model.id = outcome_class.model"
+        " WHERE (project, model.model, endpoint) = (?, ?, ?) ORDER BY number",
+        key,
+    )
     return tuple(name for (name,) in found.fetchall())
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from mlguard_common.database import DatabaseThread
 from mlguard_sidecar.histogram import Traffic
-from mlguard_sidecar.models import StoredDay, StoredHistory
+from mlguard_sidecar.models import OutcomeDays, StoredDay, StoredHistory
 from mlguard_sidecar.store.compaction import (
     Compacted,
     Retention,
@@ -28,6 +28,7 @@ from mlguard_sidecar.store.read import (
     load_model,
     read_baselines,
     read_binnings,
+    read_classes,
     read_days,
     read_schema,
     read_total,
@@ -109,8 +110,8 @@ class Store:
             return await self.read_windows(key, binning, moved)
         return found
 
-    async def read_outcome_days(self, key: ModelKey, start: int, end: int) -> dict[int, Pane]:
-        """Return the sums of outcomes of each UTC day of predictions, by its start.
+    async def read_outcome_days(self, key: ModelKey, start: int, end: int) -> OutcomeDays:
+        """Return the outcomes of a model, retired or not, by the day of their predictions.
 
         Args:
             key: key of the model.
@@ -120,7 +121,12 @@ class Store:
         Raises:
             sqlite3.Error: the database cannot be read.
         """
-        return await self._read(lambda: read_days(self._db, key, OUTCOMES_BY_DAY, start, end))
+
+        def job() -> OutcomeDays:
+            panes = read_days(self._db, key, OUTCOMES_BY_DAY, start, end)
+            return OutcomeDays(read_classes(self._db, key), panes)
+
+        return await self._read(job)
 
     async def read_history(self, key: ModelKey, start: int, end: int) -> StoredHistory | None:
         """Return the days of a model, retired or not, between two times; None without one.

@@ -85,7 +85,7 @@ class Writer:
                     number = self._model_id(key, gained, delta.now)
                     self._commit_model(number, gained)
                     if gained.outcomes is not None:
-                        self._join(number, gained, gained.outcomes, delta)
+                        self._join(number, key, gained.outcomes, delta)
                     if gained.events:
                         self._note_event(number, delta.now)
             except (sqlite3.Error, OSError, MemoryError):
@@ -154,16 +154,14 @@ class Writer:
         for binning, panes in gained.features.items():
             self._add_panes(model, binning, panes)
 
-    def _join(
-        self, model: int, gained: ModelDelta, outcomes: PendingOutcomes, delta: Delta
-    ) -> None:
+    def _join(self, model: int, key: ModelKey, outcomes: PendingOutcomes, delta: Delta) -> None:
         """Join outcomes with their predictions, and add the sums."""
 
         def count(n: int, reason: str) -> None:
             delta.counters.add(n, IDS_DROPPED, reason)
 
-        prediction = gained.schema.prediction
-        joined = self._joiner.join(model, outcomes, prediction, delta.now, count)
+        prediction = delta.models[key].schema.prediction
+        joined = self._joiner.join(model, key, outcomes, prediction, delta.now, count)
         arrived = {PaneKey(MINUTE, start): pane for start, pane in joined.arrived.items()}
         self._add_panes(model, OUTCOMES, arrived)
         for start, pane in joined.days.items():

@@ -98,7 +98,7 @@ class _LineReader:
             line.latency_ms = _latency(tree.get("latency_ms"))
             line.y_pred = self._value(tree.get("y_pred"), Reason.BAD_PREDICTION, "y_pred")
             line.y_proba = read_score(tree.get("y_proba"))
-            line.id = self._value(tree.get("id"), Reason.BAD_PREDICTION_ID, "id")
+            line.id = _raw(tree.get("id"))
             features = tree.get("features")
             if features is not None and not isinstance(features, dict):
                 self._count(Reason.BAD_FEATURE, "features", features)
@@ -140,7 +140,7 @@ class _LineReader:
         if (scores := cells("y_proba")) is not None:
             batch.y_proba = [read_score(each) for each in scores]
         if (names := cells("id")) is not None:
-            batch.id = [self._value(v, Reason.BAD_PREDICTION_ID, "id") for v in names]
+            batch.id = [_raw(each) for each in names]
         if isinstance(features, dict):
             batch.features = {
                 clean_text(name): [
@@ -163,13 +163,8 @@ class _LineReader:
             value = outcome.get(name)
             return [cell(each) for each in value] if isinstance(value, list) else cell(value)
 
-        def value(raw: object) -> Any:
-            if isinstance(raw, dict | list) or (isinstance(raw, str) and not _is_utf8(raw)):
-                return INVALID
-            return raw
-
         scores = read("y_proba", read_score)
-        return Outcome(read("id", value), read("y_true", value), read("y_pred", value), scores)
+        return Outcome(read("id", _raw), read("y_true", _raw), read("y_pred", _raw), scores)
 
     def _id(self, value: object) -> str:
         """Return a name; an empty one, which is refused later, if it is none."""
@@ -225,6 +220,13 @@ def read_score(value: object) -> float | dict[str, float] | None:
     if number is None:
         return INVALID_SCORE
     return number if math.isfinite(number) else None
+
+
+def _raw(value: object) -> Any:
+    """Return a value of which it is decided later whether it is valid."""
+    if isinstance(value, dict | list) or (isinstance(value, str) and not _is_utf8(value)):
+        return INVALID
+    return value
 
 
 def _length(value: object) -> int:
