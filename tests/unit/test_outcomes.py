@@ -309,3 +309,11 @@ def test_a_retired_model_still_gets_its_truths(tmp_path):
     send(offline, id="a", y_true=1)
     assert count(offline, "outcomes_total") == 1
     offline.close()
+
+
+def test_whole_values_are_values_where_that_is_configured(tmp_path):
+    config = Config(models=[ModelConfig(project="p", model="m", prediction="value")])
+    offline = Offline(tmp_path, config)
+    send(offline, id=[1, 2], y_true=[3, 5], y_pred=[4, 7])  # no events of the model at all
+    assert quality(offline)["absolute_error_mean"] == 1.5
+    offline.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlguard_sidecar.histogram import Kind, Role
 from mlguard_sidecar.models import Prediction
 from mlguard_sidecar.outcomes import (
     UNCOUNTED,
@@ -98,13 +99,22 @@ def quality_of_model(
         schema: schema of the model.
         settings: settings of the model.
     """
-    prediction = schema.prediction
     return quality_of(
         pane,
         classes,
         positive=settings.accumulation.outcomes.positive_class,
-        are_values=None if prediction is None else prediction is Prediction.VALUE,
+        are_values=_are_values(schema, settings),
     )
+
+
+def _are_values(schema: Schema, settings: ModelSettings) -> bool | None:
+    """Return whether predictions are values: configured, else the baseline's, else as counted."""
+    prediction = settings.accumulation.learning.prediction
+    column = schema.layout.index.get((Role.PREDICTION, "y_pred"))
+    if prediction is None and column is not None:
+        return schema.layout.columns[column].kind is Kind.NUMERIC
+    prediction = prediction or schema.prediction
+    return None if prediction is None else prediction is Prediction.VALUE
 
 
 def _window(
