@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from mlguard_sidecar.wire import IdentifiedPrediction, ModelKey, OutcomeRow
 
 _CHUNK = 500
+# named, as SQLite would rather search all predictions of a model
+_BY_ID = "INDEXED BY prediction_id WHERE model = ? AND id IN"
+_BY_ID_SET = "INDEXED BY prediction_id SET body = NULL WHERE model = ? AND id IN"
 _MAX_INTEGER = 2**63
 _ROW_BYTES = 100
 """About what a stored prediction takes besides its content, with its index."""
@@ -144,7 +147,7 @@ class OutcomeJoiner:
         for chunk in _chunks(keys):
             marks = ", ".join("?" * len(chunk))
             rows = self._db.execute(
-                f"SELECT id, time, body FROM prediction WHERE model = ? AND id IN ({marks})",  # noqa: S608 - marks
+                f"SELECT id, time, body FROM prediction {_BY_ID} ({marks})",  # noqa: S608 - marks
                 (model, *chunk),
             ).fetchall()
             found |= {key: _Waiting(time, body) for key, time, body in rows}
@@ -196,7 +199,7 @@ class OutcomeJoiner:
         for chunk in _chunks([key for key in used if key in known]):
             marks = ", ".join("?" * len(chunk))
             self._db.execute(
-                f"UPDATE prediction SET body = NULL WHERE model = ? AND id IN ({marks})",  # noqa: S608 - marks
+                f"UPDATE prediction {_BY_ID_SET} ({marks})",
                 (model, *chunk),
             )
         return judged
