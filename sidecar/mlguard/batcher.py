@@ -2,13 +2,22 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from mlguard.counters import Counters
 from mlguard.encoding import Encode
 from mlguard.event_queue import EventQueue
 from mlguard.protocol import MAX_LINE_BYTES, MAX_SEQ
-from mlguard.tables import Table, clean_table, tables_from_rows, warn_of_local_times
+from mlguard.tables import (
+    Outcome,
+    OutcomeTable,
+    Row,
+    Table,
+    clean_outcomes,
+    clean_table,
+    tables_from_rows,
+    warn_of_local_times,
+)
 from mlguard.unacked_batches import UnackedBatches
 
 BATCH_ROWS = 1_000
@@ -32,9 +41,10 @@ def line_prefix(project: str, model: str, endpoint: str) -> bytes:
     return json.dumps(names)[:-1].encode() + b',"seq":'
 
 
-def batch_line(prefix: bytes, seq: int, columns: bytes) -> bytes:
-    """Return a numbered batch as a line of the wire format."""
-    return b'%b%d,"columns":%b}\n' % (prefix, seq, columns)
+def batch_line(prefix: bytes, seq: int, columns: bytes, *, are_outcomes: bool = False) -> bytes:
+    """Return a numbered batch as a line of the wire format; both names have one length."""
+    name = b"outcome" if are_outcomes else b"columns"
+    return b'%b%d,"%b":%b}\n' % (prefix, seq, name, columns)
 
 
 def max_column_bytes(prefix: bytes) -> int:
@@ -43,7 +53,7 @@ def max_column_bytes(prefix: bytes) -> int:
 
 
 def encode_table(
-    table: Table, max_bytes: int, encode: Encode, counters: Counters
+    table: Table | OutcomeTable, max_bytes: int, encode: Encode, counters: Counters
 ) -> Iterator[EncodedColumns]:
     """Encode a clean table, in as many parts as it takes for none to exceed `max_bytes`.
 
@@ -67,6 +77,15 @@ def encode_table(
 def _sample(values: Sequence[Any]) -> Sequence[Any]:
     """Return about `TIME_SAMPLES` values, the first and the last included."""
     return [*values[:: len(values) // TIME_SAMPLES + 1], *values[-1:]]
+
+
+def _without_outcomes(entries: list[Row | Outcome]) -> tuple[list[Row], list[Outcome]]:
+    """Return the predictions among entries of the queue, and the outcomes."""
+    outcomes: list[Outcome] = []
+    if Outcome in set(map(type, entries)):
+        outcomes = [each for each in entries if type(each) is Outcome]
+        entries = [each for each in entries if type(each) is not Outcome]
+    return cast("list[Row]", entries), outcomes
 
 
 class Batcher:
@@ -108,14 +127,17 @@ class Batcher:
         if self._table is not None:
             self._add_table_part(self._table, batches)
             return
-        rows, self._table = self._queue.dequeue(BATCH_ROWS)
+        entries, self._table = self._queue.dequeue(BATCH_ROWS)
         self._next_row = 0
-        self._begin(len(rows))
+        self._begin(len(entries))
+        rows, outcomes = _without_outcomes(entries)
         warn_of_local_times([row[0] for row in _sample(rows)], self._counters)
         if self._table is not None:
             warn_of_local_times(_sample(self._table.timestamp), self._counters)
         for table in tables_from_rows(rows, self._counters):
-            self._add_table(table, batches)
+            self._add_table(clean_table(table, self._counters), batches)
+        if outcomes:  # after the predictions, as some may be of these
+            self._add_table(clean_outcomes(outcomes, self._counters), batches)
         self._in_progress = 0
 
     def discard_in_progress(self) -> int:
@@ -144,17 +166,18 @@ class Batcher:
             self._table = None
         self._queue.release_rows(part.rows)
         self._begin(part.rows)
-        self._add_table(part, batches)
+        self._add_table(clean_table(part, self._counters), batches)
         self._in_progress = 0
 
     def _begin(self, events: int) -> None:
         self._in_progress = events
         self._dropped_before = self._counters.drops()[1]
 
-    def _add_table(self, table: Table, batches: UnackedBatches) -> None:
-        clean = clean_table(table, self._counters)
+    def _add_table(self, clean: Table | OutcomeTable, batches: UnackedBatches) -> None:
         max_bytes = max_column_bytes(self._prefix)
+        are_outcomes = isinstance(clean, OutcomeTable)
         for encoded in encode_table(clean, max_bytes, self._encode, self._counters):
-            line = batch_line(self._prefix, batches.last_seq + 1, encoded.columns)
+            seq = batches.last_seq + 1
+            line = batch_line(self._prefix, seq, encoded.columns, are_outcomes=are_outcomes)
             batches.add(encoded.events, line)
             self._in_progress -= encoded.events

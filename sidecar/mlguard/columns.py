@@ -20,6 +20,7 @@ def table_from_columns(
     latency_ms: Any,
     timestamp: Any,
     on_left_out: OnLeftOut,
+    id: Any = None,
     feature_names: Iterable[Any] | None = None,
     classes: Iterable[Any] | None = None,
 ) -> Table:
@@ -33,6 +34,7 @@ def table_from_columns(
         timestamp: a column, or one value for all rows; None, also within a column, means now.
         on_left_out: called with the number of features, if they are too many, and the name of the
             first that is left out.
+        id: a column, or None.
         feature_names: see `named_columns`.
         classes: names of the columns of a matrix of probabilities.
 
@@ -46,7 +48,9 @@ def table_from_columns(
     latencies = column_from(latency_ms) if _is_column(latency_ms) else None
     times = column_from(timestamp) if _is_column(timestamp) else None
 
-    given = (predictions, scores, latencies, times, *named.values())
+    ids = None if id is None else column_from(id)
+
+    given = (predictions, scores, latencies, times, ids, *named.values())
     lengths = {len(column) for column in given if column is not None}
     if len(lengths) != 1:
         raise ValueError(f"columns of lengths {sorted(lengths)}, expected one length")
@@ -59,7 +63,7 @@ def table_from_columns(
         times = [now if timestamp is None else timestamp] * rows
     else:
         times = [now if value is None else value for value in times]
-    return Table(times, latencies, predictions, scores, named or None)
+    return Table(times, latencies, predictions, scores, named or None, ids)
 
 
 def count_rows(*columns: Any) -> int:

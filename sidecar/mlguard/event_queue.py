@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from typing import Any
 
-from mlguard.tables import Row, Table
+from mlguard.tables import Outcome, Row, Table
 
 NEVER = sys.maxsize
 
@@ -60,15 +60,15 @@ class EventQueue:
         with self._lock:
             return self.dequeued + len(self.queue)
 
-    def dequeue(self, limit: int) -> tuple[list[Row], Table | None]:
-        """Remove rows, at most `limit` and at most up to the next table; then also that table."""
-        rows: list[Row] = []
+    def dequeue(self, limit: int) -> tuple[list[Row | Outcome], Table | None]:
+        """Remove rows and outcomes, at most `limit`, up to the next table; then also that table."""
+        rows: list[Row | Outcome] = []
         queue = self.queue
         with self._lock:
             while queue and len(rows) < limit:
                 entry = queue.popleft()
                 self.dequeued += 1
-                if type(entry) is not tuple:  # a Table is a tuple too, but not a Row
+                if type(entry) is Table:
                     return rows, entry
                 rows.append(entry)
         return rows, None

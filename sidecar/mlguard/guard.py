@@ -1,37 +1,24 @@
 """The class that a model server uses."""
 
-import os
 import time
-import weakref
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from mlguard.batcher import Batcher, line_prefix
 from mlguard.columns import count_rows, table_from_columns
-from mlguard.connection import find_socket
-from mlguard.counters import Counters, Stats
-from mlguard.deferred_log import describe_error
-from mlguard.encoding import fastest_encoder
-from mlguard.event_queue import EventQueue
-from mlguard.names import resolve_names
 from mlguard.observation import Observation
+from mlguard.queueing import QueueingLogger
 from mlguard.records import fields_of
-from mlguard.sender import BackgroundSender
-from mlguard.tables import warn_left_out
+from mlguard.tables import Outcome, warn_left_out
 from mlguard.watch import watch_calls
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_OWN_ATTRIBUTES = frozenset({"_recipe", "_flush_seconds", "_counters", "_queue", "_sender"})
-"""What a copy does not copy; attributes of subclasses are copied."""
 
 
-class Guard:
+class Guard(QueueingLogger):
     """Logger of one model's predictions.
 
     Events go to a bounded queue, and one background thread sends them to the sidecar. After
@@ -61,34 +48,6 @@ class Guard:
         TypeError: `socket` is not a path.
     """
 
-    def __init__(
-        self,
-        project: str | None = None,
-        model: str | None = None,
-        endpoint: str | None = None,
-        *,
-        socket: str | os.PathLike[str] | None = None,
-        queue_size: int = 10_000,
-        flush_seconds: float = 2.0,
-    ) -> None:
-        given = {"project": project, "model": model, "endpoint": endpoint}
-        names = resolve_names(**given)
-        if queue_size < 1:
-            raise ValueError(f"queue_size must be at least 1, not {queue_size}")
-        if not 0 <= flush_seconds < float("inf"):
-            raise ValueError(f"flush_seconds must be 0 or more, not {flush_seconds}")
-        path = None if socket is None else os.fsdecode(socket)
-        options = {"socket": path, "queue_size": queue_size, "flush_seconds": flush_seconds}
-        self._recipe = {**given, **options}, {**names, **options}
-        self._flush_seconds = flush_seconds
-        self._counters = Counters()
-        self._queue = EventQueue(queue_size)
-        batcher = Batcher(line_prefix(**names), fastest_encoder(), self._queue, self._counters)
-        find = find_socket if path is None else partial(Path, path)
-        self._sender = BackgroundSender(self._queue, batcher, self._counters, find, flush_seconds)
-        # A guard that is garbage-collected must not leave its thread behind.
-        weakref.finalize(self, self._sender.begin_close, flush_seconds).atexit = False
-
     def log(
         self,
         *,
@@ -97,6 +56,7 @@ class Guard:
         y_proba: Any = None,
         latency_ms: float | None = None,
         timestamp: "float | datetime | str | None" = None,
+        id: Any = None,
     ) -> bool:
         """Log one prediction.
 
@@ -108,6 +68,8 @@ class Guard:
             latency_ms: how long the prediction took, in milliseconds.
             timestamp: when it was made, as epoch seconds, a datetime or an RFC 3339 string, in
                 UTC if it has no offset; by default now.
+            id: by which `outcome` finds the prediction: a string of at most 128 characters, an
+                integer, or a UUID.
 
         Returns:
             Whether it was queued; false if the queue is full or the guard closed.
@@ -126,10 +88,11 @@ class Guard:
                     y_pred,
                     dict(y_proba) if type(y_proba) is dict else y_proba,
                     None if features is None else dict(features),
+                    id,
                 )
             )
         except Exception as error:  # noqa: BLE001 - the host's objects may raise anything
-            row = timestamp, latency_ms, y_pred, y_proba
+            row = timestamp, latency_ms, y_pred, y_proba, id
             return self._log_record(features, row, error)
         if waiting >= events.wake_at:
             self._wake()
@@ -143,6 +106,7 @@ class Guard:
         y_proba: Any = None,
         latency_ms: Any = None,
         timestamp: Any = None,
+        id: Any = None,
         feature_names: Iterable[Any] | None = None,
         classes: Iterable[Any] | None = None,
     ) -> bool:
@@ -170,6 +134,7 @@ class Guard:
                 probabilities, or the matrix of `predict_proba`.
             latency_ms: a column, or one value for all rows, in milliseconds.
             timestamp: a column, or one value for all rows; by default now.
+            id: a column of IDs, as in `log`.
             feature_names: names of the columns of a matrix, by default x0, x1 and so on; of
                 other features, which columns to log.
             classes: names of the columns of a matrix `y_proba`, each row of which then is a
@@ -185,6 +150,7 @@ class Guard:
                 y_proba=y_proba,
                 latency_ms=latency_ms,
                 timestamp=timestamp,
+                id=id,
                 feature_names=feature_names,
                 classes=classes,
                 on_left_out=partial(warn_left_out, self._counters),
@@ -196,7 +162,37 @@ class Guard:
         self._wake()
         return True
 
-    def observe(self, *, features: Any = None) -> Observation:
+    def outcome(self, id: Any, y_true: Any, *, y_pred: Any = None, y_proba: Any = None) -> bool:
+        """Log the truth of a prediction, which may arrive minutes or weeks later.
+
+        ::
+
+            guard.log(features=row, y_pred=1, y_proba=0.81, id="order-17")
+            guard.outcome("order-17", y_true=0)
+
+        Args:
+            id: that of the prediction; an ID counts once.
+            y_true: the truth: a number, bool or string.
+            y_pred: the prediction, if no sidecar can be expected to know it by its ID.
+            y_proba: its probability, or a mapping of classes to probabilities.
+
+        Returns:
+            Whether it was queued; false if the queue is full or the guard closed.
+        """
+        try:
+            events = self._queue
+            waiting = len(events.queue)
+            if waiting >= events.size:
+                return self._drop("closed" if events.closed else "queue_full", 1)
+            scores = dict(y_proba) if type(y_proba) is dict else y_proba
+            events.queue.append(Outcome(id, y_true, y_pred, scores))
+        except Exception as error:  # noqa: BLE001 - the host's objects may raise anything
+            return self._drop("unusable", 1, error)
+        if waiting >= events.wake_at:
+            self._wake()
+        return True
+
+    def observe(self, *, features: Any = None, id: Any = None) -> Observation:
         """Return a context manager that logs one prediction, with the duration of the block.
 
         ::
@@ -204,7 +200,7 @@ class Guard:
             with guard.observe(features=row) as seen:
                 seen.y_pred = model.predict(row)
         """
-        return Observation(self.log, features)
+        return Observation(self.log, features, id)
 
     @overload
     def watch(self, function: _Function) -> _Function: ...
@@ -252,95 +248,19 @@ class Guard:
 
         return decorate if function is None else decorate(function)
 
-    def flush(self, timeout: float | None = None) -> bool:
-        """Wait until the sidecar has answered for all events that were queued before.
-
-        Args:
-            timeout: seconds to wait; by default `flush_seconds`.
-
-        Returns:
-            Whether all are acknowledged, or rejected by the sidecar.
-        """
-        return self._wait(self._sender.flush, timeout)
-
-    def close(self, timeout: float | None = None) -> bool:
-        """Accept no more events, send the queued ones, and drop those that remain.
-
-        Args:
-            timeout: seconds to wait; by default `flush_seconds`.
-
-        Returns:
-            Whether all events are acknowledged, or rejected by the sidecar.
-        """
-        return self._wait(self._sender.close, timeout)
-
-    def stats(self) -> Stats:
-        """Return the counts of events."""
-        return self._sender.stats()
-
-    def __getstate__(self) -> tuple[Any, dict[str, Any]]:
-        others = {key: each for key, each in vars(self).items() if key not in _OWN_ATTRIBUTES}
-        return self._recipe, others
-
-    def __setstate__(self, state: tuple[Any, dict[str, Any]]) -> None:
-        (given, resolved), others = state
-        try:
-            Guard.__init__(self, **given)
-        except ValueError:  # its environment has no names
-            Guard.__init__(self, **resolved)
-        vars(self).update(others)
-
-    def __enter__(self) -> "Guard":  # noqa: PYI034 - Python 3.10 has no Self
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _log_record(self, features: Any, row: tuple[Any, Any, Any, Any], error: Exception) -> bool:
+    def _log_record(self, features: Any, row: tuple[Any, ...], error: Exception) -> bool:
         """Log features that are no mapping, if they have named fields, after an error of `log`."""
         try:
             if isinstance(features, Mapping) or (fields := fields_of(features)) is None:
                 return self._drop("unusable", 1, error)
         except Exception as another:  # noqa: BLE001 - the same
             return self._drop("unusable", 1, another)
-        timestamp, latency_ms, y_pred, y_proba = row
+        timestamp, latency_ms, y_pred, y_proba, name = row
         return self.log(
             features=fields,
             y_pred=y_pred,
             y_proba=y_proba,
             latency_ms=latency_ms,
             timestamp=timestamp,
+            id=name,
         )
-
-    def _drop(self, reason: str, events: int, error: Exception | None = None) -> bool:
-        """Count events as dropped; return false, which is the answer to the host."""
-        detail = describe_error(error) if error else ""
-        if self._counters.drop(reason, events, detail, was_queued=False):
-            self._wake()
-        return False
-
-    def _warn_once(self, kind: Hashable, text: str) -> None:
-        if self._counters.log.warn_once(kind, text):
-            self._wake()
-
-    def _wake(self) -> None:
-        try:
-            self._sender.wake()
-        except Exception as error:  # noqa: BLE001 - no thread or no file descriptor: try again with the next event
-            text = f"the background thread cannot be started: {describe_error(error)}"
-            self._counters.log.warn_once("wake", text)
-
-    def _wait(self, wait: Callable[[float], bool], timeout: float | None) -> bool:
-        try:
-            return wait(self._flush_seconds if timeout is None else max(0.0, timeout))
-        except Exception as error:  # noqa: BLE001 - the same
-            # There may be no background thread to log it, and the caller has time.
-            text = f"waiting for the sidecar failed: {describe_error(error)}"
-            self._counters.log.warn_once("wait", text)
-            self._counters.log.flush()
-            return False

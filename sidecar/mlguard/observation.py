@@ -14,15 +14,17 @@ class Observation:
 
     Attributes:
         features: may be changed inside the block.
+        id: likewise.
         y_pred: set it inside the block.
         y_proba: likewise.
     """
 
-    __slots__ = ("_log", "_started", "features", "y_pred", "y_proba")
+    __slots__ = ("_log", "_started", "features", "id", "y_pred", "y_proba")
 
-    def __init__(self, log: Callable[..., bool], features: Any) -> None:
+    def __init__(self, log: Callable[..., bool], features: Any, id: Any = None) -> None:
         self._log = log
         self.features = features
+        self.id = id
         self.y_pred: Any = None
         self.y_proba: Any = None
 
@@ -41,5 +43,6 @@ class Observation:
                 features=self.features,
                 y_pred=self.y_pred,
                 y_proba=self.y_proba,
+                id=self.id,
                 latency_ms=(time.perf_counter() - self._started) * 1_000,
             )

@@ -67,6 +67,6 @@ def _count(value: Any) -> int | None:
 
 
 def _times(batch: Batch) -> list[float]:
-    """Return the timestamps of a batch, in epoch seconds."""
-    times: list[float] = json.loads(batch.line)["columns"]["timestamp"]
+    """Return the timestamps of a batch, in epoch seconds; outcomes have none."""
+    times: list[float] = json.loads(batch.line).get("columns", {}).get("timestamp", [])
     return times

@@ -13,8 +13,9 @@ from mlguard.deferred_log import describe_error
 from mlguard.protocol import MAX_FEATURES
 from mlguard.timestamps import epoch_seconds, is_naive
 
-Row: TypeAlias = tuple[Any, Any, Any, Any, dict[Any, Any] | None]
-"""timestamp, latency_ms, y_pred, y_proba, features"""
+Row: TypeAlias = tuple[Any, Any, Any, Any, dict[Any, Any] | None, Any]
+"""timestamp, latency_ms, y_pred, y_proba, features, id"""
+_NOTHING = {type(None)}
 Column: TypeAlias = Sequence[Any]
 
 
@@ -26,6 +27,7 @@ class Table(NamedTuple):
     y_pred: Column | None
     y_proba: Column | None
     features: dict[str, Column] | None
+    id: Column | None = None
 
     @property
     def rows(self) -> int:
@@ -41,6 +43,43 @@ class Table(NamedTuple):
             None if self.y_pred is None else self.y_pred[start:stop],
             None if self.y_proba is None else self.y_proba[start:stop],
             features and {name: column[start:stop] for name, column in features.items()},
+            None if self.id is None else self.id[start:stop],
+        )
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the columns by their names in the wire format, without those that are None."""
+        return {name: column for name, column in self._asdict().items() if column is not None}
+
+
+class Outcome(NamedTuple):
+    """Truth of one prediction, and perhaps the prediction."""
+
+    id: Any
+    y_true: Any
+    y_pred: Any
+    y_proba: Any
+
+
+class OutcomeTable(NamedTuple):
+    """Outcomes as columns of one length; a column without any value is None."""
+
+    id: Column
+    y_true: Column
+    y_pred: Column | None
+    y_proba: Column | None
+
+    @property
+    def rows(self) -> int:
+        """How many outcomes it holds."""
+        return len(self.id)
+
+    def slice(self, start: int, stop: int) -> "OutcomeTable":
+        """Return the outcomes from `start` up to, but not including, `stop`."""
+        return OutcomeTable(
+            self.id[start:stop],
+            self.y_true[start:stop],
+            None if self.y_pred is None else self.y_pred[start:stop],
+            None if self.y_proba is None else self.y_proba[start:stop],
         )
 
     def to_wire(self) -> dict[str, Any]:
@@ -56,11 +95,11 @@ def tables_from_rows(rows: list[Row], counters: Counters) -> Iterator[Table]:
     """
     if not rows:
         return
-    times, latencies, predictions, scores, features = zip(*rows, strict=True)
+    times, latencies, predictions, scores, features, ids = zip(*rows, strict=True)
     if all(features):
         yield from _with_features(rows, counters)
     elif not any(features):
-        yield Table(times, latencies, predictions, scores, None)
+        yield Table(times, latencies, predictions, scores, None, ids)
     else:
         yield from tables_from_rows([row for row in rows if row[4]], counters)
         yield from tables_from_rows([row for row in rows if not row[4]], counters)
@@ -88,6 +127,19 @@ def clean_table(table: Table, counters: Counters) -> Table:
             )
             for name, column in table.features.items()
         },
+        _clean("id", table.id, values.ID_TYPES, values.identifier, counters),
+    )
+
+
+def clean_outcomes(outcomes: Sequence[Outcome], counters: Counters) -> OutcomeTable:
+    """Return outcomes as columns with values that can all be encoded, as `clean_table` does."""
+    ids, truths, predictions, scores = zip(*outcomes, strict=True)
+    warn = partial(partial, _warn_once, counters)
+    return OutcomeTable(
+        values.clean(ids, values.ID_TYPES, values.identifier, warn("id")),
+        values.clean(truths, values.PLAIN_TYPES, values.plain, warn("y_true")),
+        _clean("y_pred", predictions, values.PLAIN_TYPES, values.plain, counters),
+        _clean("y_proba", scores, values.NUMBER_TYPES, values.score, counters),
     )
 
 
@@ -115,17 +167,17 @@ def warn_of_local_times(timestamps: Sequence[Any], counters: Counters) -> None:
 
 def _with_features(rows: list[Row], counters: Counters) -> Iterator[Table]:
     """Turn rows that have features into tables."""
-    times, latencies, predictions, scores, features = zip(*rows, strict=True)
+    times, latencies, predictions, scores, features, ids = zip(*rows, strict=True)
     try:
         named = _transpose_same_names(features) or _transpose(features)
         if len(named) <= MAX_FEATURES:
-            yield Table(times, latencies, predictions, scores, named)
+            yield Table(times, latencies, predictions, scores, named, ids)
             return
         if len(rows) == 1:
             left_out = next(islice(named, MAX_FEATURES, None))
             warn_left_out(counters, len(named), left_out)
             first = dict(islice(named.items(), MAX_FEATURES))
-            yield Table(times, latencies, predictions, scores, first)
+            yield Table(times, latencies, predictions, scores, first, ids)
             return
     except Exception as error:  # noqa: BLE001 - a foreign key may raise anything
         if len(rows) == 1:
@@ -195,6 +247,7 @@ def _select(table: Table, rows: list[int]) -> Table:
         select(table.y_pred),
         select(table.y_proba),
         features and {name: [column[row] for row in rows] for name, column in features.items()},
+        select(table.id),
     )
 
 
@@ -206,7 +259,7 @@ def _clean(
     counters: Counters,
 ) -> Column | None:
     """Clean a column that is not a feature; None if no event has a value."""
-    if column is None or all(value is None for value in column):
+    if column is None or set(map(type, column)) <= _NOTHING:
         return None
     return values.clean(column, kinds, convert, partial(_warn_once, counters, name))
 

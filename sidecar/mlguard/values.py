@@ -9,6 +9,7 @@ Convert: TypeAlias = Callable[[Any], Any]
 OnError: TypeAlias = Callable[[Any, Exception], None]
 
 PLAIN_TYPES: frozenset[type] = frozenset({float, int, str, bool, type(None)})
+ID_TYPES: frozenset[type] = frozenset({str, int, type(None)})
 NUMBER_TYPES: frozenset[type] = frozenset({float, int, type(None)})
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 
@@ -64,6 +65,22 @@ def score(value: Any) -> float | dict[str, float] | None:
         return number(value)
     classes = {name(key): number(part) for key, part in value.items()}
     return {key: part for key, part in classes.items() if part is not None} or None
+
+
+def identifier(value: Any) -> str | int | None:
+    """Return an ID as a string or an integer.
+
+    Raises:
+        TypeError: it is neither, nor a UUID. Foreign types may raise any other exception.
+    """
+    if type(value) is int or type(value).__name__ == "UUID":
+        return value if type(value) is int and MIN_INT <= value <= MAX_INT else str(value)
+    found = plain(value)
+    if isinstance(found, float) and found.is_integer():
+        return int(found)
+    if isinstance(found, (bool, float)):
+        raise TypeError(f"{found!r} is not a string or an integer")
+    return found
 
 
 def name(key: Any) -> str:

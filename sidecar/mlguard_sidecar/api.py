@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from mlguard_sidecar.responses import json_response, model_key, no_model
-from mlguard_sidecar.statistics import explain, moved_together
+from mlguard_sidecar.statistics import explain, moved_together, outcomes_as_json, quality_as_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
+    from mlguard_sidecar.history import DayRecorder
     from mlguard_sidecar.ingest import Reject
     from mlguard_sidecar.models import Day, DayColumn
+    from mlguard_sidecar.outcomes import Quality
     from mlguard_sidecar.statistics import (
         ColumnStatistics,
         Explanation,
@@ -36,7 +38,7 @@ class ModelApi:
 
     Attributes:
         statistics: returns the current statistics of each model.
-        history: returns the statistics of a model's last days; None if there is no such model.
+        history: has the days of each model.
         forget: erases a model; returns whether there was one.
         rejects: the last rejections and invalid values, the newest last.
         telemetry: the counts of events.
@@ -44,7 +46,7 @@ class ModelApi:
     """
 
     statistics: Callable[[], Sequence[ModelStatistics]]
-    history: Callable[[ModelKey, int], Awaitable[Sequence[Day] | None]]
+    history: DayRecorder
     forget: Callable[[ModelKey], Awaitable[bool]]
     rejects: Collection[Reject]
     telemetry: Telemetry
@@ -94,16 +96,15 @@ class ModelApi:
         key, text = model_key(request), request.query.get("days", str(_DEFAULT_HISTORY_DAYS))
         if not text.isdecimal() or not 1 <= int(text) <= MAX_HISTORY_DAYS:
             return json_response({"error": f"days: expected 1 to {MAX_HISTORY_DAYS}"}, 400)
-        found = await self.history(key, int(text))
-        return (
-            no_model(key)
-            if found is None
-            else json_response({"days": [day_answer(each) for each in found]})
-        )
+        found = await self.history.days(key, int(text))
+        if found is None:
+            return no_model(key)
+        quality = await self.history.quality(key, int(text))
+        return json_response({"days": [day_answer(d, quality.get(d.start)) for d in found]})
 
     async def _explain(self, request: web.Request) -> web.Response:
         key = model_key(request)
-        found, past = self._find(key), await self.history(key, _DEFAULT_HISTORY_DAYS)
+        found, past = self._find(key), await self.history.days(key, _DEFAULT_HISTORY_DAYS)
         if found is None or past is None:
             return no_model(key)
         explanations = explain(found.columns, past)
@@ -128,7 +129,7 @@ def _explanation(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def day_answer(day: Day) -> dict[str, Any]:
+def day_answer(day: Day, quality: Quality | None = None) -> dict[str, Any]:
     """Return a day as `GET .../history` does."""
     p50, p95, p99 = day.latency_quantiles or (None, None, None)
     mean, stddev = day.score or (None, None)
@@ -142,6 +143,7 @@ def day_answer(day: Day) -> dict[str, Any]:
         "score_mean": mean,
         "score_stddev": stddev,
         "baseline": day.baseline,
+        "quality": None if quality is None else quality_as_json(quality),
         "columns": [_day_column(column) for column in day.columns],
     }
 
@@ -183,6 +185,7 @@ def _model(model: ModelStatistics, now: float) -> dict[str, Any]:
         "not_watched": model.not_watched,
         "windows": [_traffic(window, now) for window in model.traffic],
         "columns": [_column(column) for column in model.columns],
+        "outcomes": None if model.outcomes is None else outcomes_as_json(model.outcomes),
     }
 
 

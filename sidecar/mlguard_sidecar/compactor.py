@@ -8,6 +8,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from mlguard_sidecar import telemetry as t
+from mlguard_sidecar.store import IDS_DROPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -76,6 +77,8 @@ class Compactor:
             else:
                 self._registry.forget_clients(done.forgotten)
                 self._registry.forget_models(done.models)
+                for reason, n in done.dropped.items():
+                    self._registry.count(n, IDS_DROPPED, reason)
                 folded = done.folded
         if folded:
             await self._refresher.read_all()

@@ -168,7 +168,7 @@ class Daemon:
                 *routes(self),
                 *ModelApi(
                     self._statistics,
-                    self._recorder.days,
+                    self._recorder,
                     self._forget,
                     self._pipeline.rejects,
                     self._telemetry,
@@ -322,7 +322,11 @@ class Daemon:
 def _retention(config: Config) -> Retention:
     keep = config.retention
     return Retention(
-        keep.minutes.seconds, keep.hours.seconds, keep.days.seconds, keep.max_bytes.bytes
+        keep.minutes.seconds,
+        keep.hours.seconds,
+        keep.days.seconds,
+        keep.max_bytes.bytes,
+        config.outcomes.max_age.seconds,
     )
 
 

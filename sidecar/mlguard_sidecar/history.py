@@ -8,15 +8,17 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from mlguard_sidecar import telemetry as t
+from mlguard_sidecar.models import Schema
 from mlguard_sidecar.models.resolutions import DAY_SECONDS, HOUR_SECONDS
-from mlguard_sidecar.statistics import compute_day
+from mlguard_sidecar.statistics import compute_day, quality_of_model
 from mlguard_sidecar.store import SlidingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mlguard_sidecar.baseline import Baseline
-    from mlguard_sidecar.models import Day, ModelRegistry, ModelView, Schema, StoredDay
+    from mlguard_sidecar.models import Day, ModelRegistry, ModelView, StoredDay
+    from mlguard_sidecar.outcomes import Quality
     from mlguard_sidecar.settings import CurrentSettings
     from mlguard_sidecar.store import Store
     from mlguard_sidecar.telemetry import Telemetry
@@ -111,6 +113,26 @@ class DayRecorder:
             return None
         current = await self._day(key, today, record=False)
         return [*found, current] if current else found
+
+    async def quality(self, key: ModelKey, count: int) -> dict[int, Quality]:
+        """Return start of a day -> quality of its predictions, as far as their truths have come.
+
+        Args:
+            key: key of the model, retired or not.
+            count: number of days, today included.
+
+        Raises:
+            sqlite3.Error: the database cannot be read.
+        """
+        today = self._today()
+        begin = today - (count - 1) * DAY_SECONDS
+        found = await self._store.read_outcome_days(key, begin, today + DAY_SECONDS)
+        view, settings = self._registry.views.get(key), self._settings.now.of(key)
+        schema = view.schema if view else Schema()
+        return {
+            start: quality_of_model(pane, found.classes, schema, settings)
+            for start, pane in found.panes.items()
+        }
 
     def _today(self) -> int:
         return int(self._clock() // DAY_SECONDS) * DAY_SECONDS

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlguard_sidecar import telemetry as t
 from mlguard_sidecar.models import Window
-from mlguard_sidecar.store import TRAFFIC
+from mlguard_sidecar.store import OUTCOMES, TRAFFIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,18 +102,36 @@ class WindowRefresher:
                 view.features = await self._store.read_total(view.key, binning)
             traffic = await self._windows(view, TRAFFIC, settings.traffic_spans, known[0])
             features = await self._windows(view, binning, settings.feature_spans, known[1])
+            changed_outcomes = await self._update_outcomes(view)
         except (sqlite3.Error, OSError) as error:
             view.is_stale = True
             self._telemetry.count(t.STORE_ERRORS)
             log.error("a window cannot be read: %s", error)  # noqa: TRY400
             return
-        changed = view.is_stale or not (
-            _show_the_same(view.traffic_windows, traffic)
-            and _show_the_same(view.feature_windows, features)
+        changed = (
+            view.is_stale
+            or changed_outcomes
+            or not (
+                _show_the_same(view.traffic_windows, traffic)
+                and _show_the_same(view.feature_windows, features)
+            )
         )
         view.traffic_windows, view.feature_windows = traffic, features
         view.version += changed
         view.is_stale = False
+
+    async def _update_outcomes(self, view: ModelView) -> bool:
+        """Move the windows of outcomes; return whether they show something else."""
+        outcomes, settings = view.outcomes, self._settings.now
+        if not outcomes:
+            return False
+        known = {} if view.is_stale else outcomes.windows
+        windows = await self._windows(view, OUTCOMES, settings.outcome_spans, known)
+        days = Window.at(settings.outcome_days, self._clock(), self._pane_seconds)
+        found = await self._store.read_outcome_days(view.key, days.start, days.end)
+        changed = not _show_the_same(outcomes.windows, windows)
+        outcomes.windows, outcomes.days = windows, days.with_panes(found.panes.items())
+        return changed
 
     async def _windows(
         self, view: ModelView, binning: str, spans: Sequence[Span], known: Mapping[str, Window]

@@ -14,6 +14,7 @@ from mlguard_sidecar.histogram import Kind
 from mlguard_sidecar.models import (
     AccumulationSettings,
     LearningSettings,
+    OutcomeSettings,
     Prediction,
     Span,
     Widths,
@@ -56,6 +57,8 @@ class Settings:
         files: the baseline files.
         traffic_spans: windows of traffic, latency and predictions.
         feature_spans: windows of features and drift.
+        outcome_spans: windows of outcomes.
+        outcome_days: how long predictions are kept for their outcomes.
         fleet: whether only metrics that can be summed over replicas are exported.
         model_limit: maximum number of models counted by name.
     """
@@ -74,6 +77,8 @@ class Settings:
         self._models: dict[ModelKey, ModelSettings] = {}
         self.traffic_spans = _spans(config.windows.traffic)
         self.feature_spans = _spans(config.windows.features)
+        self.outcome_spans = _spans(config.windows.outcomes)
+        self.outcome_days = Span("", config.outcomes.max_age.seconds)
         self.fleet = config.exposition == "fleet"
         self.model_limit = config.limits.models
 
@@ -119,6 +124,7 @@ class Settings:
             file=self.files.of_path(file),
             folder=self.files.of_model(key),
             feature_limit=config.limits.features,
+            outcomes=OutcomeSettings.of(own.positive_class, config.outcomes.max_ids),
         )
 
     def _drift(self, own: ModelConfig) -> DriftSettings:

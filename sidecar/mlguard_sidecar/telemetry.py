@@ -84,6 +84,12 @@ MODELS_FORGOTTEN = _definition(
     "counter",
     "Models that were deleted, as their last events are older than the retention.",
 )
+OUTCOME_IDS_DROPPED = _definition(
+    "sidecar_outcome_ids_dropped_total",
+    "counter",
+    "Predictions with an ID that are not kept for their outcome any more, by reason.",
+    "reason",
+)
 COMMIT_SECONDS = _definition(
     "sidecar_commit_seconds", "histogram", "Duration of successful commits, in seconds."
 )
@@ -136,6 +142,7 @@ METRICS = (
     OVERFLOW,
     MODELS_RETIRED,
     MODELS_FORGOTTEN,
+    OUTCOME_IDS_DROPPED,
     COMMIT_SECONDS,
     STORE_BYTES,
     STORE_ERRORS,
@@ -160,6 +167,11 @@ _COMMITTED_COUNTERS = (
     (OVERFLOW, "series_overflow", (("feature",), ("model",), ("prediction",))),
     (MODELS_RETIRED, "models_retired", ((),)),
     (MODELS_FORGOTTEN, "models_forgotten", ((),)),
+    (
+        OUTCOME_IDS_DROPPED,
+        "outcome_ids_dropped",
+        (("expired",), ("full",), ("repeated",), ("store_full",)),
+    ),
 )
 
 

@@ -587,6 +587,28 @@ def model_world(rng: random.Random, steps: int) -> World:
             add("baseline_unseen_ratio", [0.03125] * steps, feature=feature)
     pending = episodes(rng, steps, 0, 250, 0, long=20)
     world["mlguard_sidecar_events_pending", (("source", "socket"),)] = pending
+    return world | quality_world(rng, steps)
+
+
+def quality_world(rng: random.Random, steps: int) -> World:
+    """A model of classes and one of values whose outcomes get worse and better."""
+    world: World = {}
+
+    def add(name: str, model: str, values: list, **labels: str) -> None:
+        own = {"project": "p", "model": model, "model_endpoint": "predict"}
+        world[f"mlguard_{name}", labels_of(**own, **labels)] = values
+
+    add("baseline_accuracy", "classes", [0.875] * steps)
+    add("quality_accuracy_drop_threshold", "classes", [0.05] * steps)
+    add("baseline_absolute_error_mean", "values", [4] * steps)
+    add("quality_error_rise_ratio_threshold", "values", [0.2] * steps)
+    for window in ("24h", "7d"):
+        accuracy = episodes(rng, steps, 0.875, 0.75, 0.5, 1)
+        add("quality_accuracy", "classes", accuracy, window=window)
+        add("quality_accuracy_drop_critical", "classes", [0.25] * steps, window=window)
+        error = episodes(rng, steps, 4, 4.5, 8, 2)
+        add("quality_absolute_error_mean", "values", error, window=window)
+        add("quality_error_rise_critical", "values", [1] * steps, window=window)
     return world
 
 

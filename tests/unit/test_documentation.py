@@ -23,6 +23,8 @@ from mlguard_sidecar import telemetry
 from mlguard_sidecar.config import Config
 from mlguard_sidecar.daemon import METRICS as SIDECAR_METRICS
 from mlguard_sidecar.exposition import METRICS as MODEL_METRICS
+from mlguard_sidecar.exposition.quality_definitions import ACCURACY_THRESHOLD, ERROR_THRESHOLD
+from mlguard_sidecar.exposition.quality_definitions import METRICS as OUTCOME_METRICS
 from mlguard_sidecar.wire import REJECTION_REASONS, VALUE_REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,4 +205,15 @@ def test_the_numbers_of_series_follow_the_documented_formula():
         + classes * traffic_windows
         + feature_windows * (6 * predictions + 13 * numeric + 9 * categorical)
     )
+    assert len(samples) == expected
+
+
+@pytest.mark.parametrize(("model", "expected"), [("classes", 11 + 8 + 3), ("values", 10 + 3 + 3)])
+def test_the_numbers_of_series_of_outcomes_follow_the_documented_formula(model, expected):
+    names = {metric.name for metric in (*OUTCOME_METRICS, ACCURACY_THRESHOLD, ERROR_THRESHOLD)}
+    samples = [
+        line
+        for line in (ROOT / "tests/unit/metrics.golden").read_text().splitlines()
+        if f'model="{model}"' in line and line.partition("{")[0] in names
+    ]
     assert len(samples) == expected

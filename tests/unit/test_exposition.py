@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from support.offline import KEY, NOW, Offline
+from support.outcomes import baseline_with_truths, outcome
 
 from mlguard_common.config import Duration
 from mlguard_sidecar import telemetry
@@ -33,11 +34,22 @@ METRICS = (*MODEL_METRICS, *telemetry.METRICS)
 GOLDEN = Path(__file__).with_name("metrics.golden")
 
 
+def baselines_with_truths(folder: Path) -> dict[str, Path]:
+    classes = [{"y_pred": n % 2, "y_true": n % 2 if n % 10 else 0} for n in range(200)]
+    values = [{"y_pred": n / 4, "y_true": n / 4 + n % 3} for n in range(200)]
+    return {
+        "classes": baseline_with_truths(folder, "classes", classes),
+        "values": baseline_with_truths(folder, "values", values),
+    }
+
+
 @pytest.fixture
 def page(tmp_path):
     config = Config(
         baseline=BaselineConfig(events=60),
-        windows=WindowsConfig(traffic=[Duration("5m")], features=[Duration("1h")]),
+        windows=WindowsConfig(
+            traffic=[Duration("5m")], features=[Duration("1h")], outcomes=[Duration("24h")]
+        ),
         models=[
             ModelConfig(
                 project="p",
@@ -45,6 +57,10 @@ def page(tmp_path):
                 thresholds=Thresholds(latency_p95_seconds=0.3, traffic_drop_ratio=0.1),
             ),
             ModelConfig(project="q", model="latency only", reference="last_7_days"),
+            *(
+                ModelConfig(project="q", model=name, baseline=BaselineConfig(file=str(path)))
+                for name, path in baselines_with_truths(tmp_path).items()
+            ),
         ],
     )
     offline = Offline(tmp_path, config)
@@ -62,6 +78,19 @@ def page(tmp_path):
             },
         )
     offline.send_events(Line(project_id="q", model_id="latency only", latency_ms=3))
+    for name in ("classes", "values"):
+        predicted = [n % 2 if name == "classes" else n / 4 for n in range(120)]
+        events = [
+            Line(project_id="q", model_id=name, y_pred=value, y_proba=0.3 + n % 2 / 2, id=n)
+            for n, value in enumerate(predicted[:100])
+        ]
+        offline.send_events(*events)
+        truths = [n % 3 > 0 if name == "classes" else n / 4 + 1 for n in range(80)]
+        line = outcome("q", name, id=list(range(80)), y_true=truths)
+        offline.pipeline.submit_outcomes(line, "socket")
+        given = predicted[100:]
+        line = outcome("q", name, id=list(range(100, 120)), y_true=given, y_pred=given)
+        offline.pipeline.submit_outcomes(line, "socket")
     offline.pipeline.reject(RejectedError(Reason.BAD_JSON, "why", range(2)), "socket")
     offline.pipeline.report_dropped(3, "socket")
     offline.commit()
@@ -132,6 +161,7 @@ def test_a_model_s_threshold_wins_and_0_switches_it_off():
     )
     configured = Settings(config)
     others = {"latency_jump_ratio": 2, "out_of_range_ratio": 0.05, "unseen_ratio": 0.05}
+    others |= {"accuracy_drop": 0.05, "error_rise_ratio": 0.2}
     assert configured.of(KEY).thresholds == others | {
         "latency_p95_seconds": 3,
         "missing_ratio": 0.4,
@@ -222,7 +252,7 @@ def test_received_is_committed_and_rejected_and_pending(page):
     assert (
         sums["received_total"] == sums["committed_total"] + sums["rejected_total"] + sums["pending"]
     )
-    assert sums["received_total"] == 401 + 2 + 4
+    assert sums["received_total"] == 601 + 2 + 4
 
 
 @pytest.mark.needs("promtool")

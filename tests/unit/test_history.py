@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from support.offline import KEY, NOW, Offline
+from support.outcomes import outcome
 
+from mlguard_sidecar.api import day_answer
 from mlguard_sidecar.cli.history import bar, history_table
 from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig
 from mlguard_sidecar.drift import psi
@@ -170,7 +172,28 @@ def test_the_table_shows_a_line_a_day_with_bars():
     assert len(lines) == 3
     assert lines[1].split() == ["2026-01-01", "50", bar(1, 2), "10.0", "ms", "-", "-", "-"]
     assert lines[2].split() == ["2026-01-02", "100", bar(2, 2), "-", "0.400", bar(1, 1), "x", "x"]
+    days[1]["quality"] = {"outcomes": 9, "accuracy": 0.875}
+    with_quality = history_table(days).splitlines()
+    assert with_quality[0].split()[3] == "ACCURACY"
+    assert "87.5%" in with_quality[2]
     assert history_table([]) == "No days yet."
+
+
+def test_a_day_has_the_quality_of_its_predictions_when_their_truths_have_come(bench):
+    for day in range(3):
+        bench.now = FIRST + day * DAY_SECONDS + DAY_SECONDS // 2
+        ids = [f"{day}-{i}" for i in range(100)]
+        bench.send(y_pred=["yes"] * 100, id=ids, features={"x": list(range(100))})
+        bench.commit()
+    truths = ["yes"] * 75 + ["no"] * 25
+    line = outcome(id=[f"0-{i}" for i in range(100)], y_true=truths)
+    bench.pipeline.submit_outcomes(line, "socket")
+    bench.commit()
+    quality = bench.loop.run_until_complete(bench.recorder.quality(KEY, 10))
+    assert set(quality) == {FIRST}
+    assert (quality[FIRST].outcomes, quality[FIRST].accuracy) == (100, 0.75)
+    answers = [day_answer(day, quality.get(day.start)) for day in bench.days()]
+    assert [(a["quality"] or {}).get("accuracy") for a in answers] == [0.75, None, None]
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def live_lines(frame: pd.DataFrame, *, one_by_one: bool) -> list[bytes]:
     if one_by_one:
         records = features.to_dict(orient="records")
         rows = [
-            (1.8e9, None, y_pred, y_proba, row)
+            (1.8e9, None, y_pred, y_proba, row, None)
             for row, y_pred, y_proba in zip(
                 records, frame["y_pred"].tolist(), frame["y_proba"].tolist(), strict=True
             )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mlguard_sidecar.baseline.quality import BaselineQuality
+
 
 @dataclass(frozen=True)
 class ColumnBaseline:
@@ -101,6 +103,7 @@ class Baseline:
         columns: features by name, then predictions.
         not_watched: columns of the data that are not part of the baseline -> why.
         body: the file's canonical bytes.
+        quality: sums of the predictions beside the truths of the data; None without truths.
     """
 
     id: str
@@ -110,6 +113,7 @@ class Baseline:
     columns: tuple[ColumnBaseline, ...]
     not_watched: Mapping[str, str]
     body: bytes
+    quality: BaselineQuality | None = None
 
     @cached_property
     def layout(self) -> Layout:

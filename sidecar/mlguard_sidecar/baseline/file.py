@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import numpy as np
 
 from mlguard_sidecar.baseline.baseline import Baseline, ColumnBaseline
+from mlguard_sidecar.baseline.quality import (
+    QualityFile,
+    quality_from_file,
+    quality_to_file,
+)
 from mlguard_sidecar.histogram import OTHER, Column, Kind, Role
+
+if TYPE_CHECKING:
+    from mlguard_sidecar.baseline.quality import BaselineQuality
 
 FORMAT = "mlguard-baseline/1"
 
@@ -43,6 +51,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     features: dict[str, _ColumnFile]
     predictions: dict[str, _ColumnFile]
     not_watched: dict[str, str] = {}
+    quality: QualityFile | None = None
 
 
 def check_column(tree: object) -> None:
@@ -83,6 +92,13 @@ def baseline_of(
     return load(msgspec.json.encode(file, order="sorted"))
 
 
+def with_quality(baseline: Baseline, quality: BaselineQuality) -> Baseline:
+    """Return a baseline with the quality of the predictions in its data."""
+    file = _decoder.decode(baseline.body)
+    file.quality = quality_to_file(quality)
+    return load(msgspec.json.encode(file, order="sorted"))
+
+
 def dump(baseline: Baseline) -> bytes:
     """Return the content of a baseline file: one line of JSON with a line feed."""
     return baseline.body + b"\n"
@@ -117,6 +133,7 @@ def load(data: bytes) -> Baseline:
         columns=tuple(columns),
         not_watched=file.not_watched,
         body=body,
+        quality=None if file.quality is None else quality_from_file(file.quality),
     )
 
 

@@ -16,6 +16,7 @@ from mlguard_sidecar.cli.baseline_replace import baseline_promote, baseline_rele
 from mlguard_sidecar.cli.options import fail
 from mlguard_sidecar.cli.table import table
 from mlguard_sidecar.histogram import Kind
+from mlguard_sidecar.histogram.values import category
 from mlguard_sidecar.training_data import (
     BuildSettings,
     Built,
@@ -56,6 +57,8 @@ for command in (
 )
 @click.option("--y-pred", metavar="COLUMN", help="Column of predictions, if not y_pred.")
 @click.option("--y-proba", metavar="COLUMN", help="Column of probabilities, if not y_proba.")
+@click.option("--y-true", metavar="COLUMN", help="Column of truths, for the usual quality.")
+@click.option("--positive-class", metavar="CLASS", help="Class whose probability is given.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Omit a column.")
 @click.option("--index-column", metavar="COLUMN", help="Omit the column of row numbers.")
 @click.option(
@@ -74,6 +77,8 @@ def baseline_build(
     output: Path | None,
     y_pred: str | None,
     y_proba: str | None,
+    y_true: str | None,
+    positive_class: str | None,
     drop: tuple[str, ...],
     index_column: str | None,
     categorical: tuple[str, ...],
@@ -84,7 +89,7 @@ def baseline_build(
     method: str,
 ) -> None:
     """Build a baseline from FILE: CSV, TSV, NDJSON, or Parquet if pyarrow is installed."""
-    left_out = [*drop, *([] if index_column is None else [index_column])]
+    left_out = [*drop, *(each for each in (index_column, y_true) if each is not None)]
     roles = Roles(y_pred or "y_pred", y_proba or "y_proba", frozenset(left_out))
     binning = Binning(bins=bins, method=Method(method))
     as_category = Binning(bins=bins, method=Method(method), kind=Kind.CATEGORICAL)
@@ -94,6 +99,8 @@ def baseline_build(
         binnings=dict.fromkeys(categorical, as_category),
         prediction=Kind.CATEGORICAL if roles.y_pred in categorical else None,
         missing_words=missing,
+        y_true=y_true,
+        positive_class=None if positive_class is None else category(positive_class),
         named=(*left_out, *categorical, *filter(None, [y_pred, y_proba])),
     )
     tab = "\t" if sep in {"tab", "\\t"} else sep

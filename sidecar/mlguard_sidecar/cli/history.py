@@ -23,7 +23,9 @@ def history_table(days: list[dict[str, Any]]) -> str:
     worst = [_worst(day["columns"]) for day in days]
     most = max(day["inferences"] for day in days)
     highest = max((_psi(column) for column in worst if column), default=0.0)
-    rows = [("DAY", "INFERENCES", "", "P95", "LARGEST PSI", "", "OF", "BEYOND CHANCE")]
+    figure = _figure_of_quality(days)
+    quality = () if figure is None else (figure[1],)
+    rows = [("DAY", "INFERENCES", "", "P95", *quality, "LARGEST PSI", "", "OF", "BEYOND CHANCE")]
     for day, column in zip(days, worst, strict=True):
         p95 = day["latency_p95_seconds"]
         rows.append(
@@ -32,6 +34,7 @@ def history_table(days: list[dict[str, Any]]) -> str:
                 f"{day['inferences']:,}",
                 bar(day["inferences"], most),
                 "-" if p95 is None else f"{p95 * 1000:,.1f} ms",
+                *(() if figure is None else (_quality(day, figure[0]),)),
                 "-" if column is None else f"{column['psi']:.3f}",
                 "" if column is None else bar(column["psi"], highest),
                 "-" if column is None else column["name"],
@@ -39,6 +42,21 @@ def history_table(days: list[dict[str, Any]]) -> str:
             )
         )
     return table(rows)
+
+
+def _figure_of_quality(days: list[dict[str, Any]]) -> tuple[str, str] | None:
+    """Return key and heading of the figure of quality that any day has."""
+    for figure in (("accuracy", "ACCURACY"), ("absolute_error_mean", "MEAN ERROR")):
+        if any(figure[0] in (day.get("quality") or {}) for day in days):
+            return figure
+    return None
+
+
+def _quality(day: dict[str, Any], figure: str) -> str:
+    value = (day.get("quality") or {}).get(figure)
+    if value is None:
+        return "-"
+    return f"{value:.1%}" if figure == "accuracy" else f"{value:.4g}"
 
 
 def bar(value: float, largest: float) -> str:

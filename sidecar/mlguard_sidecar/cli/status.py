@@ -27,6 +27,7 @@ def status_table(url: str) -> str:
     rows += map(_row, found["models"])
     lines = [table(rows)] if found["models"] else ["No events yet."]
     lines += [line for model in found["models"] for line in _not_watched(model)]
+    lines += [line for model in found["models"] for line in _quality(model)]
     events = found["events"]
     lines += [
         "",
@@ -44,6 +45,23 @@ def _not_watched(model: dict[str, Any]) -> list[str]:
     name = f"{model['project']}/{model['model']}/{model['endpoint']}"
     found = model["not_watched"].items()
     return [f"{name}: {feature} is not watched: {why}" for feature, why in found]
+
+
+def _quality(model: dict[str, Any]) -> list[str]:
+    """Return a line with the quality of a model in its shortest window with outcomes."""
+    windows = (model.get("outcomes") or {}).get("quality", [])
+    found = next((each for each in windows if each["outcomes"]), None)
+    if found is None:
+        return []
+    name = f"{model['project']}/{model['model']}/{model['endpoint']}"
+    shown = {
+        "accuracy": found.get("accuracy"),
+        "log loss": found.get("log_loss"),
+        "mean absolute error": found.get("absolute_error_mean"),
+    }
+    figures = [f"{text} {value:.4g}" for text, value in shown.items() if value is not None]
+    counted = f"{found['outcomes']:,} outcomes in {found['window']}"
+    return [f"{name}: {', '.join([*figures, counted])}"]
 
 
 def _row(model: dict[str, Any]) -> tuple[str, str, str, str, str, str]:

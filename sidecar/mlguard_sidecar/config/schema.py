@@ -43,6 +43,16 @@ class WindowsConfig(ConfigStruct, frozen=True):
     features: Annotated[list[Duration], Meta(min_length=1, max_length=8)] = msgspec.field(
         default_factory=lambda: [Duration("1h"), Duration("24h")]
     )
+    outcomes: Annotated[list[Duration], Meta(min_length=1, max_length=8)] = msgspec.field(
+        default_factory=lambda: [Duration("24h"), Duration("7d")]
+    )
+
+
+class OutcomesConfig(ConfigStruct, frozen=True):
+    """Predictions that are kept for their outcomes: how many of a model, and how long."""
+
+    max_ids: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+    max_age: Duration = Duration("30d")
 
 
 class RetentionConfig(ConfigStruct, frozen=True):
@@ -120,6 +130,8 @@ class Thresholds(ConfigStruct, frozen=True):
     invalid_ratio: Share | None = None
     out_of_range_ratio: Share | None = None
     unseen_ratio: Share | None = None
+    accuracy_drop: Share | None = None
+    error_rise_ratio: Limit | None = None
 
 
 class DefaultThresholds(Thresholds, frozen=True):
@@ -131,6 +143,8 @@ class DefaultThresholds(Thresholds, frozen=True):
     invalid_ratio: Share | None = 0.01
     out_of_range_ratio: Share | None = 0.05
     unseen_ratio: Share | None = 0.05
+    accuracy_drop: Share | None = 0.05
+    error_rise_ratio: Limit | None = 0.2
 
 
 class ModelConfig(ConfigStruct, frozen=True):
@@ -140,6 +154,7 @@ class ModelConfig(ConfigStruct, frozen=True):
     model: Identifier
     endpoint: Identifier | None = None
     prediction: Literal["auto", "class", "value"] = "auto"
+    positive_class: str | int | float | bool | None = None
     reference: Reference | None = None
     baseline: ModelBaselineConfig = ModelBaselineConfig()
     features: dict[str, FeatureConfig] = msgspec.field(default_factory=dict)
@@ -156,6 +171,7 @@ class Config(ConfigStruct, frozen=True):
     windows: WindowsConfig = WindowsConfig()
     retention: RetentionConfig = RetentionConfig()
     limits: Limits = Limits()
+    outcomes: OutcomesConfig = OutcomesConfig()
     baseline: BaselineConfig = BaselineConfig(events=1000)
     drift: DriftConfig = DriftConfig()
     thresholds: DefaultThresholds = DefaultThresholds()
@@ -169,7 +185,7 @@ class Config(ConfigStruct, frozen=True):
     def __post_init__(self) -> None:
         if 3600 % self.pane.seconds:
             raise ValueError(f"pane: found {self.pane}, expected what divides an hour")
-        for span in (*self.windows.traffic, *self.windows.features):
+        for span in (*self.windows.traffic, *self.windows.features, *self.windows.outcomes):
             if span.seconds % self.pane.seconds:
                 raise ValueError(
                     f"windows: found {span}, expected multiples of {self.pane}, the pane"

@@ -9,7 +9,7 @@ from prometheus_client.samples import Sample
 from mlguard_common.metrics import Families
 from mlguard_sidecar.drift import smoothed_ratios
 from mlguard_sidecar.exposition import definitions as d
-from mlguard_sidecar.exposition import thresholds
+from mlguard_sidecar.exposition import quality, thresholds
 from mlguard_sidecar.histogram import LATENCY_BUCKETS_SECONDS, Kind, Role
 
 if TYPE_CHECKING:
@@ -200,7 +200,9 @@ _SUMMABLE: dict[MetricDefinition, Rows] = {
     d.BASELINE_UNSEEN: _baseline_unseen,
     thresholds.PSI_THRESHOLD: _psi_threshold(is_sliding=False),
     thresholds.REFERENCE_PSI_THRESHOLD: _psi_threshold(is_sliding=True),
-} | {definition: _threshold(key) for key, definition in thresholds.THRESHOLDS.items()}
+    **{definition: _threshold(key) for key, definition in thresholds.THRESHOLDS.items()},
+    **quality.SUMMABLE,
+}
 """Metrics that can be summed over replicas, or are equal on all; `fleet` exports only these."""
 
 _OF_WINDOWS: dict[MetricDefinition, Rows] = {
@@ -228,6 +230,7 @@ _OF_WINDOWS: dict[MetricDefinition, Rows] = {
     d.DRIFT_JS: _drift(lambda c: c.drift.js if c.drift else None),
     d.DRIFT_SAMPLES: _drift(lambda c: c.samples),
     d.JUDGED_EVENTS: _judged_windows,
+    **quality.OF_WINDOWS,
 }
 """Metrics of windows, which cannot be summed over replicas."""
 

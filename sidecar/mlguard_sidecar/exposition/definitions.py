@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlguard_sidecar.exposition import quality_definitions as quality
 from mlguard_sidecar.exposition.model_metric import model_metric
 from mlguard_sidecar.exposition.thresholds import THRESHOLD_METRICS
 
@@ -277,6 +278,7 @@ METRICS = (
     BASELINE_MISSING,
     BASELINE_UNSEEN,
     JUDGED_EVENTS,
+    *quality.METRICS,
     *THRESHOLD_METRICS,
 )
 """All metrics of models, in the order of exposition."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlguard_sidecar.exposition import quality_definitions as quality
 from mlguard_sidecar.exposition.model_metric import model_metric
 
 PSI_THRESHOLD = model_metric(
@@ -55,6 +56,8 @@ THRESHOLDS = {
     "invalid_ratio": INVALID_THRESHOLD,
     "out_of_range_ratio": OUT_OF_RANGE_THRESHOLD,
     "unseen_ratio": UNSEEN_THRESHOLD,
+    "accuracy_drop": quality.ACCURACY_THRESHOLD,
+    "error_rise_ratio": quality.ERROR_THRESHOLD,
 }
 """Key of `thresholds` in the configuration -> its metric; without `drift_psi`, which has two."""
 

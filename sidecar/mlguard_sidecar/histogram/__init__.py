@@ -9,7 +9,14 @@ from mlguard_sidecar.histogram.outside import (
     most_frequent,
     subtract_outside,
 )
-from mlguard_sidecar.histogram.pane import MAX_COUNT, Pane, merge_moments, merge_panes, no_moments
+from mlguard_sidecar.histogram.pane import (
+    MAX_COUNT,
+    Pane,
+    merge_moments,
+    merge_panes,
+    moments_of,
+    no_moments,
+)
 from mlguard_sidecar.histogram.partition import Partition
 from mlguard_sidecar.histogram.traffic import (
     CLASS_LIMIT,
@@ -43,6 +50,7 @@ __all__ = [
     "fold_traffic",
     "merge_moments",
     "merge_panes",
+    "moments_of",
     "most_frequent",
     "no_moments",
     "subtract_outside",

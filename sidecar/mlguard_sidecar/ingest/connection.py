@@ -208,19 +208,28 @@ class Connection(asyncio.Protocol):
 
     def _take(self, lines: list[Line], size: int) -> None:
         # a single pass in C for the usual case: nothing but events
-        events = [ln for ln in lines if ln.project_id is not None and ln.columns is None]
+        events = [
+            ln
+            for ln in lines
+            if ln.project_id is not None and ln.columns is None and ln.outcome is None
+        ]
+        outcomes: list[Line] = []
         if len(events) < len(lines):
             size = size // len(lines)
-            events = [line for line in lines if not self._take_special(line, size)]
+            rest = [line for line in lines if not self._take_special(line, size)]
+            events = [line for line in rest if line.outcome is None]
+            outcomes = [line for line in rest if line.outcome is not None]
             size *= len(events)
         if events:
             self._report(self._pipeline.submit_events(events, SOURCE, size))
+        for line in outcomes:  # last, as their predictions may be among the events
+            self._take_batch(line, 0)
         if self._pipeline.is_congested:
             self._connections.pause()
 
     def _take_special(self, line: Line, size: int) -> bool:
         """Process a line that is no event; return whether it was one of these."""
-        if line.columns is not None:
+        if line.columns is not None or (line.outcome is not None and line.seq is not None):
             self._take_batch(line, size)
         elif line.project_id is not None:
             return False
@@ -234,7 +243,9 @@ class Connection(asyncio.Protocol):
         return True
 
     def _take_batch(self, line: Line, size: int) -> None:
-        receipt = self._pipeline.submit_batch(line, SOURCE, self._client, size)
+        is_batch = line.columns is not None
+        submit = self._pipeline.submit_batch if is_batch else self._pipeline.submit_outcomes
+        receipt = submit(line, SOURCE, self._client, size)
         self._report(receipt, line.seq)
         self._acknowledge_known(line.seq)
 

@@ -15,6 +15,7 @@ from mlguard_sidecar.wire import (
     Rows,
     rows_of_batch,
     rows_of_events,
+    rows_of_outcome,
     validate,
 )
 
@@ -143,6 +144,40 @@ class Pipeline:
             return self._receipt(0, [_internal(1)], [], source)
         models = self._add(good.rows, source, size)
         return self._receipt(len(good.rows), good.rejected, invalid + good.invalid, source, models)
+
+    def submit_outcomes(
+        self,
+        line: Line,
+        source: str,
+        client: str | None = None,
+        size: int = 0,  # noqa: ARG002 - as of a batch
+    ) -> Receipt:
+        """Submit outcomes; a line that was submitted before is not counted again.
+
+        Args:
+            line: a decoded line with an outcome, or with outcomes as columns.
+            source: protocol of the line, a value of the label `source`.
+            client: ID of the client that numbers its batches; None if it has not said hello.
+            size: size of the line on the wire, in bytes.
+        """
+        assert line.outcome is not None  # noqa: S101 - checked by the caller
+        if self._is_duplicate(source, client, line.seq):
+            return self._receipt(0, [], [], source, duplicate=True)
+        try:
+            found = rows_of_outcome(line, line.outcome)
+        except RejectedError as error:
+            return self._receipt(0, [error], [], source)
+        except Exception:  # a bug: it costs this line, which must not be sent for ever
+            log.exception("outcomes cannot be read")
+            return self._receipt(0, [_internal(1)], [], source)
+        rejected = list(found.rejected)
+        if not found.rows:
+            return self._receipt(0, rejected, [], source)
+        if not self._registry.add_outcomes(found.key, found.rows, source):
+            text = f"found no model {'/'.join(found.key)}, and no y_pred in the outcome"
+            rejected.append(RejectedError(Reason.UNKNOWN_MODEL, text, range(len(found.rows))))
+            return self._receipt(0, rejected, [], source)
+        return self._receipt(len(found.rows), rejected, [], source, {found.key})
 
     def reject(
         self,

@@ -5,6 +5,12 @@ from mlguard_sidecar.models.day import Day, DayColumn
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta, PaneKey
 from mlguard_sidecar.models.fold import Widths
 from mlguard_sidecar.models.learning import LearningSettings
+from mlguard_sidecar.models.outcomes import (
+    JoinedOutcomes,
+    OutcomeDays,
+    OutcomeSettings,
+    PendingOutcomes,
+)
 from mlguard_sidecar.models.prediction import Prediction
 from mlguard_sidecar.models.reference import References, merge_reference
 from mlguard_sidecar.models.registry import ModelRegistry
@@ -17,7 +23,7 @@ from mlguard_sidecar.models.ruling import (
 )
 from mlguard_sidecar.models.schema import UNBINNED, Schema, dump_schema, load_schema
 from mlguard_sidecar.models.stored import StoredDay, StoredModel
-from mlguard_sidecar.models.view import ModelView, Span, Window
+from mlguard_sidecar.models.view import ModelView, OutcomeView, Span, Window
 
 __all__ = [
     "UNBINNED",
@@ -28,13 +34,18 @@ __all__ = [
     "Day",
     "DayColumn",
     "Delta",
+    "JoinedOutcomes",
     "LearningSettings",
     "ModelAccumulator",
     "ModelDelta",
     "ModelRegistry",
     "ModelView",
     "Origin",
+    "OutcomeDays",
+    "OutcomeSettings",
+    "OutcomeView",
     "PaneKey",
+    "PendingOutcomes",
     "Prediction",
     "References",
     "Schema",

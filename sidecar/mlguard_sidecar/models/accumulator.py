@@ -27,6 +27,7 @@ from mlguard_sidecar.models.learning import (
     learn,
     shortened,
 )
+from mlguard_sidecar.models.outcomes import OutcomeSettings, PendingOutcomes
 from mlguard_sidecar.models.prediction import Prediction, prediction_after
 from mlguard_sidecar.models.ruling import Chosen, Origin, ruling
 from mlguard_sidecar.models.schema import UNBINNED, Schema
@@ -49,6 +50,7 @@ class AccumulationSettings:
         file: baseline of the configured file.
         folder: the model's baseline in the configured folder.
         feature_limit: maximum number of features.
+        outcomes: settings of outcomes.
     """
 
     widths: Widths
@@ -57,6 +59,7 @@ class AccumulationSettings:
     file: Baseline | None = None
     folder: Baseline | None = None
     feature_limit: int = 512
+    outcomes: OutcomeSettings = field(default_factory=OutcomeSettings)
 
 
 @dataclass
@@ -199,6 +202,12 @@ class ModelAccumulator:
         return f"the binning or kind of {names} has changed"
 
     # rows
+
+    def outcomes_in(self, delta: ModelDelta) -> PendingOutcomes:
+        """Return the outcomes of a delta of the model, to add to them."""
+        if delta.outcomes is None:
+            delta.outcomes = PendingOutcomes(self.settings.outcomes, self.settings.widths.pane)
+        return delta.outcomes
 
     def admitted(self, rows: Rows, counters: Counters) -> Rows:
         """Register new features up to the limit, and return the rows without all further ones."""

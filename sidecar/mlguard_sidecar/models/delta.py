@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlguard_sidecar.histogram import Pane, Traffic
+    from mlguard_sidecar.models.outcomes import PendingOutcomes
     from mlguard_sidecar.models.schema import Schema
     from mlguard_sidecar.wire import ModelKey, Rows
 
@@ -57,6 +58,7 @@ class ModelDelta:
         training_restarted: whether the training rows that are stored are not needed any more.
         baseline_built: whether a baseline was adopted, so that panes without one can be deleted.
         events: source -> number of events.
+        outcomes: predictions with an ID, and outcomes; None if there are none.
     """
 
     schema: Schema
@@ -66,6 +68,7 @@ class ModelDelta:
     training_restarted: bool = False
     baseline_built: bool = False
     events: Counter[str] = field(default_factory=Counter)
+    outcomes: PendingOutcomes | None = None
 
     def first_seen(self, now: float) -> float:
         """Return the start of the earliest traffic pane, or `now` if that is earlier."""
@@ -87,6 +90,7 @@ class ModelDelta:
             self.training_restarted,
             self.baseline_built,
             Counter(self.events),
+            self.outcomes,
         )
 
     def size(self) -> int:
@@ -149,9 +153,11 @@ class Delta:
     def reject_model(self, key: ModelKey, reason: str) -> None:
         """Count the events of a model as rejected, as they cannot be stored."""
         self.faulty.add(key)
-        for source, n in self.models.pop(key).events.items():
+        gained = self.models.pop(key)
+        for source, n in gained.events.items():
             self.counters.add(-n, "events_committed", source)
             self.counters.add(n, "events_rejected", source, reason)
+        _reject_outcomes(gained, self.counters, reason)
 
     def rejected(self, reason: str) -> Delta:
         """Return this delta with all of its events rejected, as they cannot be committed."""
@@ -161,4 +167,11 @@ class Delta:
                 counters.add(n, "events_rejected", name[1], reason)
             else:
                 counters.add(n, *name)
+        for gained in self.models.values():
+            _reject_outcomes(gained, counters, reason)
         return replace(self, models={}, counters=counters, faulty={*self.faulty, *self.models})
+
+
+def _reject_outcomes(gained: ModelDelta, counters: Counters, reason: str) -> None:
+    for source, n in gained.outcomes.sources.items() if gained.outcomes else ():
+        counters.add(n, "events_rejected", source, reason)

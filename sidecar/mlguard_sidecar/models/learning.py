@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class LearningSettings:

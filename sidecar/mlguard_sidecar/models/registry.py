@@ -14,7 +14,7 @@ from mlguard_sidecar.models.places import OTHER_MODEL, Places
 from mlguard_sidecar.models.schema import Schema
 from mlguard_sidecar.models.view import ModelView
 from mlguard_sidecar.models.waiting import WaitingRows
-from mlguard_sidecar.wire import Reason
+from mlguard_sidecar.wire import Reason, identified
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mlguard_sidecar.models.accumulator import AccumulationSettings
     from mlguard_sidecar.models.stored import StoredModel
-    from mlguard_sidecar.wire import ModelKey, Rows
+    from mlguard_sidecar.wire import ModelKey, OutcomeRow, Rows
 
 MAX_PENDING_BYTES = 8 << 20
 """Size of the panes of a delta, in bytes, from which it should be committed at once."""
@@ -175,11 +175,30 @@ class ModelRegistry:
             rows = rows.traffic_only(OTHER_MODEL)
             accumulator = self._accumulators.get(OTHER_MODEL) or self._begin(OTHER_MODEL)
         accumulator.last_event = self.clock()
+        if rows.ids is not None:
+            pending = accumulator.outcomes_in(self._pending_of(rows.key, accumulator))
+            self._pending_bytes += pending.add_predictions(identified(rows))
+            rows = replace(rows, ids=None, probas=None)
         rows = accumulator.admitted(rows, self._pending.counters)
         self._waiting.add(rows, source, len(accumulator.schema.layout.columns), size)
         if self._waiting.is_full:
             self._fold()
         return rows.key
+
+    def add_outcomes(self, key: ModelKey, rows: Sequence[OutcomeRow], source: str) -> bool:
+        """Add outcomes; false if there is no such model, and no prediction that begins it."""
+        is_known = key in self._accumulators or key in self._places.retired
+        if key == OTHER_MODEL or not (is_known or any(row.y_pred is not None for row in rows)):
+            return False
+        accumulator = self._accumulator_of(key)
+        if accumulator is not None:
+            self.pending_rows += len(rows)
+            pending = accumulator.outcomes_in(self._pending_of(key, accumulator))
+            self._pending_bytes += pending.add_outcomes(rows, source)
+        return accumulator is not None
+
+    def _pending_of(self, key: ModelKey, accumulator: ModelAccumulator) -> ModelDelta:
+        return self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
 
     def _fold(self) -> None:
         """Fold all waiting rows into the pending delta."""
@@ -188,10 +207,8 @@ class ModelRegistry:
             self._fold_model(key, parts, now)
 
     def _fold_model(self, key: ModelKey, parts: list[tuple[Rows, str]], now: float) -> None:
-        accumulator, counters = (
-            self._accumulators.get(key) or self._begin(key),
-            self._pending.counters,
-        )
+        accumulator = self._accumulators.get(key) or self._begin(key)
+        counters = self._pending.counters
         known = self._pending.models.get(key)
         gained = known.copy() if known else ModelDelta(accumulator.schema)
         schema, training_rows = accumulator.schema, list(accumulator.training_rows)
@@ -257,8 +274,7 @@ class ModelRegistry:
     def close_delta(self) -> Delta:
         """Fold all waiting rows and return the pending delta; a new one begins."""
         self._fold()
-        closed = self._pending
-        self._pending = Delta(closed.number + 1)
+        closed, self._pending = self._pending, Delta(self._pending.number + 1)
         self.pending_rows = self._pending_bytes = 0
         return replace(closed, now=self.clock())
 
@@ -294,6 +310,7 @@ class ModelRegistry:
         self._places.retired.discard(key)
         if key in self._pending.models:
             self._pending.reject_model(key, Reason.INTERNAL)
+        self.views.pop(key, None)
         self._accumulators.pop(key, None)
         if key in self._waiting.models():
             self._begin(key)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mlguard_sidecar.models.delta import ModelDelta
+    from mlguard_sidecar.models.outcomes import JoinedOutcomes
     from mlguard_sidecar.models.reference import References
     from mlguard_sidecar.wire import ModelKey
 
@@ -57,6 +58,35 @@ class Window:
 
 
 @dataclass
+class OutcomeView:
+    """Committed outcomes of one model.
+
+    Attributes:
+        total: running totals of the sums.
+        windows: label -> window of the outcomes that arrived in it.
+        days: predictions of the last days with an ID, and their outcomes.
+        classes: classes, in the order of their numbers.
+    """
+
+    total: Pane = field(default_factory=lambda: Pane.zeros(0, 0))
+    windows: Mapping[str, Window] = field(default_factory=dict)
+    days: Window | None = None
+    classes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.total.counts.any())
+
+    def apply(self, joined: JoinedOutcomes) -> None:
+        """Apply committed sums."""
+        arrived = list(joined.arrived.items())
+        self.total = merge_panes([self.total, *(pane for _, pane in arrived)])
+        self.windows = {label: w.with_panes(arrived) for label, w in self.windows.items()}
+        if self.days is not None:
+            self.days = self.days.with_panes(joined.days.items())
+        self.classes = tuple(joined.classes)
+
+
+@dataclass
 class ModelView:
     """Committed state of one model.
 
@@ -69,6 +99,7 @@ class ModelView:
         traffic_windows: label -> window of traffic.
         feature_windows: label -> window of features.
         references: sliding references; None until they are read.
+        outcomes: outcomes.
         version: incremented with every change.
         is_stale: whether windows and totals must be read from the database, as the model is new or
             its baseline has changed.
@@ -82,6 +113,7 @@ class ModelView:
     traffic_windows: Mapping[str, Window] = field(default_factory=dict)
     feature_windows: Mapping[str, Window] = field(default_factory=dict)
     references: References | None = None
+    outcomes: OutcomeView = field(default_factory=OutcomeView)
     version: int = 0
     is_stale: bool = True
 
@@ -109,4 +141,7 @@ class ModelView:
         self.feature_windows = {
             label: window.with_panes(features) for label, window in self.feature_windows.items()
         }
+        if gained.outcomes is not None and gained.outcomes.joined is not None:
+            self.is_stale = self.is_stale or not self.outcomes
+            self.outcomes.apply(gained.outcomes.joined)
         self.version += 1

@@ -11,6 +11,12 @@ from mlguard_sidecar.statistics.model import (
     StatisticsCache,
     explanation_of,
 )
+from mlguard_sidecar.statistics.quality import (
+    OutcomeStatistics,
+    outcomes_as_json,
+    quality_as_json,
+    quality_of_model,
+)
 from mlguard_sidecar.statistics.traffic import TrafficStatistics
 
 __all__ = [
@@ -21,6 +27,7 @@ __all__ = [
     "Explanation",
     "JudgedWindow",
     "ModelStatistics",
+    "OutcomeStatistics",
     "StatisticsCache",
     "TrafficStatistics",
     "compute_day",
@@ -28,4 +35,7 @@ __all__ = [
     "explain",
     "explanation_of",
     "moved_together",
+    "outcomes_as_json",
+    "quality_as_json",
+    "quality_of_model",
 ]

@@ -10,6 +10,7 @@ from mlguard_sidecar.histogram import Role, Traffic
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.statistics.columns import ColumnStatistics, column_statistics, is_judged
 from mlguard_sidecar.statistics.explain import Explanation, explain
+from mlguard_sidecar.statistics.quality import OutcomeStatistics
 from mlguard_sidecar.statistics.traffic import TrafficStatistics, class_counts
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class ModelStatistics:
         feature_totals: running totals of the slots, in the bins of the current baseline.
         traffic: statistics of each traffic window, the shortest first.
         feature_windows: feature windows, the shortest first.
+        outcomes: statistics of outcomes; None without outcomes and IDs.
         references: sliding references; None until they are read.
     """
 
@@ -69,6 +71,7 @@ class ModelStatistics:
     feature_totals: NDArray[np.integer]
     traffic: tuple[TrafficStatistics, ...]
     feature_windows: tuple[Window, ...]
+    outcomes: OutcomeStatistics | None
     references: References | None = None
 
     @staticmethod
@@ -82,6 +85,7 @@ class ModelStatistics:
             view.features.counts,
             tuple(TrafficStatistics.of(view, w) for w in _by_length(view.traffic_windows)),
             tuple(_by_length(view.feature_windows)),
+            OutcomeStatistics.of(view, settings),
             view.references,
         )
 

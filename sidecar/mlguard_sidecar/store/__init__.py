@@ -2,13 +2,15 @@
 
 from mlguard_sidecar.store.compaction import Retention, compact, store_bytes
 from mlguard_sidecar.store.days import SlidingSettings
-from mlguard_sidecar.store.read import TRAFFIC, Snapshot, load, read_total
+from mlguard_sidecar.store.read import OUTCOMES, TRAFFIC, Snapshot, load, read_total
 from mlguard_sidecar.store.store import Store
 from mlguard_sidecar.store.tables import open_store
 from mlguard_sidecar.store.windows import HourlyCache
-from mlguard_sidecar.store.write import Writer
+from mlguard_sidecar.store.write import IDS_DROPPED, Writer
 
 __all__ = [
+    "IDS_DROPPED",
+    "OUTCOMES",
     "TRAFFIC",
     "HourlyCache",
     "Retention",

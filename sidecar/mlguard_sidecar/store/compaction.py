@@ -14,6 +14,7 @@ from mlguard_sidecar.models.resolutions import (
     HOUR_SECONDS,
     MINUTE,
 )
+from mlguard_sidecar.store.outcomes import forget_predictions
 from mlguard_sidecar.store.read import decode_row
 from mlguard_sidecar.store.write import put_pane
 from mlguard_sidecar.wire import ModelKey
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _CLIENT_SECONDS = 7 * DAY_SECONDS
 
+_PREDICTIONS_SHARE = 0.5
+"""Share of the database that predictions may take that are kept for their outcomes."""
+
 
 @dataclass(frozen=True)
 class Retention:
@@ -35,12 +39,14 @@ class Retention:
         hours: age at which hours are folded to days.
         days: age at which days are deleted.
         max_bytes: size of the database above which panes are folded earlier.
+        predictions: age at which predictions are not kept for their outcomes any more.
     """
 
     minutes: float = 26 * HOUR_SECONDS
     hours: float = 35 * DAY_SECONDS
     days: float = 400 * DAY_SECONDS
     max_bytes: int = 256 << 20
+    predictions: float = 30 * DAY_SECONDS
 
 
 class Compacted(NamedTuple):
@@ -50,11 +56,13 @@ class Compacted(NamedTuple):
         forgotten: clients that were deleted after a week without a connection.
         models: models that were deleted, as their last panes are gone.
         folded: whether any pane was folded or deleted.
+        dropped: predictions that waited for their outcomes and were deleted, by reason.
     """
 
     forgotten: list[str]
     models: list[ModelKey]
     folded: bool
+    dropped: dict[str, int]
 
 
 def compact(
@@ -76,6 +84,9 @@ def compact(
         connected: clients that are connected.
         in_use: models that are kept though they have no panes.
     """
+    with db.atomic():
+        share = int(retention.max_bytes * _PREDICTIONS_SHARE)
+        dropped = forget_predictions(db, now - retention.predictions, share)
     before = db.conn.total_changes
     minutes, hours, days = retention.minutes, retention.hours, retention.days
     _fold_all(db, now, minutes, hours, days)
@@ -98,7 +109,7 @@ def compact(
                 "DELETE FROM client WHERE seen < ? RETURNING id", (now - _CLIENT_SECONDS,)
             ).fetchall()
         ]
-    return Compacted(clients, models, folded)
+    return Compacted(clients, models, folded, dropped)
 
 
 def _delete_models(db: Database, in_use: Collection[ModelKey], oldest: float) -> list[ModelKey]:
@@ -143,7 +154,15 @@ def delete_model(db: Database, key: ModelKey) -> bool:
     if row is None:
         return False
     with db.atomic():
-        for table in ("pane", "training_rows", "baseline", "day", "day_column"):
+        for table in (
+            "pane",
+            "training_rows",
+            "baseline",
+            "day",
+            "day_column",
+            "prediction",
+            "outcome_class",
+        ):
             db.execute(f"DELETE FROM {table} WHERE model = ?", row)  # noqa: S608 - fixed
         db.execute("DELETE FROM model WHERE id = ?", row)
     return True

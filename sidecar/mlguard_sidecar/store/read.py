@@ -13,7 +13,7 @@ import numpy as np
 from mlguard_sidecar.baseline import load as load_baseline
 from mlguard_sidecar.histogram import Pane, Traffic, decode, merge_panes
 from mlguard_sidecar.histogram.values import INVALID
-from mlguard_sidecar.models import Counters, ModelView, StoredModel, load_schema
+from mlguard_sidecar.models import Counters, ModelView, OutcomeView, StoredModel, load_schema
 from mlguard_sidecar.models.resolutions import DAY, DAY_SECONDS, HOUR_CACHE, HOUR_SECONDS, TOTAL
 from mlguard_sidecar.wire import ModelKey, Rows
 
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 
 TRAFFIC = "traffic"
 """Binning of traffic panes, which never changes."""
+
+OUTCOMES = "outcomes"
+"""Binning of the sums of outcomes, by when they arrived."""
+
+OUTCOMES_BY_DAY = "outcomes_by_day"
+"""Binning of the sums of outcomes, by the day of their predictions."""
 
 LABEL_SEPARATOR = "\x1f"
 
@@ -183,8 +189,19 @@ def load_model(db: Database, key: ModelKey) -> StoredModel | None:
         schema,
         Traffic.zeros().merged(Traffic(read_total(db, key, TRAFFIC))),
         read_total(db, key, schema.binning),
+        outcomes=OutcomeView(read_total(db, key, OUTCOMES), classes=read_classes(db, key)),
     )
     return StoredModel(view, training_rows, max(last_event, last_pane or 0.0, first_seen))
+
+
+def read_classes(db: Database, key: ModelKey) -> tuple[str, ...]:
+    """Return the classes of a model's outcomes, in the order of their numbers."""
+    found = db.execute(
+        "SELECT name FROM outcome_class JOIN model ON model.id = outcome_class.model"
+        " WHERE (project, model.model, endpoint) = (?, ?, ?) ORDER BY number",
+        key,
+    )
+    return tuple(name for (name,) in found.fetchall())
 
 
 def read_total(db: Database, key: ModelKey, binning: str) -> Pane:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from mlguard_common.database import DatabaseThread
-from mlguard_sidecar.models import References
+from mlguard_sidecar.models import OutcomeDays, References
 from mlguard_sidecar.store.compaction import (
     Compacted,
     Retention,
@@ -28,11 +28,15 @@ from mlguard_sidecar.store.days import (
     write_day,
 )
 from mlguard_sidecar.store.read import (
+    OUTCOMES,
+    OUTCOMES_BY_DAY,
     TRAFFIC,
     UnreadablePaneError,
     load_model,
     read_baselines,
+    read_classes,
     read_day,
+    read_panes,
     read_schema,
     read_total,
 )
@@ -86,6 +90,8 @@ class Store:
                 self._hourly.changed(key, TRAFFIC, (pane.start for pane in gained.traffic))
                 for binning, panes in gained.features.items():
                     self._hourly.changed(key, binning, (pane.start for pane in panes))
+                if gained.outcomes is not None and gained.outcomes.joined is not None:
+                    self._hourly.changed(key, OUTCOMES, gained.outcomes.joined.arrived)
 
         await self.thread.run(job)
 
@@ -215,6 +221,24 @@ class Store:
             sqlite3.Error: the database cannot be read.
         """
         return await self.thread.run(lambda: read_recorded_days(self._db, key, start, end))
+
+    async def read_outcome_days(self, key: ModelKey, start: int, end: int) -> OutcomeDays:
+        """Return the outcomes of a model, retired or not, by the day of their predictions.
+
+        Args:
+            key: key of the model.
+            start: start of the first day, epoch seconds.
+            end: end of the last day, epoch seconds.
+
+        Raises:
+            sqlite3.Error: the database cannot be read.
+        """
+
+        def job() -> OutcomeDays:
+            panes = dict(read_panes(self._db, key, OUTCOMES_BY_DAY, start, end))
+            return OutcomeDays(read_classes(self._db, key), panes)
+
+        return await self._read(job)
 
     async def read_total(self, key: ModelKey, binning: str) -> Pane:
         """Return the running totals of a binning.

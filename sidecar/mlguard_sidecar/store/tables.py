@@ -129,6 +129,34 @@ def record_days(db: Database) -> None:
         db.execute(statement)
 
 
+# prediction: waits for its outcome; its body is null once that is counted. Numbers follow the order
+# in which the predictions of a model came. outcome_class: numbers of the classes of outcomes.
+_OUTCOMES = """
+CREATE TABLE prediction (
+    model INTEGER NOT NULL REFERENCES model (id),
+    seq INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    time REAL NOT NULL,
+    body BLOB,
+    PRIMARY KEY (model, seq)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX prediction_id ON prediction (model, id);
+CREATE TABLE outcome_class (
+    model INTEGER NOT NULL REFERENCES model (id),
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (model, number)
+) STRICT, WITHOUT ROWID
+"""
+
+
+@migrations()
+def keep_predictions_for_outcomes(db: Database) -> None:
+    """Create the tables of outcomes."""
+    for statement in _OUTCOMES.split(";"):
+        db.execute(statement)
+
+
 def open_store(folder: Path, begin: Callable[[Database], T]) -> tuple[T, bool]:
     """Open the database in a folder, which is created if necessary, and read its content.
 

@@ -9,22 +9,32 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mlguard_sidecar.histogram import Pane, decode, encode, merge_panes
-from mlguard_sidecar.models import UNBINNED, Schema, dump_schema
-from mlguard_sidecar.models.resolutions import HOUR_CACHE, HOUR_SECONDS, TOTAL
+from mlguard_sidecar.models import UNBINNED, PaneKey, Schema, dump_schema
+from mlguard_sidecar.models.resolutions import DAY, HOUR_CACHE, HOUR_SECONDS, MINUTE, TOTAL
 from mlguard_sidecar.store.days import delete_days
-from mlguard_sidecar.store.read import LABEL_SEPARATOR, TRAFFIC, TrainingRows
+from mlguard_sidecar.store.outcomes import OutcomeJoiner
+from mlguard_sidecar.store.read import (
+    LABEL_SEPARATOR,
+    OUTCOMES,
+    OUTCOMES_BY_DAY,
+    TRAFFIC,
+    TrainingRows,
+)
 from mlguard_sidecar.wire import Reason
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-    from mlguard_sidecar.models import Delta, ModelDelta, PaneKey
+    from mlguard_sidecar.models import Delta, ModelDelta, PendingOutcomes
     from mlguard_sidecar.wire import ModelKey
 
 
 _MAX_COUNTER = 2**53
 _MAX_KEPT_STARTS = 2
 _NOTE_SECONDS = 60.0
+
+IDS_DROPPED = "outcome_ids_dropped"
+"""Counter of predictions that are not kept for their outcomes, by reason; commits count them."""
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +50,7 @@ class Writer:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._joiner = OutcomeJoiner(db)
         self._models: dict[ModelKey, tuple[int, Schema, float]] = {}
         self._panes: dict[tuple[int, str, int], dict[int, Pane]] = {}
         self._noted: dict[int, float] = {}
@@ -57,6 +68,8 @@ class Writer:
                 self._commit(delta)
         except BaseException:
             self.forget()
+            for name in [n for n in delta.counters.counts if n[0] == IDS_DROPPED]:
+                del delta.counters.counts[name]  # the next commit counts them
             raise
 
     def forget(self) -> None:
@@ -72,6 +85,8 @@ class Writer:
                 with db.atomic():
                     number = self._model_id(key, gained, delta.now)
                     self._commit_model(number, gained)
+                    if gained.outcomes is not None:
+                        self._join(number, key, gained.outcomes, delta)
                     if gained.events:
                         self._note_event(number, delta.now)
             except (sqlite3.Error, OSError, MemoryError):
@@ -139,6 +154,20 @@ class Writer:
         self._add_panes(model, TRAFFIC, {k: t.pane for k, t in gained.traffic.items()})
         for binning, panes in gained.features.items():
             self._add_panes(model, binning, panes)
+
+    def _join(self, model: int, key: ModelKey, outcomes: PendingOutcomes, delta: Delta) -> None:
+        """Join outcomes with their predictions, and add the sums."""
+
+        def count(n: int, reason: str) -> None:
+            delta.counters.add(n, IDS_DROPPED, reason)
+
+        prediction = delta.models[key].schema.prediction
+        joined = self._joiner.join(model, key, outcomes, prediction, delta.now, count)
+        arrived = {PaneKey(MINUTE, start): pane for start, pane in joined.arrived.items()}
+        self._add_panes(model, OUTCOMES, arrived)
+        for start, pane in joined.days.items():
+            self._add((model, OUTCOMES_BY_DAY, DAY, start), pane)
+        outcomes.joined = joined
 
     def _add_panes(self, model: int, binning: str, panes: dict[PaneKey, Pane]) -> None:
         if not panes:

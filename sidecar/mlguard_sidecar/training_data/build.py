@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlguard.protocol import MAX_FEATURES
-from mlguard_sidecar.baseline import Baseline, Binning, build
+from mlguard_sidecar.baseline import Baseline, Binning, build, with_quality
 from mlguard_sidecar.drift import psi
-from mlguard_sidecar.histogram import Partition, Role
+from mlguard_sidecar.histogram import Kind, Partition, Role
 from mlguard_sidecar.training_data.chunk import DataFileError, TableSample
+from mlguard_sidecar.training_data.quality import quality_from_file
 from mlguard_sidecar.training_data.read import open_data_file
 from mlguard_sidecar.wire import clean_text, is_name
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from mlguard_sidecar.histogram import Kind
     from mlguard_sidecar.training_data.chunk import Roles
     from mlguard_sidecar.training_data.read import DataFile, ReadOptions
 
@@ -37,6 +37,8 @@ class BuildSettings:
         binnings: feature -> its binning.
         prediction: kind of `y_pred`; None to decide from its values.
         missing_words: texts that mean a missing value, besides those of every column.
+        y_true: column of the truths of the predictions; None without.
+        positive_class: class whose probability a number is; None for the larger of two.
         named: columns that must be in the file.
     """
 
@@ -45,6 +47,8 @@ class BuildSettings:
     binnings: Mapping[str, Binning] = field(default_factory=dict)
     prediction: Kind | None = None
     missing_words: tuple[str, ...] = ()
+    y_true: str | None = None
+    positive_class: str | None = None
     named: tuple[str, ...] = ()
 
 
@@ -108,6 +112,17 @@ def build_from_file(
     if not baseline.columns:
         why = "; ".join(f"{name}: {reason}" for name, reason in baseline.not_watched.items())
         raise DataFileError(f"{path}: found no column to watch ({why[:300]})")
+    if settings.y_true is not None:
+        kinds = {(c.column.role, c.column.name): c.column.kind for c in baseline.columns}
+        kind = kinds.get((Role.PREDICTION, "y_pred"))
+        quality = quality_from_file(
+            path,
+            options,
+            settings.y_true,
+            positive=settings.positive_class,
+            are_values=None if kind is None else kind is Kind.NUMERIC,
+        )
+        baseline = with_quality(baseline, quality)
     return Built(baseline, sample, _dry_run(baseline, file, options.roles, on_progress))
 
 

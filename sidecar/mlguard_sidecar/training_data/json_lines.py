@@ -67,6 +67,26 @@ def read_json_lines(path: Path, encoding: str, roles: Roles) -> Iterator[Chunk]:
         raise decoding_error(path, encoding) from error
 
 
+def read_objects(path: Path, encoding: str) -> Iterator[tuple[list[dict[str, Any]], float]]:
+    """Yield the objects of a file, in lists, and the share of the file that is read.
+
+    Raises:
+        DataFileError: it cannot be read; the text names the line.
+        OSError: it cannot be opened.
+    """
+    size = max(path.stat().st_size, 1)
+    reader = _Reader(path, Roles())
+    number = position = 0
+    try:
+        for block in _blocks(_lines(path, encoding)):
+            position += sum(map(len, block))
+            objects = [row for _, row in reader.rows(number, block)]
+            yield objects, min(position / size, 1.0)
+            number += len(block)
+    except UnicodeError as error:
+        raise decoding_error(path, encoding) from error
+
+
 def _blocks(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
     """Yield lists of lines, of at most CHUNK_ROWS lines and about CHUNK_BYTES."""
     block: list[bytes] = []
@@ -116,7 +136,7 @@ class _Reader:
         """
         flat: list[dict[str, Any]] = []
         events: list[tuple[int, Line]] = []
-        for number, row in self._rows(before, lines):
+        for number, row in self.rows(before, lines):
             if row.keys() & _CONTROL and not row.keys() - _CONTROL:
                 continue
             if "features" in row or "columns" in row or row.keys() >= _IDS:
@@ -132,7 +152,7 @@ class _Reader:
         if events:
             yield from self._event_chunks(events, progress)
 
-    def _rows(self, before: int, lines: list[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def rows(self, before: int, lines: list[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the number of each line that is not blank, and its object."""
         try:  # fast, and fails if any line is odd, or blank
             rows = _decoder.decode_lines(b"".join(lines))

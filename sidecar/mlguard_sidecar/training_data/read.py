@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mlguard_sidecar.training_data.chunk import Chunk
 
 _SEPARATED = {".csv": ",", ".tsv": "\t"}
-_JSON_LINES = {".ndjson", ".jsonl"}
-_PARQUET = {".parquet"}
+JSON_LINES = {".ndjson", ".jsonl"}
+PARQUET = {".parquet"}
 
 
 @dataclass(frozen=True)
@@ -62,20 +62,37 @@ def open_data_file(path: Path, options: ReadOptions) -> DataFile:
         raise DataFileError(f"{path}: not a regular file")
     suffix = path.suffix.lower()
     if suffix in _SEPARATED:
-        return _open_separated(path, options.separator or _SEPARATED[suffix], options.encoding)
-    if suffix in _JSON_LINES:
+        return _open_separated(path, options)
+    if suffix in JSON_LINES:
         encoding = encoding_of(path, options.encoding)
         return DataFile(lambda: read_json_lines(path, encoding, options.roles))
-    if suffix in _PARQUET:
+    if suffix in PARQUET:
         return _open_parquet(path)
-    known = ", ".join(sorted(_SEPARATED | dict.fromkeys(_JSON_LINES | _PARQUET)))
-    raise DataFileError(f"{path}: expected a name that ends in {known}")
+    raise _unknown_type(path)
 
 
-def _open_separated(path: Path, separator: str, given: str | None) -> DataFile:
+def _unknown_type(path: Path) -> DataFileError:
+    known = ", ".join(sorted(_SEPARATED | dict.fromkeys(JSON_LINES | PARQUET)))
+    return DataFileError(f"{path}: expected a name that ends in {known}")
+
+
+def separated_format(path: Path, options: ReadOptions) -> tuple[str, str]:
+    """Return separator and encoding of a file with separated values.
+
+    Raises:
+        DataFileError: it is of no known type, or the separator is none; the text is one line.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in _SEPARATED:
+        raise _unknown_type(path)
+    separator = options.separator or _SEPARATED[suffix]
     if len(separator) != 1:
         raise DataFileError(f"--sep: found {separator!r}, expected one character")
-    encoding = encoding_of(path, given)
+    return separator, encoding_of(path, options.encoding)
+
+
+def _open_separated(path: Path, options: ReadOptions) -> DataFile:
+    separator, encoding = separated_format(path, options)
     names = _header(path, separator, encoding)
 
     def chunks() -> Iterator[Chunk]:

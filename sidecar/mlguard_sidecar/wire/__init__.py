@@ -10,6 +10,14 @@ from mlguard_sidecar.wire.errors import (
 )
 from mlguard_sidecar.wire.lenient import clean_text, read_score
 from mlguard_sidecar.wire.messages import Batch, Hello, Line
+from mlguard_sidecar.wire.outcomes import (
+    IdentifiedPrediction,
+    OutcomeRow,
+    OutcomeRows,
+    identified,
+    rows_of_outcome,
+)
+from mlguard_sidecar.wire.prediction_ids import read_id
 from mlguard_sidecar.wire.rows import (
     ModelKey,
     Positions,
@@ -25,9 +33,12 @@ __all__ = [
     "VALUE_REASONS",
     "Batch",
     "Hello",
+    "IdentifiedPrediction",
     "InvalidValues",
     "Line",
     "ModelKey",
+    "OutcomeRow",
+    "OutcomeRows",
     "Positions",
     "Reason",
     "RejectedError",
@@ -36,9 +47,12 @@ __all__ = [
     "decode_block",
     "decode_line",
     "find_seq",
+    "identified",
     "is_name",
+    "read_id",
     "read_score",
     "rows_of_batch",
     "rows_of_events",
+    "rows_of_outcome",
     "validate",
 ]

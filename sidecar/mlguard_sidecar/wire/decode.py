@@ -48,7 +48,7 @@ def find_seq(line: bytes, *, is_whole: bool) -> int | None:
         line: the line, or its beginning.
         is_whole: whether it is the whole line, at whose end the number may be.
     """
-    if b'"columns"' not in line:
+    if b'"columns"' not in line and b'"outcome"' not in line:
         return None
     found = _SEQ_FIRST.match(line[:_HEAD_BYTES])
     if found is None and is_whole:

@@ -24,6 +24,9 @@ class Reason(StrEnum):
     BAD_LATENCY = "bad_latency"
     BAD_PROBA = "bad_proba"
     BAD_PREDICTION = "bad_prediction"
+    BAD_PREDICTION_ID = "bad_prediction_id"
+    BAD_OUTCOME = "bad_outcome"
+    UNKNOWN_MODEL = "unknown_model"
     BAD_FEATURE = "bad_feature"
     BAD_FEATURE_NAME = "bad_feature_name"
     TOO_MANY_FEATURES = "too_many_features"
@@ -40,6 +43,7 @@ VALUE_REASONS = frozenset(
         Reason.BAD_LATENCY,
         Reason.BAD_PROBA,
         Reason.BAD_PREDICTION,
+        Reason.BAD_PREDICTION_ID,
         Reason.BAD_FEATURE,
         Reason.BAD_FEATURE_NAME,
         Reason.TOO_MANY_FEATURES,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mlguard.protocol import DEFAULT_ENDPOINT, MAX_SEQ
 from mlguard_sidecar.histogram.values import INVALID, as_number
 from mlguard_sidecar.wire.errors import InvalidValues, Reason, RejectedError
-from mlguard_sidecar.wire.messages import Batch, Hello, Line, Stats
+from mlguard_sidecar.wire.messages import Batch, Hello, Line, Outcome, Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INVALID_LATENCY = -1.0
 """Latency that stands for a value that is no number; validation counts it."""
@@ -83,15 +86,19 @@ class _LineReader:
 
     def read(self, tree: dict[str, Any]) -> Line:
         ids = {name: self._id(tree[name]) for name in _IDS if tree.get(name) is not None}
-        columns = tree.get("columns")
+        columns, outcome = tree.get("columns"), tree.get("outcome")
         line = LenientLine(
             ids.get("project_id"), ids.get("model_id"), ids.get("endpoint", DEFAULT_ENDPOINT)
         )
-        if columns is None:
+        if outcome is not None:
+            line.outcome = self._outcome(outcome)
+            line.seq = _seq(tree.get("seq"), max(map(_length, outcome.values()), default=1))
+        elif columns is None:
             line.timestamp = _timestamp(tree.get("timestamp"))
             line.latency_ms = _latency(tree.get("latency_ms"))
             line.y_pred = self._value(tree.get("y_pred"), Reason.BAD_PREDICTION, "y_pred")
             line.y_proba = read_score(tree.get("y_proba"))
+            line.id = _raw(tree.get("id"))
             features = tree.get("features")
             if features is not None and not isinstance(features, dict):
                 self._count(Reason.BAD_FEATURE, "features", features)
@@ -103,7 +110,8 @@ class _LineReader:
                 }
         else:
             line.columns = self._columns(columns)
-            line.seq = _seq(tree.get("seq"), line.columns)
+            lists = [*columns.values(), *(line.columns.features or {}).values()]
+            line.seq = _seq(tree.get("seq"), max(map(_length, lists), default=1))
         line.invalid_values = [
             InvalidValues(reason, self._messages[reason], n) for reason, n in self._counts.items()
         ]
@@ -131,6 +139,8 @@ class _LineReader:
             batch.y_pred = [self._value(v, Reason.BAD_PREDICTION, "y_pred") for v in predictions]
         if (scores := cells("y_proba")) is not None:
             batch.y_proba = [read_score(each) for each in scores]
+        if (names := cells("id")) is not None:
+            batch.id = [_raw(each) for each in names]
         if isinstance(features, dict):
             batch.features = {
                 clean_text(name): [
@@ -143,6 +153,18 @@ class _LineReader:
         elif features is not None:
             self._count(Reason.BAD_FEATURE, "features", features, max(rows, 1))
         return batch
+
+    def _outcome(self, outcome: object) -> Outcome:
+        if not isinstance(outcome, dict):
+            text = f"outcome: found {_type(outcome)}, expected an object"
+            raise RejectedError(Reason.BAD_OUTCOME, text)
+
+        def read(name: str, cell: Callable[[object], Any]) -> Any:
+            value = outcome.get(name)
+            return [cell(each) for each in value] if isinstance(value, list) else cell(value)
+
+        scores = read("y_proba", read_score)
+        return Outcome(read("id", _raw), read("y_true", _raw), read("y_pred", _raw), scores)
 
     def _id(self, value: object) -> str:
         """Return a name; an empty one, which is refused later, if it is none."""
@@ -200,13 +222,21 @@ def read_score(value: object) -> float | dict[str, float] | None:
     return number if math.isfinite(number) else None
 
 
-def _seq(value: object, batch: Batch) -> int | None:
+def _raw(value: object) -> Any:
+    """Return a value of which it is decided later whether it is valid."""
+    if isinstance(value, dict | list) or (isinstance(value, str) and not _is_utf8(value)):
+        return INVALID
+    return value
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, list) else 1
+
+
+def _seq(value: object, rows: int) -> int | None:
     if value is None:
         return None
     if type(value) is not int or not 1 <= value <= MAX_SEQ:
-        features = batch.features or {}
-        columns = [batch.timestamp, batch.latency_ms, batch.y_pred, batch.y_proba]
-        rows = max((len(c) for c in (*columns, *features.values()) if c is not None), default=1)
         raise RejectedError(
             Reason.WRONG_TYPE, f"seq: found {value!r:.40}, expected 1 to {MAX_SEQ}", range(rows)
         )

@@ -11,6 +11,7 @@ from mlguard.protocol import DEFAULT_ENDPOINT, MAX_SEQ
 
 Value = int | float | bool | str | None
 Proba = float | dict[str, float] | None
+Id = str | int | float | None
 
 
 class Hello(msgspec.Struct, gc=False):
@@ -28,6 +29,16 @@ class Batch(msgspec.Struct, gc=False):
     y_pred: list[Value] | None = None
     y_proba: list[Proba] | None = None
     features: dict[str, list[Value]] | None = None
+    id: list[Id] | None = None
+
+
+class Outcome(msgspec.Struct, gc=False):
+    """Truth of a prediction; or of many, as columns of one length."""
+
+    id: Id | list[Id] = None
+    y_true: Value | list[Value] = None
+    y_pred: Value | list[Value] = None
+    y_proba: Proba | list[Proba] = None
 
 
 class Stats(msgspec.Struct, gc=False):
@@ -37,7 +48,7 @@ class Stats(msgspec.Struct, gc=False):
 
 
 class Line(msgspec.Struct, gc=False):
-    """Line of any type: an event, a batch, a hello or stats."""
+    """Line of any type: an event, a batch, outcomes, a hello or stats."""
 
     project_id: str | None = None
     model_id: str | None = None
@@ -51,6 +62,8 @@ class Line(msgspec.Struct, gc=False):
     seq: Annotated[int, Meta(ge=1, le=MAX_SEQ)] | None = None
     hello: Hello | None = None
     stats: Stats | None = None
+    id: Id = None
+    outcome: Outcome | None = None
 
 
 decoder = msgspec.json.Decoder(Line)

@@ -19,13 +19,14 @@ from mlguard_sidecar.histogram.values import INVALID
 from mlguard_sidecar.wire.columns import floats, scores, times
 from mlguard_sidecar.wire.errors import InvalidValues, Reason, RejectedError
 from mlguard_sidecar.wire.lenient import LenientLine
+from mlguard_sidecar.wire.prediction_ids import read_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from mlguard_sidecar.wire.messages import Batch, Line
+    from mlguard_sidecar.wire.messages import Batch, Line, Proba
 
     Column = Sequence[object]
     """Raw values, each a number, bool, string, None or INVALID."""
@@ -50,6 +51,8 @@ class Rows:
         y_pred: None if missing.
         scores: the probability, or the largest one; NaN if missing, infinite if invalid.
         features: name -> values; None if the events have no features at all.
+        ids: ID of each event, or None; None if no event has one.
+        probas: raw probabilities of events with IDs.
     """
 
     key: ModelKey
@@ -58,6 +61,8 @@ class Rows:
     y_pred: Column
     scores: NDArray[np.float64]
     features: Mapping[str, Column] | None
+    ids: Sequence[str | None] | None = None
+    probas: Sequence[Proba] | None = None
 
     def __len__(self) -> int:
         return len(self.times)
@@ -85,6 +90,8 @@ class Rows:
             None
             if self.features is None
             else {name: taken(column, index) for name, column in self.features.items()},
+            None if self.ids is None else [self.ids[i] for i in index],
+            None if self.probas is None else [self.probas[i] for i in index],
         )
 
 
@@ -150,6 +157,7 @@ def rows_of_events(events: Sequence[Line], positions: Positions, now: float) -> 
         found.invalid.extend(_invalid_values(group))
         for part, features in [(group, None)] if bare else _with_columns(group):
             named = None if features is None else _with_names(features, found.invalid)
+            ids = read_ids([e.id for e in part], found.invalid)
             columns = Rows(
                 key,
                 times([e.timestamp for e in part], now),
@@ -157,6 +165,8 @@ def rows_of_events(events: Sequence[Line], positions: Positions, now: float) -> 
                 encoded([e.y_pred for e in part], numbers=True),
                 scores([e.y_proba for e in part]),
                 named,
+                ids,
+                [e.y_proba for e in part] if ids else None,
             )
             found.groups.append((columns, part))
     return found
@@ -214,7 +224,7 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> tuple[Rows, list[Inva
     Raises:
         RejectedError: no row of the batch can be counted.
     """
-    columns = [batch.timestamp, batch.latency_ms, batch.y_pred, batch.y_proba]
+    columns = [batch.timestamp, batch.latency_ms, batch.y_pred, batch.y_proba, batch.id]
     lengths = {len(c) for c in columns if c is not None}
     lengths.update(map(len, (batch.features or {}).values()))
     n = max(lengths, default=0)
@@ -239,6 +249,7 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> tuple[Rows, list[Inva
             invalid.append(_too_many_features(len(features), left_out * n))
             features = dict(islice(features.items(), MAX_FEATURES))
         named = {name: encoded(values) for name, values in _with_names(features, invalid).items()}
+    ids = None if batch.id is None else read_ids(batch.id, invalid)
     rows = Rows(
         key,
         np.full(n, now) if batch.timestamp is None else times(batch.timestamp, now),
@@ -246,6 +257,8 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> tuple[Rows, list[Inva
         [None] * n if batch.y_pred is None else encoded(batch.y_pred, numbers=True),
         np.full(n, np.nan) if batch.y_proba is None else scores(batch.y_proba),
         named,
+        ids,
+        batch.y_proba if ids else None,
     )
     return rows, invalid
 

@@ -1,0 +1,319 @@
+"""Outcomes through the pipeline and the database, compared with scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.offline import KEY, NOW, Offline
+from support.outcomes import (
+    binary,
+    multiclass,
+    outcome,
+    sklearn_binary,
+    sklearn_multiclass,
+    sklearn_values,
+)
+
+from mlguard_sidecar.config import Config, Limits, ModelConfig, OutcomesConfig
+from mlguard_sidecar.histogram.values import INVALID
+from mlguard_sidecar.outcomes import Tally, quality_of
+from mlguard_sidecar.store import Retention
+from mlguard_sidecar.wire import Line
+
+RNG = np.random.default_rng(7)
+
+
+@pytest.fixture
+def offline(tmp_path):
+    made = Offline(tmp_path)
+    yield made
+    made.close()
+
+
+def send(offline, **fields):
+    receipt = offline.pipeline.submit_outcomes(outcome(**fields), "socket")
+    offline.commit()
+    offline.move()
+    return receipt
+
+
+def quality(offline, window="24h") -> dict:
+    return {
+        name.removeprefix("quality_"): value
+        for (name, *labels), value in offline.figures().items()
+        if name.startswith("quality_") and labels == [window]
+    }
+
+
+def count(offline, name, *labels):
+    return offline.figures().get((name, *labels), 0)
+
+
+def assert_equal(found: dict, expected: dict) -> None:
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-12, abs=1e-12), name
+
+
+def test_binary_quality_is_scikit_learns(offline):
+    truth, predicted, score = binary(RNG, 500)
+    ids = [f"id-{i}" for i in range(500)]
+    offline.send(id=ids, y_pred=predicted, y_proba=score)
+    offline.commit()
+    order = RNG.permutation(500)
+    for part in np.array_split(order, 3):
+        offline.now += 600
+        send(offline, id=[ids[i] for i in part], y_true=[truth[i] for i in part])
+    assert_equal(quality(offline), sklearn_binary(truth, predicted, score))
+    assert count(offline, "outcomes_total") == 500
+    assert count(offline, "outcome_coverage_ratio") == 1
+    assert count(offline, "quality_correct_total") == sum(np.equal(truth, predicted))
+
+
+def test_multiclass_quality_is_scikit_learns(offline):
+    names = ["cat", "dog", "eel", "fox"]
+    truth, predicted, probas = multiclass(RNG, 400, names)
+    offline.send(id=list(range(400)), y_pred=predicted, y_proba=probas)
+    send(offline, id=list(range(400)), y_true=truth)
+    assert_equal(quality(offline), sklearn_multiclass(truth, predicted, probas, names))
+
+
+def test_errors_of_values_are_scikit_learns(offline):
+    predicted = RNG.normal(100, 20, 300).tolist()
+    truth = (np.array(predicted) + RNG.normal(0, 3, 300)).tolist()
+    offline.send(id=list(range(300)), y_pred=predicted)
+    send(offline, id=list(range(300)), y_true=truth)
+    found = quality(offline)
+    assert_equal(found, sklearn_values(truth, predicted))
+    assert "accuracy" not in found
+
+
+def test_everything_survives_a_restart(tmp_path):
+    offline = Offline(tmp_path)
+    truth, predicted, score = binary(RNG, 200)
+    ids = list(range(200))
+    offline.send(id=ids, y_pred=predicted, y_proba=score)
+    send(offline, id=ids[:80], y_true=truth[:80])
+    figures = offline.figures()
+    offline.close()
+    offline = Offline(tmp_path)
+    assert offline.figures() == figures
+    send(offline, id=ids, y_true=truth)  # of which 80 come again
+    assert_equal(quality(offline), sklearn_binary(truth, predicted, score))
+    assert count(offline, "outcomes_uncounted_total", "repeated") == 80
+    offline.close()
+
+
+def test_quality_moves_with_its_window_and_days_go_by_the_prediction(offline):
+    made, day = offline.now - 3 * 86_400, 86_400
+    offline.send(id=list(range(40)), timestamp=[made] * 40, y_pred=[1, 0] * 20)
+    offline.commit()
+    offline.now += 600
+    send(offline, id=list(range(20)), y_true=[1] * 20)
+    offline.now += 25 * 3600
+    send(offline, id=list(range(20, 30)), y_true=[1, 0] * 5)
+    assert quality(offline)["outcomes"] == 10
+    assert quality(offline)["accuracy"] == 1
+    assert quality(offline, "7d")["accuracy"] == 20 / 30
+    assert count(offline, "outcome_coverage_ratio") == 30 / 40
+    days = offline.loop.run_until_complete(
+        offline.store.read_outcome_days(KEY, 0, int(offline.now) + day)
+    )
+    assert list(days.panes) == [made // day * day]
+    of_day = quality_of(
+        days.panes[made // day * day],
+        days.classes,
+        positive=None,
+        are_values=False,
+    )
+    assert (of_day.outcomes, of_day.covered, of_day.predictions) == (30, 30, 40)
+    assert of_day.accuracy == 20 / 30
+
+
+def test_sums_are_the_same_after_compaction(offline):
+    offline.send(id=list(range(60)), y_pred=[1, 0, 1] * 20)
+    offline.commit()
+    for i in range(0, 60, 20):
+        offline.now += 3700
+        send(offline, id=list(range(i, i + 20)), y_true=[1] * 20)
+    before = quality(offline, "7d")
+    offline.now += 30 * 3600
+    offline.compact(Retention())
+    assert quality(offline, "7d") == pytest.approx(before)
+    assert offline.registry.views[KEY].outcomes.total.counts[Tally.OUTCOMES] == 60
+
+
+def test_the_oldest_ids_go_first(tmp_path):
+    offline = Offline(tmp_path, Config(outcomes=OutcomesConfig(max_ids=10)))
+    for i in range(0, 30, 5):
+        offline.send(id=list(range(i, i + 5)), y_pred=[1] * 5)
+        offline.commit()
+    send(offline, id=list(range(30)), y_true=[1] * 30)
+    assert count(offline, "outcomes_total") == 10
+    assert count(offline, "outcomes_uncounted_total", "unknown_id") == 20
+    assert offline.counts["outcome_ids_dropped", "full"] == 20
+    assert offline.db.execute("SELECT count(*) FROM prediction").fetchone() == (10,)
+    offline.send(id=list(range(100, 110)), y_pred=[1] * 10)  # they replace ids with outcomes
+    offline.commit()
+    assert offline.counts["outcome_ids_dropped", "full"] == 20
+    offline.close()
+
+
+def test_old_ids_expire_and_all_may_take_half_of_the_database(offline):
+    offline.send(id=["a", "b"], timestamp=[NOW - 31 * 86_400, NOW], y_pred=[1, 1])
+    offline.commit()
+    offline.compact(Retention())
+    offline.commit()
+    assert offline.counts["outcome_ids_dropped", "expired"] == 1
+    for i in range(20):
+        offline.now += 60
+        offline.send(id=[f"{i}-{n}" for n in range(100)], y_pred=[1] * 100)
+        offline.commit()
+    offline.compact(Retention(max_bytes=200_000))
+    offline.commit()
+    (left,) = offline.db.execute("SELECT count(*) FROM prediction").fetchone()
+    assert 0 < left < 1000
+    assert offline.counts["outcome_ids_dropped", "store_full"] == 2001 - left
+    send(offline, id="19-99", y_true=1)  # the newest are kept
+    assert count(offline, "outcomes_total") == 1
+
+
+def test_an_id_counts_once(offline):
+    offline.send(id=["a", "a", "b"], y_pred=[1, 0, 1])
+    send(offline, id=["a", "a", "b"], y_true=[1, 0, 0])
+    send(offline, id="a", y_true=0)
+    send(offline, id="c", y_true=1, y_pred=1)
+    send(offline, id="c", y_true=0, y_pred=1)
+    offline.send(id=["a", "c"], y_pred=[0, 0])
+    offline.commit()
+    assert count(offline, "outcomes_total") == 3
+    assert count(offline, "quality_correct_total") == 2  # the first prediction of a counts
+    assert count(offline, "outcomes_uncounted_total", "repeated") == 3
+    assert offline.counts["outcome_ids_dropped", "repeated"] == 3
+
+
+def test_ids_are_texts_or_whole_numbers(offline):
+    offline.send(id=["7", 8, 9.0, None, "x" * 129, "a\nb", 0.5, "ü"], y_pred=[1] * 8)
+    offline.commit()
+    assert offline.counts["invalid_values", "socket", "bad_prediction_id"] == 3
+    good = [7, "8", 9, "ü"]
+    send(offline, id=good, y_true=[1] * 4)
+    assert count(offline, "outcomes_total") == 4
+    bad = [None, "", True, float("nan"), float("inf"), 10**200, "\x00", "x" * 129, INVALID]
+    receipt = send(offline, id=bad, y_true=[1] * len(bad))
+    assert (receipt.accepted, receipt.rejected_rows) == (0, len(bad))
+
+
+@pytest.mark.parametrize("truth", [None, "", float("nan"), INVALID])
+def test_a_truth_that_is_missing_is_rejected(offline, truth):
+    offline.send(id=["a"], y_pred=[1])
+    receipt = send(offline, id="a", y_true=truth)
+    assert [each.reason for each in receipt.rejections()] == ["bad_outcome"]
+
+
+def test_outcomes_do_not_begin_models_without_predictions(offline):
+    receipt = send(offline, project="new", id=["a", "b"], y_true=[1, 1])
+    assert {each.reason for each in receipt.rejections()} == {"unknown_model"}
+    assert offline.db.execute("SELECT count(*) FROM model").fetchone() == (0,)
+    assert send(offline, project="new", id="a", y_true=1, y_pred=1).accepted == 1
+    assert send(offline, project="__other__", model="__other__", id="a", y_true=1).accepted == 0
+
+
+def test_a_prediction_without_a_value_has_no_quality(offline):
+    offline.send(id=["a", "b"], y_pred=[None, 1])
+    send(offline, id=["a", "b"], y_true=[1, 1])
+    assert count(offline, "outcomes_total") == 1
+    assert count(offline, "outcomes_uncounted_total", "no_prediction") == 1
+    assert count(offline, "outcome_coverage_ratio") == 1
+
+
+def test_a_truth_of_another_kind_costs_itself(offline):
+    offline.send(id=["a", "b"], y_pred=[1.5, 2.5])
+    send(offline, id=["a", "b"], y_true=["late", 3])
+    assert count(offline, "outcomes_uncounted_total", "wrong_kind") == 1
+    assert quality(offline)["absolute_error_mean"] == 0.5
+
+
+def test_numbers_that_were_taken_for_classes_have_errors_too(offline):
+    offline.send(id=[1, 2], y_pred=[10, 20])
+    send(offline, id=[1, 2], y_true=[11, 20])
+    assert quality(offline)["accuracy"] == 0.5
+    offline.send(id=[3], y_pred=[0.5])
+    send(offline, id=[3], y_true=[0.5])
+    found = quality(offline)
+    assert "accuracy" not in found
+    assert found["absolute_error_mean"] == pytest.approx(1 / 3)
+
+
+def test_huge_numbers_and_texts_are_stored(offline):
+    values = [10**30, -(10**300), "long" * 1000, "9" * 5000, "é" * 200, 2**64]
+    offline.send(id=list(range(len(values))), y_pred=values)
+    send(offline, id=list(range(len(values))), y_true=values)
+    assert count(offline, "quality_correct_total") == len(values)
+
+
+def test_the_positive_class_is_configured(tmp_path):
+    config = Config(models=[ModelConfig(project="p", model="m", positive_class=False)])
+    offline = Offline(tmp_path, config)
+    offline.send(id=[1, 2, 3, 4], y_pred=[0, 0, 1, 1], y_proba=[0.9, 0.8, 0.3, 0.1])
+    send(offline, id=[1, 2, 3, 4], y_true=[False, True, True, False])
+    found = quality(offline)
+    assert (found["precision"], found["recall"]) == (0.5, 0.5)
+    assert found["positive_score_mean"] == pytest.approx(0.525)
+    assert found["positive_ratio"] == 0.5
+    expected = [0.1**2, 0.8**2, 0.3**2, 0.9**2]
+    assert found["brier_score"] == pytest.approx(np.mean(expected))
+    offline.close()
+
+
+def test_a_commit_that_fails_is_joined_again_and_counted_once(offline):
+    offline.send(id=["a", "a", "b"], y_pred=[1, 0, 1])
+    offline.commit()
+    offline.db.execute("ALTER TABLE counter RENAME TO gone")
+    offline.send(id=["a", "c"], y_pred=[0, 1])
+    offline.pipeline.submit_outcomes(outcome(id=["a", "c"], y_true=[1, 1]), "socket")
+    assert not offline.commit()
+    assert count(offline, "outcomes_total") == 0
+    offline.db.execute("ALTER TABLE gone RENAME TO counter")
+    assert offline.commit()
+    assert count(offline, "outcomes_total") == 2
+    assert offline.counts["outcome_ids_dropped", "repeated"] == 2
+
+
+def test_a_model_is_erased_with_its_ids(offline):
+    offline.send(id=["a"], y_pred=[1])
+    send(offline, id="a", y_true=1)
+    assert offline.loop.run_until_complete(offline.store.forget(KEY))
+    offline.registry.erase(KEY)
+    for table in ("prediction", "outcome_class", "pane"):
+        assert offline.db.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+def test_models_beyond_the_limit_keep_no_ids(tmp_path):
+    offline = Offline(tmp_path, Config(limits=Limits(models=1)))
+    offline.send(id=["a"], y_pred=[1])
+    offline.send_events(Line(project_id="p", model_id="n", y_pred=1, id="a"))
+    offline.commit()
+    assert offline.db.execute("SELECT count(*) FROM prediction").fetchone() == (1,)
+    assert send(offline, model="n", id="a", y_true=1).accepted == 0
+    offline.close()
+
+
+def test_a_retired_model_still_gets_its_truths(tmp_path):
+    offline = Offline(tmp_path, Config(limits=Limits(models=1)))
+    offline.send(id=["a"], y_pred=[1])
+    offline.commit()
+    offline.now += 2 * 86_400
+    offline.send_events(Line(project_id="p", model_id="n", y_pred=1))
+    offline.commit()
+    offline.now += 2 * 86_400
+    send(offline, id="a", y_true=1)
+    assert count(offline, "outcomes_total") == 1
+    offline.close()
+
+
+def test_whole_values_are_values_where_that_is_configured(tmp_path):
+    config = Config(models=[ModelConfig(project="p", model="m", prediction="value")])
+    offline = Offline(tmp_path, config)
+    send(offline, id=[1, 2], y_true=[3, 5], y_pred=[4, 7])  # no events of the model at all
+    assert quality(offline)["absolute_error_mean"] == 1.5
+    offline.close()
