@@ -143,9 +143,14 @@ def day_answer(day: Day, quality: Quality | None = None) -> dict[str, Any]:
         "score_mean": mean,
         "score_stddev": stddev,
         "baseline": day.baseline,
-        "quality": None if quality is None else quality_as_json(quality),
+        "quality": None if quality is None else _day_quality(quality),
         "columns": [_day_column(column) for column in day.columns],
     }
+
+
+def _day_quality(quality: Quality) -> dict[str, Any]:
+    coverage = quality.covered / quality.predicted if quality.predicted else None
+    return quality_as_json(quality) | {"coverage_ratio": coverage}
 
 
 def _day_column(column: DayColumn) -> dict[str, Any]:
