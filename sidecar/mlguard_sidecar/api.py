@@ -149,7 +149,7 @@ def day_answer(day: Day, quality: Quality | None = None) -> dict[str, Any]:
 
 
 def _day_quality(quality: Quality) -> dict[str, Any]:
-    coverage = quality.covered / quality.predicted if quality.predicted else None
+    coverage = quality.covered / quality.predictions if quality.predictions else None
     return quality_as_json(quality) | {"coverage_ratio": coverage}
 
 
