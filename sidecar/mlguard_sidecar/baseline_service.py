@@ -177,7 +177,7 @@ class BaselineService:
             start = calendar.timegm(time.strptime(day, "%Y-%m-%d"))
         except ValueError as error:
             raise UnsuitableError(f"day: found {day!r}, expected YYYY-MM-DD") from error
-        panes = await self._store.feature_panes(key, start)
+        panes = await self._store.days.feature_panes(key, start)
         if not panes:
             raise UnsuitableError(f"day {day}: no events with a baseline are stored of it")
         return max(panes, key=lambda pair: int(pair[1].counts.sum()))

@@ -13,7 +13,6 @@ from mlguard_common.daemon import Lifecycle, lifecycle_metrics
 from mlguard_common.web import HttpServer, routes, split_listen
 from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_rules.service import AlertApi, Alerting
-from mlguard_rules.service import Settings as AlertingSettings
 from mlguard_sidecar import paths
 from mlguard_sidecar import telemetry as t
 from mlguard_sidecar.api import ModelApi
@@ -27,17 +26,25 @@ from mlguard_sidecar.exposition import METRICS as MODEL_METRICS
 from mlguard_sidecar.exposition import ModelCollector
 from mlguard_sidecar.history import DayRecorder
 from mlguard_sidecar.ingest import (
+    EVENTS_PATH,
+    BodyReader,
     Connection,
     Connections,
+    EventsApi,
     Pipeline,
     SocketListener,
     accept_connections,
 )
 from mlguard_sidecar.models import ModelRegistry
 from mlguard_sidecar.refresher import WindowRefresher
-from mlguard_sidecar.settings import CurrentSettings, Settings
+from mlguard_sidecar.settings import (
+    CurrentSettings,
+    Settings,
+    alerting_settings_of,
+    retention_of,
+)
 from mlguard_sidecar.statistics import StatisticsCache, explanation_of
-from mlguard_sidecar.store import Retention, Store, load, open_store
+from mlguard_sidecar.store import Store, load, open_store
 from mlguard_sidecar.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -59,14 +66,12 @@ _RETRY_SECONDS = 0.2
 _IMMUTABLE = ("listen", "socket", "data_dir", "pane", "retention")
 """Keys that change only with a restart."""
 
-_BUNDLED = ("model", "sidecar")
-"""Rule files that a sidecar can evaluate."""
-
 _INDEX = """ML Guard sidecar
 
 /metrics           metrics for Prometheus
 /healthz           the process runs
 /readyz            events are taken and stored
+/api/v1/events     takes events by POST
 /api/v1/models     what each model shows
 /api/v1/rejects    the last events and values that were refused
 /api/v1/alerts     alerts that are pending or firing
@@ -102,7 +107,7 @@ class Daemon:
         )
         self._settings = CurrentSettings(config)
         self._clock = clock
-        alerting_settings = _alerting_settings(config)
+        alerting_settings = alerting_settings_of(config)
 
         (self._store, snapshot), recreated = open_store(
             Path(config.data_dir or paths.data_dir()), lambda db: (Store(db), load(db))
@@ -149,7 +154,7 @@ class Daemon:
             self._registry,
             self._refresher,
             self._telemetry,
-            _retention(config),
+            retention_of(config),
             self._connections.clients,
             clock,
         )
@@ -163,9 +168,13 @@ class Daemon:
         self._cache = StatisticsCache()
         self._models = ModelCollector(self._statistics, clock, lambda: self._settings.now.fleet)
         self.collectors = (self._models, self._telemetry, self._alerting, self._lifecycle)
+        events_api = EventsApi(
+            self._pipeline, self._store.kept_answer, self._telemetry, self.not_ready, BodyReader()
+        )
         self._http = HttpServer(
             [
                 *routes(self),
+                *events_api.routes(),
                 *ModelApi(
                     self._statistics,
                     self._recorder,
@@ -178,6 +187,7 @@ class Daemon:
                 *AlertApi(self._alerting, clock).routes(),
             ],
             lambda: self._lifecycle.access,
+            taking_events=[EVENTS_PATH],
         )
 
     def _statistics(self) -> list[ModelStatistics]:
@@ -308,7 +318,7 @@ class Daemon:
 
     def _apply(self, config: Config) -> None:
         settings = Settings(config, self._settings.now.files)
-        alerting_settings = _alerting_settings(config)
+        alerting_settings = alerting_settings_of(config)
         self._settings.now = settings
         self._alerting.use(alerting_settings)
         self._follow_settings()
@@ -319,22 +329,7 @@ class Daemon:
         self._refresher.request()
 
 
-def _retention(config: Config) -> Retention:
-    keep = config.retention
-    return Retention(
-        keep.minutes.seconds,
-        keep.hours.seconds,
-        keep.days.seconds,
-        keep.max_bytes.bytes,
-        config.outcomes.max_age.seconds,
-    )
-
-
 def _log_fault(alerting: asyncio.Task[None]) -> None:
     """Log an error of the rule engine; events are still counted without it."""
     if not alerting.cancelled() and alerting.exception() is not None:
         log.error("rules are not evaluated any more", exc_info=alerting.exception())
-
-
-def _alerting_settings(config: Config) -> AlertingSettings:
-    return AlertingSettings.configured(config.rules, config.notify, _BUNDLED)

@@ -64,7 +64,7 @@ class DayRecorder:
     async def record(self) -> None:
         """Record the past days of all models that are not recorded, and renew their references."""
         try:
-            recorded = await self._store.unrecorded_days(self._today())
+            recorded = await self._store.days.unrecorded(self._today())
             for key, start in recorded:
                 await self._day(key, start, record=True)
             changed = {key for key, _ in recorded}
@@ -87,7 +87,7 @@ class DayRecorder:
         ):
             return
         days = [today - DAY_SECONDS, today]
-        view.references = await self._store.references(view.key, baseline, days, sliding)
+        view.references = await self._store.days.references(view.key, baseline, days, sliding)
         view.version += 1
 
     def _sliding(self, key: ModelKey) -> SlidingSettings:
@@ -105,10 +105,10 @@ class DayRecorder:
             sqlite3.Error: the database cannot be used.
         """
         today = self._today()
-        for _, start in await self._store.unrecorded_days(today, key):
+        for _, start in await self._store.days.unrecorded(today, key):
             await self._day(key, start, record=True)
         begin = today - (count - 1) * DAY_SECONDS
-        found = await self._store.recorded_days(key, begin, today)
+        found = await self._store.days.recorded(key, begin, today)
         if found is None:
             return None
         current = await self._day(key, today, record=False)
@@ -126,7 +126,7 @@ class DayRecorder:
         """
         today = self._today()
         begin = today - (count - 1) * DAY_SECONDS
-        found = await self._store.read_outcome_days(key, begin, today + DAY_SECONDS)
+        found = await self._store.days.outcomes(key, begin, today + DAY_SECONDS)
         view, settings = self._registry.views.get(key), self._settings.now.of(key)
         schema = view.schema if view else Schema()
         return {
@@ -143,4 +143,6 @@ class DayRecorder:
         def compute(day: StoredDay, schema: Schema, baselines: Mapping[str, Baseline]) -> Day:
             return compute_day(day, schema, baselines, drift)
 
-        return await self._store.day(key, start, compute, self._sliding(key), record=record)
+        return await self._store.days.compute(
+            key, start, compute, self._sliding(key), record=record
+        )

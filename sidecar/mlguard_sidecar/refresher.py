@@ -128,7 +128,7 @@ class WindowRefresher:
         known = {} if view.is_stale else outcomes.windows
         windows = await self._windows(view, OUTCOMES, settings.outcome_spans, known)
         days = Window.at(settings.outcome_days, self._clock(), self._pane_seconds)
-        found = await self._store.read_outcome_days(view.key, days.start, days.end)
+        found = await self._store.days.outcomes(view.key, days.start, days.end)
         changed = not _show_the_same(outcomes.windows, windows)
         outcomes.windows, outcomes.days = windows, days.with_panes(found.panes.items())
         return changed

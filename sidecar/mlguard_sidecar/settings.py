@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlguard_common.config import ConfigError
+from mlguard_rules.service import Settings as AlertingSettings
 from mlguard_sidecar.baseline import Binning
 from mlguard_sidecar.baseline_files import BaselineFiles, look
 from mlguard_sidecar.config import Config, FeatureConfig, ModelConfig, Thresholds
@@ -19,6 +20,10 @@ from mlguard_sidecar.models import (
     Span,
     Widths,
 )
+from mlguard_sidecar.store import Retention
+
+_RULE_FILES = ("model", "sidecar")
+"""Bundled rule files that a sidecar can evaluate."""
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -195,3 +200,20 @@ def _binning(part: FeatureConfig, default: Binning) -> Binning:
         edges=tuple(part.edges or ()),
         kind=Kind(part.kind) if part.kind else None,
     )
+
+
+def retention_of(config: Config) -> Retention:
+    """Return the ages of compaction that are configured."""
+    keep = config.retention
+    return Retention(
+        keep.minutes.seconds,
+        keep.hours.seconds,
+        keep.days.seconds,
+        keep.max_bytes.bytes,
+        config.outcomes.max_age.seconds,
+    )
+
+
+def alerting_settings_of(config: Config) -> AlertingSettings:
+    """Return the settings of rules and notifications that are configured."""
+    return AlertingSettings.configured(config.rules, config.notify, _RULE_FILES)

@@ -105,6 +105,13 @@ CONNECTIONS_REFUSED = _definition(
     "counter",
     "Connections beyond limits.connections; each was closed, or one that had sent nothing.",
 )
+REQUESTS_REFUSED = _definition(
+    "sidecar_requests_refused_total",
+    "counter",
+    "Requests with events over HTTP that were refused as a whole, by reason.",
+    "source",
+    "reason",
+)
 REPLIES_DROPPED = _definition(
     "sidecar_replies_dropped_total",
     "counter",
@@ -148,6 +155,7 @@ METRICS = (
     STORE_ERRORS,
     CONNECTIONS,
     CONNECTIONS_REFUSED,
+    REQUESTS_REFUSED,
     REPLIES_DROPPED,
     STORE_RECREATED,
     PANES_DROPPED,
@@ -156,7 +164,24 @@ METRICS = (
 )
 """All metrics of the sidecar itself, in the order of exposition."""
 
-SOURCES = ("socket",)
+SOURCES = ("socket", "http")
+REFUSAL_REASONS = (
+    "bad_body",
+    "bad_content_type",
+    "bad_encoding",
+    "bad_gzip",
+    "bad_idempotency_key",
+    "incomplete_body",
+    "internal",
+    "not_ready",
+    "not_stored",
+    "other_body",
+    "too_large",
+    "too_many_bytes",
+    "too_slow",
+)
+"""Reasons for which a request with events is refused as a whole."""
+
 _COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _COMMITTED_COUNTERS = (
     (COMMITTED, "events_committed", tuple(product(SOURCES))),
@@ -197,6 +222,9 @@ class Telemetry:
         self.panes_dropped: Callable[[], int] = int
         self.pending: Callable[[], Counter[str]] = Counter
         self._counters = counters
+        self._refused: Counter[tuple[str, str]] = Counter(
+            dict.fromkeys(product(("http",), REFUSAL_REASONS), 0)
+        )
         self._commits = [0] * (len(_COMMIT_BUCKETS) + 1)
         self._commit_seconds = 0.0
         self._counts = Counter(
@@ -216,6 +244,10 @@ class Telemetry:
     def count(self, metric: MetricDefinition) -> None:
         """Increment a counter by 1."""
         self._counts[metric] += 1
+
+    def count_refused(self, source: str, reason: str) -> None:
+        """Count a request that was refused as a whole."""
+        self._refused[source, reason] += 1
 
     def observe_commit(self, seconds: float) -> None:
         """Record the duration of a commit."""
@@ -254,6 +286,8 @@ class Telemetry:
         families.add(STORE_BYTES, (), self.store_bytes)
         families.add(PANES_DROPPED, (), self.panes_dropped())
         families.add(CONNECTIONS, (), self.connections)
+        for labels, n in sorted(self._refused.items()):
+            families.add(REQUESTS_REFUSED, labels, n)
         for metric, n in self._counts.items():
             families.add(metric, (), n)
         yield from families

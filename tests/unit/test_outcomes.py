@@ -116,7 +116,7 @@ def test_quality_moves_with_its_window_and_days_go_by_the_prediction(offline):
     assert quality(offline, "7d")["accuracy"] == 20 / 30
     assert count(offline, "outcome_coverage_ratio") == 30 / 40
     days = offline.loop.run_until_complete(
-        offline.store.read_outcome_days(KEY, 0, int(offline.now) + day)
+        offline.store.days.outcomes(KEY, 0, int(offline.now) + day)
     )
     assert list(days.panes) == [made // day * day]
     of_day = quality_of(

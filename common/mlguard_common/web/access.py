@@ -25,6 +25,23 @@ _LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+PROJECTS = "projects"
+"""Key of a request under which the projects of a limited key are."""
+
+
+@dataclass(frozen=True)
+class ApiKey:
+    """Accepted value of the header `X-API-Key`.
+
+    Attributes:
+        value: the key.
+        projects: projects whose events it may send, and nothing else; None if it may do everything.
+    """
+
+    value: str
+    projects: frozenset[str] | None = None
+
+
 @dataclass(frozen=True)
 class Access:
     """Rules of access, the same for all paths.
@@ -35,17 +52,22 @@ class Access:
       resolve to 127.0.0.1 (DNS rebinding).
     - Any other request needs a key; with it, any `Host` is accepted.
     - A request from a page of another origin (`Origin`) can never change anything.
+    - A key of some projects may only send events, and only theirs.
 
     Attributes:
-        api_keys: accepted values of the header `X-API-Key`; none by default.
+        api_keys: accepted keys; none by default.
         allowed_hosts: further host names that need no key over loopback, in lower case.
     """
 
-    api_keys: tuple[str, ...] = ()
+    api_keys: tuple[ApiKey, ...] = ()
     allowed_hosts: frozenset[str] = frozenset()
 
-    def check(self, request: web.Request) -> None:
-        """Check that a request is allowed.
+    def check(self, request: web.Request, *, takes_events: bool = False) -> None:
+        """Check that a request is allowed; note the projects of a limited key in it.
+
+        Args:
+            request: the request.
+            takes_events: whether its path takes events, which a limited key may send.
 
         Raises:
             HTTPUnauthorized: the request needs a key, and has none or a wrong one.
@@ -61,11 +83,16 @@ class Access:
             )
         given = request.headers.get("X-API-Key", "").encode("utf-8", "surrogateescape")
         # all keys are compared, so that the duration reveals nothing
-        if not sum(hmac.compare_digest(given, key.encode()) for key in self.api_keys):
+        found = [key for key in self.api_keys if hmac.compare_digest(given, key.value.encode())]
+        if not found:
             raise web.HTTPUnauthorized(
                 text="a valid key is needed in the header X-API-Key\n",
                 headers={"WWW-Authenticate": "X-API-Key"},
             )
+        if all(key.projects is not None for key in found):
+            if not takes_events:
+                raise web.HTTPForbidden(text="this key of some projects may only send events\n")
+            request[PROJECTS] = frozenset().union(*(key.projects or () for key in found))
 
     @staticmethod
     def check_origin(request: web.Request) -> None:
@@ -113,13 +140,21 @@ def _names_loopback(request: web.Request, allowed: frozenset[str]) -> bool:
     return name in _LOOPBACK_HOSTS or name in allowed
 
 
-def access_middleware(access: Callable[[], Access], *, exempt: frozenset[str]) -> Middleware:
-    """Return a middleware that checks every request except those to exempt paths."""
+def access_middleware(
+    access: Callable[[], Access], *, exempt: frozenset[str], taking_events: frozenset[str]
+) -> Middleware:
+    """Return a middleware that checks every request except those to exempt paths.
+
+    Args:
+        access: returns the rules of access.
+        exempt: paths that are not checked.
+        taking_events: paths that take events.
+    """
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in exempt:
-            access().check(request)
+            access().check(request, takes_events=request.path in taking_events)
         return await handler(request)
 
     return check

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta
 
 from mlguard_common.config import ConfigStruct, read_secret
-from mlguard_common.web.access import Access
+from mlguard_common.web.access import Access, ApiKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,18 +18,26 @@ KEY_VARIABLE = "MLGUARD_API_KEY"
 _Text = Annotated[str, Meta(min_length=1)]
 
 
+class ApiKeyConfig(ConfigStruct, frozen=True):
+    """Key that may only send events, of some projects."""
+
+    key: _Text
+    projects: Annotated[list[_Text], Meta(min_length=1)]
+
+
 class HttpConfig(ConfigStruct, frozen=True):
     """Keys and host names that are accepted over HTTP.
 
     The environment variable MLGUARD_API_KEY is a further key.
     """
 
-    api_keys: list[_Text] | None = None
+    api_keys: list[_Text | ApiKeyConfig] | None = None
     api_keys_file: str | None = None
     allowed_hosts: list[_Text] | None = None
 
     def __post_init__(self) -> None:
-        for key in self.api_keys or []:
+        for each in self.api_keys or []:
+            key = each if isinstance(each, str) else each.key
             if not key.isprintable() or key != key.strip():
                 raise ValueError("api_keys: expected printable characters, without space around")
         for name in self.allowed_hosts or []:
@@ -42,10 +50,13 @@ class HttpConfig(ConfigStruct, frozen=True):
         Raises:
             ConfigError: `api_keys_file` cannot be read.
         """
-        keys = list(self.api_keys or [])
+        keys = [
+            ApiKey(each) if isinstance(each, str) else ApiKey(each.key, frozenset(each.projects))
+            for each in self.api_keys or []
+        ]
         if self.api_keys_file is not None:
-            keys.append(read_secret(self.api_keys_file, "http.api_keys_file"))
+            keys.append(ApiKey(read_secret(self.api_keys_file, "http.api_keys_file")))
         if environ.get(KEY_VARIABLE, "").strip():
-            keys.append(environ[KEY_VARIABLE].strip())
+            keys.append(ApiKey(environ[KEY_VARIABLE].strip()))
         hosts = frozenset(name.lower().rstrip(".") for name in self.allowed_hosts or [])
         return Access(tuple(keys), hosts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Awaitable, Callable, Iterable
 
-    from aiohttp.typedefs import Handler
+    from aiohttp.typedefs import Handler, Middleware
 
 _MAX_BODY_BYTES = 8 << 20
 
@@ -34,14 +35,24 @@ def split_listen(listen: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-@web.middleware
-async def _refuse_large(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Reject a compressed body, or one that is too large, even if no handler reads it."""
-    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-        raise web.HTTPUnsupportedMediaType(text="expected a body that is not compressed\n")
-    if (request.content_length or 0) > _MAX_BODY_BYTES:
-        raise web.HTTPRequestEntityTooLarge(_MAX_BODY_BYTES, request.content_length or 0)
-    return await handler(request)
+def _refuse_large(taking_events: frozenset[str]) -> Middleware:
+    """Return a middleware that rejects a body that is compressed or too large, read or not.
+
+    Args:
+        taking_events: paths whose handlers read bodies as they come, and check them.
+    """
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in taking_events:
+            return await handler(request)
+        if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise web.HTTPUnsupportedMediaType(text="expected a body that is not compressed\n")
+        if (request.content_length or 0) > _MAX_BODY_BYTES:
+            raise web.HTTPRequestEntityTooLarge(_MAX_BODY_BYTES, request.content_length or 0)
+        return await handler(request)
+
+    return check
 
 
 @web.middleware
@@ -50,21 +61,26 @@ async def _forget_refused(request: web.Request, handler: Handler) -> web.StreamR
 
     The exception refers to the frames that it passed through, and so to the body of the request.
     aiohttp makes it part of a reference cycle, which only the next full collection would free.
+    Below /api, its text becomes JSON.
     """
     try:
         return await handler(request)
     except web.HTTPException as error:
-        status, body, headers = error.status, error.body, error.headers
-    return web.Response(status=status, body=body, headers=headers)
+        status, text, headers = error.status, error.text or "", error.headers.copy()
+    if request.path.startswith("/api/"):
+        headers["Content-Type"] = "application/json"
+        text = json.dumps({"error": text.strip()})
+    return web.Response(status=status, body=text.encode(), headers=headers)
 
 
 class HttpServer:
-    """HTTP server; request bodies are at most 8 MiB and not compressed.
+    """HTTP server; request bodies are at most 8 MiB and not compressed, but for paths of events.
 
     Args:
         routes: paths and their handlers.
         access: returns the rules of access; called for each request.
         exempt: paths that check their requests themselves, besides `EXEMPT_PATHS`.
+        taking_events: paths that take events: their handlers read bodies as they come.
     """
 
     def __init__(
@@ -72,11 +88,12 @@ class HttpServer:
         routes: Iterable[web.RouteDef],
         access: Callable[[], Access] = Access,
         exempt: Iterable[str] = (),
+        taking_events: Iterable[str] = (),
     ) -> None:
-        checked = access_middleware(access, exempt=EXEMPT_PATHS.union(exempt))
-        app = web.Application(
-            client_max_size=_MAX_BODY_BYTES, middlewares=[_forget_refused, checked, _refuse_large]
-        )
+        taking = frozenset(taking_events)
+        checked = access_middleware(access, exempt=EXEMPT_PATHS.union(exempt), taking_events=taking)
+        middlewares = [_forget_refused, checked, _refuse_large(taking)]
+        app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=middlewares)
         app.add_routes(routes)
         # the rest of a refused body is read and dropped; it must not be decompressed
         self._runner = web.AppRunner(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from mlguard_sidecar.committer import Committer
-    from mlguard_sidecar.models import ModelRegistry
+    from mlguard_sidecar.models import KeptAnswer, ModelRegistry
     from mlguard_sidecar.wire import Line, ModelKey
 
 
@@ -210,6 +210,11 @@ class Pipeline:
             return False
         self._registry.count(1, "duplicate_batches", source)
         return True
+
+    def keep_answer(self, answer: KeptAnswer) -> None:
+        """Keep an answer with the events that were submitted since the last commit."""
+        self._registry.keep_answer(answer)
+        self._committer.notify()
 
     def report_dropped(self, n: int, source: str) -> None:
         """Count events that a client reports as dropped."""

@@ -4,6 +4,7 @@ from mlguard_sidecar.models.accumulator import AccumulationSettings, ModelAccumu
 from mlguard_sidecar.models.day import Day, DayColumn
 from mlguard_sidecar.models.delta import Counters, Delta, ModelDelta, PaneKey
 from mlguard_sidecar.models.fold import Widths
+from mlguard_sidecar.models.kept_answer import KeptAnswer
 from mlguard_sidecar.models.learning import LearningSettings
 from mlguard_sidecar.models.outcomes import (
     JoinedOutcomes,
@@ -35,6 +36,7 @@ __all__ = [
     "DayColumn",
     "Delta",
     "JoinedOutcomes",
+    "KeptAnswer",
     "LearningSettings",
     "ModelAccumulator",
     "ModelDelta",

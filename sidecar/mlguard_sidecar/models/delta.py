@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlguard_sidecar.histogram import Pane, Traffic
+    from mlguard_sidecar.models.kept_answer import KeptAnswer
     from mlguard_sidecar.models.outcomes import PendingOutcomes
     from mlguard_sidecar.models.schema import Schema
     from mlguard_sidecar.wire import ModelKey, Rows
@@ -129,6 +130,7 @@ class Delta:
         counters: increments of the sidecar's counters.
         faulty: models whose events were rejected because of an internal error.
         retired: models that have given their place to others.
+        answers: answers to requests whose events are in this delta, kept for repetitions.
     """
 
     number: int = 1
@@ -138,9 +140,11 @@ class Delta:
     counters: Counters = field(default_factory=Counters)
     faulty: set[ModelKey] = field(default_factory=set)
     retired: set[ModelKey] = field(default_factory=set)
+    answers: list[KeptAnswer] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.models or self.sequences or self.counters.counts or self.retired)
+        counts = self.counters.counts
+        return bool(self.models or self.sequences or counts or self.retired or self.answers)
 
     def events_by_source(self) -> Counter[str]:
         """Return source -> number of events in this delta, counted or rejected."""
@@ -169,7 +173,8 @@ class Delta:
                 counters.add(n, *name)
         for gained in self.models.values():
             _reject_outcomes(gained, counters, reason)
-        return replace(self, models={}, counters=counters, faulty={*self.faulty, *self.models})
+        faulty = {*self.faulty, *self.models}
+        return replace(self, models={}, counters=counters, faulty=faulty, answers=[])
 
 
 def _reject_outcomes(gained: ModelDelta, counters: Counters, reason: str) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from mlguard_sidecar.models.accumulator import AccumulationSettings
+    from mlguard_sidecar.models.kept_answer import KeptAnswer
     from mlguard_sidecar.models.stored import StoredModel
     from mlguard_sidecar.wire import ModelKey, OutcomeRow, Rows
 
@@ -155,6 +156,10 @@ class ModelRegistry:
             return False
         self._pending.sequences[client] = seq
         return True
+
+    def keep_answer(self, answer: KeptAnswer) -> None:
+        """Keep the answer to a request with the events of the pending delta."""
+        self._pending.answers.append(answer)
 
     def count(self, n: int, *name: str) -> None:
         """Add n to a counter, given its name and label values, in the pending delta."""

@@ -14,6 +14,7 @@ from mlguard_sidecar.models.resolutions import (
     HOUR_SECONDS,
     MINUTE,
 )
+from mlguard_sidecar.store.answers import delete_answers
 from mlguard_sidecar.store.outcomes import forget_predictions
 from mlguard_sidecar.store.read import decode_row
 from mlguard_sidecar.store.write import put_pane
@@ -101,6 +102,7 @@ def compact(
     folded = db.conn.total_changes > before
     db.execute("PRAGMA incremental_vacuum").fetchall()
     with db.atomic():
+        delete_answers(db, now - _CLIENT_SECONDS)
         for client in connected:
             db.execute("UPDATE client SET seen = ? WHERE id = ?", (now, client))
         clients = [

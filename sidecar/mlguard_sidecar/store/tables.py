@@ -157,6 +157,16 @@ def keep_predictions_for_outcomes(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def keep_answers(db: Database) -> None:
+    """Create the table of answers to requests with an `Idempotency-Key`."""
+    db.execute(
+        "CREATE TABLE kept_answer (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"
+        " digest BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL, seen REAL NOT NULL)"
+        " STRICT"
+    )
+
+
 def open_store(folder: Path, begin: Callable[[Database], T]) -> tuple[T, bool]:
     """Open the database in a folder, which is created if necessary, and read its content.
 

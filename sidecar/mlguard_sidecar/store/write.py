@@ -11,6 +11,7 @@ import msgspec
 from mlguard_sidecar.histogram import Pane, decode, encode, merge_panes
 from mlguard_sidecar.models import UNBINNED, PaneKey, Schema, dump_schema
 from mlguard_sidecar.models.resolutions import DAY, HOUR_CACHE, HOUR_SECONDS, MINUTE, TOTAL
+from mlguard_sidecar.store.answers import keep_answer
 from mlguard_sidecar.store.days import delete_days
 from mlguard_sidecar.store.outcomes import OutcomeJoiner
 from mlguard_sidecar.store.read import (
@@ -106,6 +107,8 @@ class Writer:
                 " SET last_seq = excluded.last_seq, seen = excluded.seen",
                 (client, last_seq, delta.now),
             )
+        for answer in delta.answers:
+            keep_answer(db, answer, delta.now)
         for name, n in delta.counters.counts.items():
             db.execute(
                 "INSERT INTO counter VALUES (?, ?) ON CONFLICT (name) DO UPDATE"

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     BAD_PREDICTION_ID = "bad_prediction_id"
     BAD_OUTCOME = "bad_outcome"
     UNKNOWN_MODEL = "unknown_model"
+    FORBIDDEN_PROJECT = "forbidden_project"
     BAD_FEATURE = "bad_feature"
     BAD_FEATURE_NAME = "bad_feature_name"
     TOO_MANY_FEATURES = "too_many_features"
