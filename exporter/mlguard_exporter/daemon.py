@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import mlguard
 from mlguard_common.daemon import Lifecycle, lifecycle_metrics
 from mlguard_common.database import DatabaseThread, acquire_lock, open_database
-from mlguard_common.web import HttpServer, routes, split_listen
+from mlguard_common.web import HttpServer, api_routes, routes, split_listen
 from mlguard_exporter.exposition import METRICS as SPEND_METRICS
 from mlguard_exporter.exposition import SpendCollector
 from mlguard_exporter.polling import CostPoller
-from mlguard_exporter.relay import RELAY_PATHS, Credentials, relay_routes
+from mlguard_exporter.relay import RELAY_PATHS, Credentials, relay_operations
 from mlguard_exporter.store import MIGRATIONS, database_path
 from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_rules.service import AlertApi, Alerting, Settings
@@ -81,11 +81,14 @@ class Daemon:
         self._spend = SpendCollector(config.cost, transact, clock)
         self._poller = CostPoller(config.cost, transact, clock, self._spend.refresh)
         self.collectors = (self._spend, self._alerting, self._lifecycle)
+        operations = [
+            *AlertApi(self._alerting, clock).operations(),
+            *relay_operations(self._alerting, lambda: self._credentials, clock),
+        ]
         self._http = HttpServer(
             [
                 *routes(self),
-                *AlertApi(self._alerting, clock).routes(),
-                *relay_routes(self._alerting, lambda: self._credentials, clock),
+                *api_routes("ML Guard exporter", mlguard.__version__, operations),
             ],
             lambda: self._lifecycle.access,
             exempt=RELAY_PATHS,

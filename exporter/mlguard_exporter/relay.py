@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from aiohttp import web
 
+from mlguard_common.web import Operation
 from mlguard_rules.alert import Alert
 from mlguard_rules.service import BusyError
 
@@ -29,7 +30,7 @@ _YEARS = range(1971, 9000)
 T = TypeVar("T")
 
 
-class _Posted(msgspec.Struct):
+class PostedAlert(msgspec.Struct):
     """An alert as Prometheus posts it to an Alertmanager."""
 
     labels: dict[str, str]
@@ -39,16 +40,18 @@ class _Posted(msgspec.Struct):
     generator_url: str = msgspec.field(default="", name="generatorURL")
 
 
-class _WebhookAlert(_Posted):
+class WebhookAlert(PostedAlert):
     """An alert in the body of a webhook."""
 
     status: str = "firing"
 
 
-class _Webhook(msgspec.Struct):
+class Webhook(msgspec.Struct):
+    """Body of an Alertmanager's webhook."""
+
     version: str
     group_key: str = msgspec.field(name="groupKey")
-    alerts: list[_WebhookAlert]
+    alerts: list[WebhookAlert]
     omitted: int = msgspec.field(default=0, name="truncatedAlerts")
 
 
@@ -96,14 +99,14 @@ RELAY_PATHS = ("/api/v1/alertmanager", "/api/v2/alerts")
 """Paths that check their requests themselves, as Alertmanager sends no X-API-Key."""
 
 
-def relay_routes(
+def relay_operations(
     alerting: Alerting, credentials: Callable[[], Credentials], clock: Callable[[], float]
-) -> list[web.RouteDef]:
-    """Return the routes to which alerts are posted."""
+) -> list[Operation]:
+    """Return the operations by which alerts are posted."""
 
     async def webhook(request: web.Request) -> web.Response:
         credentials().check(request)
-        hook = _decoded(await request.read(), _Webhook)
+        hook = _decoded(await request.read(), Webhook)
         if hook.version != _VERSION:
             raise web.HTTPBadRequest(
                 text=f"found version {hook.version!r}, expected {_VERSION!r}\n"
@@ -119,7 +122,7 @@ def relay_routes(
 
     async def post(request: web.Request) -> web.Response:
         credentials().check(request)
-        posted = _decoded(await request.read(), list[_Posted])
+        posted = _decoded(await request.read(), list[PostedAlert])
         try:
             await alerting.receive([_posted(alert, clock()) for alert in posted])
         except (sqlite3.Error, OSError) as error:
@@ -127,7 +130,27 @@ def relay_routes(
         return web.json_response({})
 
     webhook_path, post_path = RELAY_PATHS
-    return [web.post(webhook_path, webhook), web.post(post_path, post)]
+    return [
+        Operation(
+            "POST",
+            webhook_path,
+            webhook,
+            "Notify of the alerts of an Alertmanager's webhook.",
+            answer=str,
+            answer_type="text/plain",
+            body=Webhook,
+            errors=(400, 503),
+        ),
+        Operation(
+            "POST",
+            post_path,
+            post,
+            "Take alerts as an Alertmanager does.",
+            answer=dict[str, str],
+            body=list[PostedAlert],
+            errors=(400, 503),
+        ),
+    ]
 
 
 def _try_again() -> web.HTTPServiceUnavailable:
@@ -158,7 +181,7 @@ def _seconds(time: datetime | None) -> float | None:
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-def _alert(posted: _Posted, ends_at: float | None, now: float) -> Alert:
+def _alert(posted: PostedAlert, ends_at: float | None, now: float) -> Alert:
     labels = _labels(posted.labels)
     if not labels:
         raise web.HTTPBadRequest(text="an alert without labels\n")
@@ -172,14 +195,14 @@ def _alert(posted: _Posted, ends_at: float | None, now: float) -> Alert:
     return alert if ends_at is None else alert.resolved(ends_at)
 
 
-def _webhook_alert(posted: _WebhookAlert, now: float) -> Alert:
+def _webhook_alert(posted: WebhookAlert, now: float) -> Alert:
     ends_at = _seconds(posted.ends_at)
     if posted.status == "resolved":
         return _alert(posted, now if ends_at is None else ends_at, now)
     return _alert(posted, None, now)
 
 
-def _posted(posted: _Posted, now: float) -> tuple[Alert, float | None]:
+def _posted(posted: PostedAlert, now: float) -> tuple[Alert, float | None]:
     ends_at = _seconds(posted.ends_at)
     if ends_at is not None and ends_at <= now:
         return _alert(posted, ends_at, now), None

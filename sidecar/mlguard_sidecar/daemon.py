@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import mlguard
 from mlguard_common.daemon import Lifecycle, lifecycle_metrics
-from mlguard_common.web import HttpServer, routes, split_listen
+from mlguard_common.web import HttpServer, api_routes, routes, split_listen
 from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_rules.service import AlertApi, Alerting
 from mlguard_sidecar import paths
 from mlguard_sidecar import telemetry as t
-from mlguard_sidecar.api import ModelApi
-from mlguard_sidecar.baseline_api import BaselineApi
+from mlguard_sidecar.api import BaselineApi, ModelApi
 from mlguard_sidecar.baseline_service import BaselineService
 from mlguard_sidecar.baseline_watcher import BaselineWatcher
 from mlguard_sidecar.committer import Committer
@@ -73,6 +72,7 @@ _INDEX = """ML Guard sidecar
 /readyz            events are taken and stored
 /api/v1/events     takes events by POST
 /api/v1/models     what each model shows
+/api/v1/openapi.json  this API, described
 /api/v1/rejects    the last events and values that were refused
 /api/v1/alerts     alerts that are pending or firing
 /api/v1/silences   silences of alerts
@@ -171,21 +171,21 @@ class Daemon:
         events_api = EventsApi(
             self._pipeline, self._store.kept_answer, self._telemetry, self.not_ready, BodyReader()
         )
+        operations = [
+            *events_api.operations(),
+            *ModelApi(
+                self._statistics,
+                self._recorder,
+                self._forget,
+                self._pipeline.rejects,
+                self._telemetry,
+                clock,
+            ).operations(),
+            *BaselineApi(baselines, lambda: self._registry.views).operations(),
+            *AlertApi(self._alerting, clock).operations(),
+        ]
         self._http = HttpServer(
-            [
-                *routes(self),
-                *events_api.routes(),
-                *ModelApi(
-                    self._statistics,
-                    self._recorder,
-                    self._forget,
-                    self._pipeline.rejects,
-                    self._telemetry,
-                    clock,
-                ).routes(),
-                *BaselineApi(baselines, lambda: self._registry.views).routes(),
-                *AlertApi(self._alerting, clock).routes(),
-            ],
+            [*routes(self), *api_routes("ML Guard sidecar", mlguard.__version__, operations)],
             lambda: self._lifecycle.access,
             taking_events=[EVENTS_PATH],
         )

@@ -2,6 +2,7 @@
 
 from mlguard_common.web.access import PROJECTS, Access, ApiKey
 from mlguard_common.web.config import HttpConfig
+from mlguard_common.web.operations import Error, Operation, api_routes
 from mlguard_common.web.rfc3339 import rfc3339
 from mlguard_common.web.routes import Host, routes
 from mlguard_common.web.server import BindError, HttpServer, split_listen
@@ -11,9 +12,12 @@ __all__ = [
     "Access",
     "ApiKey",
     "BindError",
+    "Error",
     "Host",
     "HttpConfig",
     "HttpServer",
+    "Operation",
+    "api_routes",
     "rfc3339",
     "routes",
     "split_listen",

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
+from mlguard_sidecar.api import column_answer
 from mlguard_sidecar.baseline import SCHEMA_PATH, Baseline, dump, read_file
-from mlguard_sidecar.baseline_api import column_json
 from mlguard_sidecar.cli.client import RequestError, request
 from mlguard_sidecar.cli.options import URL, fail, model_path
 from mlguard_sidecar.cli.table import table
@@ -65,7 +66,7 @@ def baseline_diff(*, before: str, after: str, as_json: bool, exit_code: bool, ur
     """
     first, second = read_baseline(before, url), read_baseline(after, url)
     columns = difference(first, second)
-    shown = [column_json(column) for column in columns]
+    shown = [msgspec.to_builtins(column_answer(column)) for column in columns]
     if as_json:
         answer = {"before": first.id, "after": second.id, "columns": shown}
         click.echo(json.dumps(answer, indent=2))

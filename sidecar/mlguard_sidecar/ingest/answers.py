@@ -19,6 +19,31 @@ MAX_LISTED = 100
 _MAX_TEXT = 300
 
 
+class RejectedEvent(msgspec.Struct, frozen=True):
+    """An event that was not counted; `index` counts the events of the body from 0."""
+
+    index: int
+    reason: str
+    message: str
+
+
+class Warned(msgspec.Struct, frozen=True):
+    """Values that were left out of events that were counted otherwise."""
+
+    reason: str
+    message: str
+    values: int
+
+
+class EventsAnswer(msgspec.Struct, frozen=True):
+    """What became of the events of a request; the first 100 that were rejected are listed."""
+
+    accepted: int
+    rejected_count: int
+    rejected: list[RejectedEvent]
+    warnings: list[Warned]
+
+
 @dataclass
 class Summary:
     """Sum of what a request brought.
@@ -33,21 +58,18 @@ class Summary:
     accepted: int = 0
     rejected_count: int = 0
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
-    warnings: list[dict[str, str | int]] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
 
     def add(self, receipt: Receipt, indices: Sequence[int]) -> None:
         """Add a receipt, given the index of each of its events."""
         self.accepted += receipt.accepted
         for error in receipt.rejected:
             self.reject(error, [indices[i] if i < len(indices) else i for i in error.indices])
-        for reason, message, values in receipt.invalid:
-            warning: dict[str, str | int] = {
-                "reason": str(reason),
-                "message": message[:_MAX_TEXT],
-                "values": values,
-            }
-            if len(self.warnings) < MAX_LISTED:
-                self.warnings.append(warning)
+        room = MAX_LISTED - len(self.warnings)
+        self.warnings += [
+            Warned(str(reason), message[:_MAX_TEXT], values)
+            for reason, message, values in receipt.invalid[:room]
+        ]
 
     def reject(self, error: RejectedError, indices: Sequence[int]) -> None:
         """Add rejected events."""
@@ -65,14 +87,10 @@ class Summary:
     def body(self) -> bytes:
         """Return the answer as JSON."""
         listed = sorted(self.rejected)[:MAX_LISTED]
-        return msgspec.json.encode(
-            {
-                "accepted": self.accepted,
-                "rejected_count": self.rejected_count,
-                "rejected": [
-                    {"index": index, "reason": reason, "message": message}
-                    for index, reason, message in listed
-                ],
-                "warnings": self.warnings,
-            }
+        answer = EventsAnswer(
+            self.accepted,
+            self.rejected_count,
+            [RejectedEvent(*each) for each in listed],
+            self.warnings,
         )
+        return msgspec.json.encode(answer)

@@ -6,18 +6,18 @@ import asyncio
 import hashlib
 import sqlite3
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from aiohttp import web
 
-from mlguard_common.web import PROJECTS
-from mlguard_sidecar.ingest.answers import Summary
+from mlguard_common.web import PROJECTS, Operation
+from mlguard_sidecar.ingest.answers import EventsAnswer, Summary
 from mlguard_sidecar.ingest.body import BodyError, BodyReader
 from mlguard_sidecar.ingest.documents import JSON_TYPE, LINE_TYPES, DocumentError, documents
 from mlguard_sidecar.ingest.receipt import CommitFaultError
 from mlguard_sidecar.models import KeptAnswer
-from mlguard_sidecar.wire import Reason, RejectedError, is_name
+from mlguard_sidecar.wire import Line, Reason, RejectedError, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from mlguard_sidecar.ingest.pipeline import Pipeline
     from mlguard_sidecar.ingest.receipt import Receipt
     from mlguard_sidecar.telemetry import Telemetry
-    from mlguard_sidecar.wire import Line
 
 PATH = "/api/v1/events"
 SOURCE = "http"
 MAX_KEY_LENGTH = 255
+_Key = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY_LENGTH)]
 _COMMIT_SECONDS = 20.0
 _RETRY_SECONDS = 5
 
@@ -77,9 +77,22 @@ class EventsApi:
     bodies: BodyReader
     _running: _Running = field(default_factory=dict)
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the routes."""
-        return [web.post(PATH, self._post)]
+    def operations(self) -> list[Operation]:
+        """Return the operations."""
+        return [
+            Operation(
+                "POST",
+                PATH,
+                self._post,
+                "Count events: one, an array, lines, or a batch.",
+                answer=EventsAnswer,
+                body=Line | list[Line],
+                body_types=(JSON_TYPE, *sorted(LINE_TYPES)),
+                headers={"Idempotency-Key": _Key},
+                errors=(400, 408, 409, 429, 500, 503),
+                others={422: EventsAnswer},
+            )
+        ]
 
     async def _post(self, request: web.Request) -> web.Response:
         try:

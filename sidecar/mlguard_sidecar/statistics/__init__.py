@@ -13,7 +13,6 @@ from mlguard_sidecar.statistics.model import (
 )
 from mlguard_sidecar.statistics.quality import (
     OutcomeStatistics,
-    outcomes_as_json,
     quality_as_json,
     quality_of_model,
 )
@@ -35,7 +34,6 @@ __all__ = [
     "explain",
     "explanation_of",
     "moved_together",
-    "outcomes_as_json",
     "quality_as_json",
     "quality_of_model",
 ]

@@ -131,20 +131,6 @@ def _window(
     )
 
 
-def outcomes_as_json(outcomes: OutcomeStatistics) -> dict[str, Any]:
-    """Return the statistics of outcomes for the API."""
-    return {
-        "total": outcomes.total.outcomes,
-        "predictions": outcomes.total.predictions,
-        "uncounted": {reason: n for reason, n in outcomes.uncounted.items() if n},
-        "coverage_ratio": outcomes.coverage,
-        "quality": [
-            {"window": each.window, **quality_as_json(each.quality)} for each in outcomes.windows
-        ],
-        "baseline": None if outcomes.baseline is None else quality_as_json(outcomes.baseline),
-    }
-
-
 def quality_as_json(quality: Quality) -> dict[str, Any]:
     """Return a quality for the API, without what cannot be told."""
 

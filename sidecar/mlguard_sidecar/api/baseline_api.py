@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
+from mlguard_common.web import Operation
+from mlguard_sidecar.api.answers import (
+    BaselineFile,
+    BaselineSummary,
+    DifferenceAnswer,
+    LearningAnswer,
+    ReplacedAnswer,
+)
+from mlguard_sidecar.api.responses import json_response, model_key, no_model
 from mlguard_sidecar.baseline import dump
 from mlguard_sidecar.baseline_service import UnsuitableError
 from mlguard_sidecar.models import BaselineRefusedError, UnknownModelError
-from mlguard_sidecar.responses import json_response, model_key, no_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
     from mlguard_sidecar.wire import ModelKey
 
 
-class _Promotion(msgspec.Struct, forbid_unknown_fields=True):
+class Promotion(msgspec.Struct, forbid_unknown_fields=True):
     """Body of a request to promote."""
 
     window: str | None = None
@@ -49,14 +57,46 @@ class BaselineApi:
     service: BaselineService
     views: Callable[[], Mapping[ModelKey, ModelView]]
 
-    def routes(self) -> list[web.RouteDef]:
-        """Return the routes."""
+    def operations(self) -> list[Operation]:
+        """Return the operations."""
         path = "/api/v1/models/{project}/{model}/{endpoint}/baseline"
         return [
-            web.get(path, self._get),
-            web.put(path, _answering(self._put)),
-            web.post(f"{path}/relearn", _answering(self._relearn)),
-            web.post(f"{path}/promote", _answering(self._promote)),
+            Operation(
+                "GET",
+                path,
+                self._get,
+                "Return the baseline in use, as a file.",
+                answer=BaselineFile,
+                errors=(404,),
+            ),
+            Operation(
+                "PUT",
+                path,
+                _answering(self._put),
+                "Use a baseline file from the next event on.",
+                answer=ReplacedAnswer,
+                body=BaselineFile,
+                errors=(409, 422),
+                others={503: ReplacedAnswer},
+            ),
+            Operation(
+                "POST",
+                f"{path}/relearn",
+                _answering(self._relearn),
+                "Learn the baseline again.",
+                answer=LearningAnswer,
+                errors=(404, 409),
+            ),
+            Operation(
+                "POST",
+                f"{path}/promote",
+                _answering(self._promote),
+                "Make a window or a day the baseline.",
+                answer=ReplacedAnswer,
+                body=Promotion,
+                errors=(404, 409, 422),
+                others={503: ReplacedAnswer},
+            ),
         ]
 
     async def _get(self, request: web.Request) -> web.Response:
@@ -72,10 +112,10 @@ class BaselineApi:
         return _replaced(await self.service.put(model_key(request), await request.read()))
 
     async def _relearn(self, request: web.Request) -> web.Response:
-        return json_response({"events": self.service.relearn(model_key(request))})
+        return json_response(LearningAnswer(events=self.service.relearn(model_key(request))))
 
     async def _promote(self, request: web.Request) -> web.Response:
-        asked = msgspec.json.decode(await request.read(), type=_Promotion)
+        asked = msgspec.json.decode(await request.read(), type=Promotion)
         done = await self.service.promote(
             model_key(request), window=asked.window, day=asked.day, dry_run=asked.dry_run
         )
@@ -102,33 +142,33 @@ def _answering(handler: Callable[[web.Request], Any]) -> Handler:
 
 
 def _replaced(done: Replacement) -> web.Response:
-    answer = {
-        "baseline": _summary(done.after),
-        "replaced": None if done.before is None else _summary(done.before),
-        "columns": [column_json(column) for column in done.columns],
-        "refused": done.refused,
-    }
+    answer = ReplacedAnswer(
+        baseline=_summary(done.after),
+        replaced=None if done.before is None else _summary(done.before),
+        columns=[column_answer(column) for column in done.columns],
+        refused=done.refused,
+    )
     if not done.is_stored:
         text = "it is in use, but not stored yet, as the database refuses commits"
-        return json_response(answer | {"error": text}, 503)
+        return json_response(msgspec.structs.replace(answer, error=text), 503)
     return json_response(answer)
 
 
-def _summary(baseline: Baseline) -> dict[str, Any]:
-    return {"id": baseline.id, "source": baseline.source, "samples": baseline.samples}
+def _summary(baseline: Baseline) -> BaselineSummary:
+    return BaselineSummary(id=baseline.id, source=baseline.source, samples=baseline.samples)
 
 
-def column_json(column: ColumnDifference) -> dict[str, Any]:
-    """Return the difference of a column as JSON."""
+def column_answer(column: ColumnDifference) -> DifferenceAnswer:
+    """Return the difference of a column."""
     drift = column.drift
-    return {
-        "name": column.column.name,
-        "role": column.column.role,
-        "kind": column.column.kind,
-        "change": column.change,
-        "psi": drift.psi if drift else None,
-        "psi_critical": drift.critical if drift else None,
-        "samples": column.samples,
-        "outside_ratio": column.outside,
-        "sentences": column.sentences,
-    }
+    return DifferenceAnswer(
+        name=column.column.name,
+        role=column.column.role,
+        kind=column.column.kind,
+        change=column.change,
+        psi=drift.psi if drift else None,
+        psi_critical=drift.critical if drift else None,
+        samples=column.samples,
+        outside_ratio=column.outside,
+        sentences=column.sentences,
+    )
