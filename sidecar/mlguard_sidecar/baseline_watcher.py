@@ -43,7 +43,11 @@ class BaselineWatcher:
         self._report(self._settings.now.files)
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # a bug in it must not end the counting of events
+                log.exception("baseline files cannot be looked at")
+                self._telemetry.count(t.BASELINE_FILE_ERRORS)
 
     async def look(self) -> None:
         """Look once."""

@@ -327,6 +327,7 @@ class Daemon:
         self._registry.apply_settings()
         self._committer.notify()
         self._refresher.request()
+        self._recorder.request()
 
 
 def _log_fault(alerting: asyncio.Task[None]) -> None:

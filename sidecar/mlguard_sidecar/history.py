@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from mlguard_sidecar.statistics import compute_day, quality_of_model
 from mlguard_sidecar.store import SlidingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.models import Day, ModelRegistry, ModelView, StoredDay
@@ -54,41 +55,73 @@ class DayRecorder:
         self._settings = settings
         self._telemetry = telemetry
         self._clock = clock
+        self._requested = asyncio.Event()
 
     async def run(self) -> None:
-        """Record at once and then at the start of every hour, until cancelled."""
+        """Record at once, at the start of every hour, and on request, until cancelled."""
         while True:
+            self._requested.clear()
             await self.record()
-            await asyncio.sleep(HOUR_SECONDS - self._clock() % HOUR_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HOUR_SECONDS - self._clock() % HOUR_SECONDS):
+                    await self._requested.wait()
+
+    def request(self) -> None:
+        """Request that the references follow changed settings at once."""
+        self._requested.set()
 
     async def record(self) -> None:
         """Record the past days of all models that are not recorded, and renew their references."""
         try:
             recorded = await self._store.days.unrecorded(self._today())
-            for key, start in recorded:
-                await self._day(key, start, record=True)
-            changed = {key for key, _ in recorded}
-            for view in list(self._registry.views.values()):
-                await self._renew_references(view, is_changed=view.key in changed)
         except (sqlite3.Error, OSError) as error:
+            self._report(error)
+            return
+        for key, start in recorded:
+            await self._try(key, self._day(key, start, record=True))
+        changed = {key for key, _ in recorded}
+        for view in list(self._registry.views.values()):
+            await self._try(view.key, self._renew_references(view, is_changed=view.key in changed))
+
+    async def _try(self, key: ModelKey, job: Coroutine[object, object, object]) -> None:
+        """Run a job; if it fails, it costs this model its day, and no other one."""
+        try:
+            await job
+        except (sqlite3.Error, OSError) as error:
+            self._report(error)
+        except Exception:
+            log.exception("a day of %s cannot be recorded", "/".join(key))
             self._telemetry.count(t.STORE_ERRORS)
-            log.error("a day cannot be recorded: %s", error)  # noqa: TRY400
+
+    def _report(self, error: Exception) -> None:
+        self._telemetry.count(t.STORE_ERRORS)
+        log.error("a day cannot be recorded: %s", error)
 
     async def _renew_references(self, view: ModelView, *, is_changed: bool) -> None:
-        """Read a model's sliding references of today and yesterday, unless they are known."""
-        baseline, today, known = view.schema.baseline, self._today(), view.references
-        sliding = self._sliding(view.key)
+        """Read the sliding references that a model's windows need today, unless they are known."""
+        baseline, known, sliding = view.schema.baseline, view.references, self._sliding(view.key)
+        days = self._days_in_the_middle()
         if baseline is None or (
             known is not None
             and not is_changed
             and known.binning == baseline.id
             and known.reference is sliding.reference
-            and today in known.counts
+            and known.counts.keys() >= days
         ):
             return
-        days = [today - DAY_SECONDS, today]
-        view.references = await self._store.days.references(view.key, baseline, days, sliding)
+        found = await self._store.days.references(view.key, baseline, sorted(days), sliding)
+        view.references = found
         view.version += 1
+
+    def _days_in_the_middle(self) -> set[int]:
+        """Return the days in which the middle of any window of features may lie until midnight."""
+        today = self._today()
+        middles = {
+            end - span.seconds // 2
+            for span in self._settings.now.feature_spans
+            for end in (today, today + DAY_SECONDS)
+        }
+        return {middle // DAY_SECONDS * DAY_SECONDS for middle in middles}
 
     def _sliding(self, key: ModelKey) -> SlidingSettings:
         settings = self._settings.now.of(key)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -91,7 +92,7 @@ def quarter() -> None:
             bench.commit()
             bench.record()
         bench.move()
-        print(history_table([day_answer(day) for day in bench.days(90)]))
+        print(history_table(msgspec.to_builtins([day_answer(day) for day in bench.days(90)])))
         (model,) = bench.statistics()
         for each in explain(model.columns, bench.days()):
             print(f"\n{each.column.column.name}: {' '.join(each.sentences)}")

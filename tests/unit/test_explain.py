@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,9 +11,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 from support import changes, explaining
-from support.offline import Offline
+from support.offline import KEY, NOW, Offline
 
 from mlguard_sidecar.config import BaselineConfig, Config
+from mlguard_sidecar.models import learn_again
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.statistics import (
     ChangeKind,
@@ -24,6 +26,7 @@ from mlguard_sidecar.statistics import (
 from mlguard_sidecar.statistics.wording import percent
 
 N = 1000
+FIRST_DAY = NOW - NOW % DAY_SECONDS
 
 
 @pytest.fixture
@@ -151,6 +154,45 @@ def test_the_factor_is_written_as_people_do(explained):
     then = rng.gamma(4, 6, N)
     (found,) = explained(then.tolist(), (rng.gamma(4, 6, N) * 100).tolist())
     assert re.match(r"It looks like a factor of about (9\d|1\d\d): ", found.sentences[-1])
+
+
+def test_a_constant_that_changed_is_said_without_a_rest_that_kept_its_shape(explained):
+    (found,) = explained([1.0] * N, [2.0] * N)
+    assert found.sentences[0] == (
+        "100% of x lie above 1; in the baseline 0.0%. 0.0% are 1; in the baseline 100%."
+    )
+    assert "rest" not in " ".join(found.sentences)
+
+
+def test_large_numbers_are_written_out(explained):
+    rng = np.random.default_rng(13)
+    then = rng.uniform(1.8e9, 1.8e9 + 86_400, N)
+    now = rng.uniform(1.8e9 + 2 * 86_400, 1.8e9 + 3 * 86_400, N)
+    (found,) = explained(then.tolist(), now.tolist())
+    text = " ".join(found.sentences)
+    assert "e+" not in text
+    assert re.search(r"lie above 18000\d{5}; ", text)
+    assert re.search(r"It looks like a shift by \+17\d000: ", text)
+
+
+def test_days_that_were_compared_with_another_baseline_are_no_beginning(tmp_path):
+    rng = np.random.default_rng(14)
+    bench = Offline(tmp_path, Config(baseline=BaselineConfig(events=N)))
+    bench.now -= bench.now % DAY_SECONDS - 3600
+    for day in range(9):
+        moved = [0, 0, 3, 3, 3, 3, 9, 9, 9][day]
+        if day == 5:
+            learn_again(bench.registry, KEY)
+        bench.send(features={"x": rng.normal(moved, 1, N).tolist()})
+        bench.commit()
+        bench.now += DAY_SECONDS
+    bench.now -= DAY_SECONDS
+    bench.move()
+    (model,) = bench.statistics()
+    (found,) = explain(model.columns, bench.days(), model.schema.binning)
+    first = FIRST_DAY + 6 * DAY_SECONDS
+    assert found.since == time.strftime("%Y-%m-%d", time.gmtime(first))
+    bench.close()
 
 
 def test_columns_that_began_to_move_on_one_day_are_named_in_one_line(tmp_path):

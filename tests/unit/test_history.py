@@ -190,9 +190,9 @@ def test_a_day_has_the_quality_of_its_predictions_when_their_truths_have_come(be
     bench.pipeline.submit_outcomes(line, "socket")
     bench.commit()
     quality = bench.loop.run_until_complete(bench.recorder.quality(KEY, 10))
-    answers = [day_answer(day, quality.get(day.start))["quality"] for day in bench.days()]
-    assert [a.get("accuracy") for a in answers] == [0.75, None, None]
-    assert [(a["outcomes"], a["coverage_ratio"]) for a in answers] == [(100, 1), (0, 0), (0, 0)]
+    answers = [day_answer(day, quality.get(day.start)).quality for day in bench.days()]
+    assert [a.accuracy for a in answers] == [0.75, None, None]
+    assert [(a.outcomes, a.coverage_ratio) for a in answers] == [(100, 1), (0, 0), (0, 0)]
 
 
 @pytest.mark.parametrize(

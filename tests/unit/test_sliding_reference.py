@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from support.offline import KEY, NOW, Offline
 
-from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig
+from mlguard_common.config import Duration
+from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig, WindowsConfig
 from mlguard_sidecar.drift import SlidingReference, psi
 from mlguard_sidecar.models import learn_again
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.statistics import explain
+from mlguard_sidecar.wire import Line
 
 FIRST = int(NOW // DAY_SECONDS) * DAY_SECONDS
 N = 1000
@@ -181,3 +184,47 @@ def test_a_restart_reads_the_references(opened, tmp_path):
     again.record()
     assert column(again).reference_drift == before
     again.close()
+
+
+def test_each_window_has_the_reference_of_its_middle_and_without_one_is_not_judged(tmp_path):
+    rng = np.random.default_rng(9)
+    windows = WindowsConfig(features=[Duration("1h"), Duration("24h"), Duration("7d")])
+    config = Config(
+        baseline=BaselineConfig(events=N),
+        drift=DriftConfig(reference="last_7_days"),
+        windows=windows,
+    )
+    bench = Offline(tmp_path, config, FIRST)
+    days = [rng.normal(day / 30, 1, N) for day in range(21)]
+    for day, x in enumerate(days):
+        send_day(bench, day, x)
+    found = column(bench, "7d")
+    # it ends with day 20, and its middle is on day 17
+    expected = psi_of(bench, days[10:17], np.concatenate(days[14:21]))
+    assert found.reference_drift.psi == pytest.approx(expected, rel=1e-9)
+    bench.registry.views[KEY].references = None
+    bench.registry.views[KEY].version += 1
+    (model,) = bench.statistics()
+    assert model.drifted == [], "the baseline is not what alerts compare with"
+    bench.record()
+    bench.use(msgspec.structs.replace(config, drift=DriftConfig(reference="same_weekday")))
+    (model,) = bench.statistics()
+    assert all(c.reference_drift is None for c in model.columns), "which are of other days"
+    bench.record()
+    (model,) = bench.statistics()
+    assert any(c.reference_drift is not None for c in model.columns)
+    bench.close()
+
+
+def test_a_model_whose_day_cannot_be_computed_costs_no_other_one_its_day(opened, caplog):
+    rng = np.random.default_rng(10)
+    bench = opened()
+    send_day(bench, 0, rng.normal(0, 1, N))
+    other = {"project_id": "a", "model_id": "broken"}
+    bench.send_events(Line(**other, features={"x": 1.0}))
+    bench.commit()
+    bench.db.execute("UPDATE model SET schema = x'00' WHERE model = 'broken'")
+    bench.now = FIRST + DAY_SECONDS
+    bench.record()
+    assert bench.db.execute("SELECT count(*) FROM day").fetchone() == (1,)
+    assert "a day of a/broken/predict cannot be recorded" in caplog.text

@@ -172,7 +172,8 @@ class ModelApi:
         found, past = self._find(key), await self.history.days(key, _DEFAULT_HISTORY_DAYS)
         if found is None or past is None:
             return no_model(key)
-        explanations = explain(found.columns, past)
+        baseline = found.schema.baseline
+        explanations = explain(found.columns, past, baseline.id if baseline else None)
         return json_response(
             ExplanationsAnswer(
                 together=moved_together(explanations),

@@ -14,7 +14,7 @@ from mlguard_sidecar.models.prediction import Prediction  # noqa: TC001 - the sa
 from mlguard_sidecar.models.ruling import Chosen, Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mlguard_sidecar.baseline import Baseline
 
@@ -129,7 +129,7 @@ def dump_schema(schema: Schema) -> bytes:
     )
 
 
-def load_schema(data: bytes, baselines: dict[str, Baseline]) -> Schema:
+def load_schema(data: bytes, baselines: Mapping[str, Baseline]) -> Schema:
     """Return the schema that `dump_schema` wrote, given the model's baselines by ID."""
     stored = msgspec.json.decode(data, type=_Stored)
     baseline = baselines[stored.baseline] if stored.baseline else None

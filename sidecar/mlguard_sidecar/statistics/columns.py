@@ -125,12 +125,9 @@ def column_statistics(
         if baseline is not None and is_judged(column, settings):
             judged.append(i)
             befores.append(baseline.psi_baseline)
+            part = replace(part, is_sliding_judged=settings.is_sliding_judged)
             if reference is not None:
-                part = replace(
-                    part,
-                    reference=reference[slots],
-                    is_sliding_judged=settings.is_sliding_judged,
-                )
+                part = replace(part, reference=reference[slots])
                 references.append(baseline.psi_counts(reference[slots]))
         found.append(part)
     alpha = settings.alpha / max(sum(is_judged(b.column, settings) for b in baselines), 1)

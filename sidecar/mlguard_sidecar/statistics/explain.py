@@ -46,12 +46,15 @@ class Explanation:
     sentences: tuple[str, ...]
 
 
-def explain(columns: Iterable[ColumnStatistics], days: Sequence[Day]) -> list[Explanation]:
+def explain(
+    columns: Iterable[ColumnStatistics], days: Sequence[Day], baseline: str | None = None
+) -> list[Explanation]:
     """Return an explanation of each column that has drifted beyond chance, the largest first.
 
     Args:
         columns: statistics of all columns in all windows.
-        days: statistics of the last days, the oldest first.
+        days: the last days, the oldest first.
+        baseline: ID of the baseline; days that were compared with another one tell nothing.
     """
     drifted: dict[tuple[str, str], ColumnStatistics] = {}
     for column in columns:
@@ -61,7 +64,7 @@ def explain(columns: Iterable[ColumnStatistics], days: Sequence[Day]) -> list[Ex
             drifted[name] = column
     found = []
     for column in sorted(drifted.values(), key=_index, reverse=True):
-        since, guessed = _since(column, days), guess(column)
+        since, guessed = _since(column, days, baseline), guess(column)
         sentences = tuple(_sentences(column, since, guessed))
         found.append(Explanation(column, since, guessed.kind if guessed else None, sentences))
     return found
@@ -150,7 +153,7 @@ def _missing(column: ColumnStatistics, compared: ColumnBaseline, then_is: str) -
         yield f"{percent(now)} are missing, {then_is} {percent(then)}."
 
 
-def _since(column: ColumnStatistics, days: Sequence[Day]) -> str | None:
+def _since(column: ColumnStatistics, days: Sequence[Day], baseline: str | None) -> str | None:
     """Return the first of the last days in a row on which a column had drifted in the same way.
 
     None if it has on all days that are known: what varies from day to day more than by chance, as
@@ -158,6 +161,10 @@ def _since(column: ColumnStatistics, days: Sequence[Day]) -> str | None:
     """
     begin, name = None, (column.column.role, column.column.name)
     for day in reversed(days):
+        if baseline is not None and day.baseline != baseline:
+            if begin is None:
+                continue  # the baseline was replaced on this day, the last one
+            return _date(begin)
         found = next((c for c in day.columns if (c.role, c.name) == name), None)
         if found is None:
             continue
@@ -165,9 +172,13 @@ def _since(column: ColumnStatistics, days: Sequence[Day]) -> str | None:
         if has_drifted is None:
             continue
         if not has_drifted or not _has_moved_alike(found, column):
-            return None if begin is None else time.strftime("%Y-%m-%d", time.gmtime(begin))
+            return None if begin is None else _date(begin)
         begin = day.start
     return None
+
+
+def _date(start: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(start))
 
 
 def _has_moved_alike(day: DayColumn, column: ColumnStatistics) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from mlguard_sidecar.histogram import Kind
 from mlguard_sidecar.statistics.change import MIN_MOVED, SIZE_ALIKE, ChangeKind, Guess
 from mlguard_sidecar.statistics.renamed import renamed
-from mlguard_sidecar.statistics.wording import largest_gain, percent, range_of
+from mlguard_sidecar.statistics.wording import largest_gain, number, percent, range_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,7 +135,7 @@ def _only_bin_that_moved(then: Shares, now: Shares, went: float, tolerance: floa
 
 
 def _shown(value: str | float) -> str:
-    return repr(value) if isinstance(value, str) else f"{value:.6g}"
+    return repr(value) if isinstance(value, str) else number(value)
 
 
 def _no_longer_missing(value: str | float, share: float) -> Guess:
@@ -175,14 +175,14 @@ def _spike_outside(change: _Change) -> Guess | None:
     column = change.column
     value, n = max(column.outside.items(), key=lambda item: item[1], default=(0.0, 0))
     share = n / column.samples
-    if share < _MIN_SHARE or not isinstance(value, float):
+    if not _MIN_SHARE <= share < 1 or not isinstance(value, float):
         return None
     spike = np.array(change.baseline.column.edges) >= value
     if _distance((1 - share) * change.then + share * spike, change.now) > change.tolerance:
         return None
     text = (
-        f"A new spike: {percent(share)} or more are {value:.6g}, which the baseline does not have;"
-        " the rest kept its shape."
+        f"A new spike: {percent(share)} or more are {number(value)}, which the baseline does not"
+        " have; the rest kept its shape."
     )
     return Guess(ChangeKind.SPIKE, text)
 
@@ -204,7 +204,7 @@ def _spike_inside(change: _Change) -> Guess | None:
     predicted[i + 1 :] += now[i] - kept * then[i]
     if _distance(predicted, change.now) > change.tolerance * kept:
         return None
-    where = f"between {low:.6g} and {high:.6g}"
+    where = f"between {number(low)} and {number(high)}"
     return Guess(
         ChangeKind.SPIKE,
         f"A new spike: {percent(now[i])} lie {where}, in the baseline {percent(then[i])};"
@@ -228,7 +228,7 @@ def _factor(change: _Change) -> Guess | None:
     if math.isclose(factor, 1, rel_tol=2 * _ALIKE) or not _fits(change, factor, 0.0):
         return None
     rounded = float(f"{factor:.2g}")
-    text = f"It looks like a factor of about {rounded:g}: all quantiles grew or shrank alike."
+    text = f"It looks like a factor of about {number(rounded)}: all quantiles grew or shrank alike."
     return Guess(ChangeKind.FACTOR, text)
 
 
@@ -243,7 +243,8 @@ def _shift(change: _Change) -> Guess | None:
         return None
     if not _fits(change, 1.0, by):
         return None
-    text = f"It looks like a shift by {by:+.3g}: all quantiles moved by as much."
+    sign, size = "+" if by > 0 else "-", number(abs(float(f"{by:.3g}")))
+    text = f"It looks like a shift by {sign}{size}: all quantiles moved by as much."
     return Guess(ChangeKind.SHIFT, text)
 
 

@@ -106,10 +106,14 @@ class ModelStatistics:
 
     def _reference(self, window: Window) -> NDArray[np.int64] | None:
         """Return the sliding reference of the UTC day in which most of a window lies."""
-        if self.references is None or self.references.binning != self.schema.binning:
+        found, drift = self.references, self.settings.drift
+        if found is None or (found.binning, found.reference) != (
+            self.schema.binning,
+            drift.sliding,
+        ):
             return None
         middle = (window.start + window.end) // 2
-        return self.references.counts.get(middle // DAY_SECONDS * DAY_SECONDS)
+        return found.counts.get(middle // DAY_SECONDS * DAY_SECONDS)
 
     @cached_property
     def not_watched(self) -> dict[str, str]:

@@ -23,10 +23,19 @@ def largest_gain(gain: NDArray[np.float64]) -> tuple[int, int]:
 def range_of(edges: tuple[float, ...], first: int, end: int) -> str:
     """Return where the values of a run of bins lie, such as `lie above 3, up to 5`."""
     if first == 0:
-        return f"are at most {edges[end - 1]:.6g}" if end <= len(edges) else "are anywhere"
+        return f"are at most {number(edges[end - 1])}" if end <= len(edges) else "are anywhere"
     if end > len(edges):
-        return f"lie above {edges[first - 1]:.6g}"
-    return f"lie above {edges[first - 1]:.6g}, up to {edges[end - 1]:.6g}"
+        return f"lie above {number(edges[first - 1])}"
+    low, high = edges[first - 1], edges[end - 1]
+    texts = number(low), number(high)
+    if texts[0] == texts[1]:  # a bin of one value, whose edges lie close around it
+        return f"are {texts[1]}" if low < float(texts[1]) <= high else f"lie about {texts[1]}"
+    return f"lie above {texts[0]}, up to {texts[1]}"
+
+
+def number(value: float) -> str:
+    """Return a number with six digits, of large ones all before the point."""
+    return f"{value:.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
 
 
 def percent(share: float) -> str:

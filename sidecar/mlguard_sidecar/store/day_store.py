@@ -15,7 +15,7 @@ from mlguard_sidecar.store.days import (
 )
 from mlguard_sidecar.store.read import (
     OUTCOMES_BY_DAY,
-    read_baselines,
+    StoredBaselines,
     read_classes,
     read_day,
     read_panes,
@@ -93,7 +93,7 @@ class DayStore:
         """
 
         def job() -> Day | None:
-            baselines = read_baselines(self._db, key)
+            baselines = StoredBaselines(self._db, key)
             schema = read_schema(self._db, key, baselines)
             stored = read_stored_day(self._db, key, start, baselines, sliding)
             if schema is None or stored is None:
@@ -138,11 +138,9 @@ class DayStore:
         """
 
         def job() -> list[tuple[Baseline, Pane]]:
-            found = [
-                (baseline, read_day(self._db, key, name, start))
-                for name, baseline in read_baselines(self._db, key).items()
-            ]
-            return [(baseline, pane) for baseline, pane in found if pane is not None]
+            baselines = StoredBaselines(self._db, key)
+            panes = [(name, read_day(self._db, key, name, start)) for name in baselines]
+            return [(baselines[name], pane) for name, pane in panes if pane is not None]
 
         return await self._read(job)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 import numpy as np
 
+from mlguard_sidecar.baseline import Baseline
 from mlguard_sidecar.baseline import load as load_baseline
 from mlguard_sidecar.histogram import Pane, Traffic, decode, merge_panes
 from mlguard_sidecar.histogram.values import INVALID
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from sqlite_utils import Database
 
-    from mlguard_sidecar.baseline import Baseline
     from mlguard_sidecar.models import Schema
 
 
@@ -149,7 +150,7 @@ def load(db: Database) -> Snapshot:
     return Snapshot(models, retired_models, sequences, counters)
 
 
-def read_schema(db: Database, key: ModelKey, baselines: dict[str, Baseline]) -> Schema | None:
+def read_schema(db: Database, key: ModelKey, baselines: Mapping[str, Baseline]) -> Schema | None:
     """Return the schema of a model, retired or not, given its baselines; None without one."""
     row = db.execute(
         "SELECT schema FROM model WHERE (project, model, endpoint) = (?, ?, ?)", key
@@ -172,7 +173,7 @@ def load_model(db: Database, key: ModelKey) -> StoredModel | None:
     if row is None:
         return None
     number, first_seen, last_event, stored = row
-    schema = load_schema(stored, read_baselines(db, key))
+    schema = load_schema(stored, StoredBaselines(db, key))
     training_rows = [
         msgspec.json.decode(body, type=TrainingRows).rows(key)
         for (body,) in db.execute(
@@ -238,14 +239,43 @@ def read_panes(
         yield row[3], decode_row(row)
 
 
-def read_baselines(db: Database, key: ModelKey) -> dict[str, Baseline]:
-    """Return the stored baselines of a model, by ID."""
-    found = db.execute(
-        "SELECT baseline.id, body FROM baseline JOIN model ON model.id = baseline.model"
-        " WHERE (project, model.model, endpoint) = (?, ?, ?)",
-        key,
-    )
-    return {name: load_baseline(body) for name, body in found.fetchall()}
+class StoredBaselines(Mapping[str, Baseline]):
+    """Stored baselines of a model by ID; each is read when it is asked for.
+
+    Args:
+        db: the database; only its thread may use this.
+        key: key of the model.
+    """
+
+    def __init__(self, db: Database, key: ModelKey) -> None:
+        self._db = db
+        self._key = key
+        found = db.execute(
+            "SELECT baseline.id FROM baseline JOIN model ON model.id = baseline.model"
+            " WHERE (project, model.model, endpoint) = (?, ?, ?)",
+            key,
+        )
+        self._known: dict[str, Baseline | None] = {name: None for (name,) in found.fetchall()}
+
+    def __getitem__(self, name: str) -> Baseline:
+        known = self._known[name]
+        if known is None:
+            (body,) = self._db.execute(
+                "SELECT body FROM baseline JOIN model ON model.id = baseline.model"
+                " WHERE (project, model.model, endpoint) = (?, ?, ?) AND baseline.id = ?",
+                (*self._key, name),
+            ).fetchone()
+            known = self._known[name] = load_baseline(body)
+        return known
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 def read_day(db: Database, key: ModelKey, binning: str, start: int) -> Pane | None:
