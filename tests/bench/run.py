@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import http.client
 import json
 import random
 import statistics
@@ -174,6 +176,73 @@ def bench_batches(folder: Path, count: int = 600) -> list[tuple[str, str, str]]:
         ),
         ("batches, sidecar, wall clock", f"{rows / wall:,.0f} events/s", ""),
     ]
+
+
+def bench_http(folder: Path, count: int = 100_000) -> list[tuple[str, str, str]]:
+    """The same events over HTTP in parts, and singly, beside those over the socket."""
+    data = ndjson(count)
+    lines = data.splitlines(keepends=True)
+    parts = [b"".join(lines[i : i + 5000]) for i in range(0, count, 5000)]
+    with Sidecar(folder / "socket") as sidecar, sidecar.connection() as client:
+        begin = cpu_seconds(sidecar.process.pid)
+        client.socket.sendall(data)
+        eventually(lambda: committed(sidecar) == count, 60, every=0.25)
+        socket_rate = count / (cpu_seconds(sidecar.process.pid) - begin)
+    rates = {}
+    columns = [line.rstrip(b"\n") for line in batches(count // 1000)]
+    bodies = {
+        "NDJSON, 5,000 a request": ("application/x-ndjson", {}, parts),
+        "arrays, 5,000 a request": (
+            "application/json",
+            {},
+            [b"[" + part.rstrip().replace(b"\n", b",") + b"]" for part in parts],
+        ),
+        "NDJSON, gzip, by a key": (
+            "application/x-ndjson",
+            {"Content-Encoding": "gzip", "Idempotency-Key": "part"},
+            [gzip.compress(part, 5) for part in parts],
+        ),
+        "batches of 1,000": ("application/json", {}, columns),
+    }
+    with Sidecar(folder / "http") as sidecar:
+        for name, (kind, headers, given) in bodies.items():
+            begin = cpu_seconds(sidecar.process.pid)
+            connection = http.client.HTTPConnection(sidecar.config["listen"])
+            for i, body in enumerate(given):
+                more = {k: f"{v} {i}" if k == "Idempotency-Key" else v for k, v in headers.items()}
+                post(connection, body, {"Content-Type": kind, **more})
+            connection.close()
+            rates[name] = count / (cpu_seconds(sidecar.process.pid) - begin)
+        assert committed(sidecar) == len(bodies) * count
+        singles, times = lines[:2000], []
+        begin = cpu_seconds(sidecar.process.pid)
+        connection = http.client.HTTPConnection(sidecar.config["listen"])
+        for line in singles:
+            started = time.perf_counter()
+            post(connection, line, {"Content-Type": "application/json"})
+            times.append(time.perf_counter() - started)
+        connection.close()
+        single = len(singles) / (cpu_seconds(sidecar.process.pid) - begin)
+    return [
+        ("HTTP, the same lines on the socket", f"{socket_rate:,.0f} events/CPU s", ""),
+        *(
+            (f"HTTP, {name}", f"{rate:,.0f} events/CPU s", f"{rate / socket_rate:.2f}")
+            for name, rate in rates.items()
+        ),
+        ("HTTP, one a request", f"{single:,.0f} events/CPU s", ""),
+        (
+            "HTTP, one after the other, p50 / p99",
+            f"{quantile(times, 0.5):.1f} / {quantile(times, 0.99):.1f} ms",
+            "each stored when it is answered",
+        ),
+    ]
+
+
+def post(connection: http.client.HTTPConnection, body: bytes, headers: dict[str, str]) -> None:
+    connection.request("POST", "/api/v1/events", body, headers)
+    answer = connection.getresponse()
+    text = answer.read()
+    assert answer.status == 200, text
 
 
 def committed(sidecar: Sidecar) -> float:
@@ -577,6 +646,7 @@ def main() -> None:
     benches = [
         bench_ndjson,
         bench_batches,
+        bench_http,
         bench_log,
         bench_memory,
         bench_scrape,
