@@ -214,7 +214,8 @@ class EventsApi:
             receipt = self.pipeline.submit_events(events, SOURCE)
             summary.add(receipt, indices)
             receipts.append(receipt)
-        for index, line in batches:
+        # outcomes last, as their predictions may be among the others
+        for index, line in sorted(batches, key=lambda each: each[1].columns is None):
             is_batch = line.columns is not None
             submit = self.pipeline.submit_batch if is_batch else self.pipeline.submit_outcomes
             receipt = submit(line, SOURCE)
