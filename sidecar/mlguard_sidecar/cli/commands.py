@@ -79,14 +79,11 @@ def explain(*, model: str, url: str) -> None:
         answer = request(f"{url}/api/v1/models/{model_path(model)}/explain")
     except RequestError as error:
         fail(str(error))
-    for sentence in answer["together"]:
-        click.echo(sentence)
+    parts = ["\n".join(answer["together"])] if answer["together"] else []
     for column in answer["columns"]:
-        click.echo(f"\n{column['name']} ({column['window']})")
-        for sentence in column["sentences"]:
-            click.echo(f"  {sentence}")
-    if not answer["columns"]:
-        click.echo("No column has drifted beyond chance.")
+        lines = [f"{column['name']} ({column['window']})", *column["sentences"]]
+        parts.append("\n  ".join(lines))
+    click.echo("\n\n".join(parts) or "No column has drifted beyond chance.")
 
 
 @mlguard.command()
