@@ -58,13 +58,12 @@ class TrafficAnswer(Answer, frozen=True):
     score_stddev: float | None
 
 
-class ColumnAnswer(Answer, frozen=True):
-    """A feature or prediction in a window."""
+class DayColumnAnswer(Answer, frozen=True):
+    """A feature or prediction on a day."""
 
     name: str
     role: Role
     kind: Kind
-    window: str
     rows: int
     count: int
     missing: int
@@ -75,13 +74,19 @@ class ColumnAnswer(Answer, frozen=True):
     max: float | None
     out_of_range: int | None
     unseen: int | None
-    outside: list[tuple[str | float, int]]
-    samples: int
     psi: float | None
     psi_critical: float | None
+    js_distance: float | None
     reference_psi: float | None
     reference_psi_critical: float | None
-    js_distance: float | None
+
+
+class ColumnAnswer(DayColumnAnswer, frozen=True):
+    """A feature or prediction in a window."""
+
+    window: str
+    outside: list[tuple[str | float, int]]
+    samples: int
 
 
 class ModelAnswer(Answer, frozen=True):
@@ -115,29 +120,6 @@ class ModelsAnswer(Answer, frozen=True):
     models: list[ModelAnswer]
     events: EventCounts
     store_errors: int
-
-
-class DayColumnAnswer(Answer, frozen=True):
-    """A column on a day."""
-
-    name: str
-    role: Role
-    kind: Kind
-    rows: int
-    count: int
-    missing: int
-    invalid: int
-    mean: float | None
-    stddev: float | None
-    min: float | None
-    max: float | None
-    out_of_range: int | None
-    unseen: int | None
-    psi: float | None
-    psi_critical: float | None
-    js_distance: float | None
-    reference_psi: float | None
-    reference_psi_critical: float | None
 
 
 class DayAnswer(Answer, frozen=True):
