@@ -127,6 +127,11 @@ PANES_DROPPED = _definition(
     "counter",
     "Stored histograms that could not be read and were deleted.",
 )
+STATISTICS_ERRORS = _definition(
+    "sidecar_statistics_errors_total",
+    "counter",
+    "Figures of a model that could not be computed and were left out; the reason is in the log.",
+)
 BASELINE_FILE_ERRORS = _definition(
     "sidecar_baseline_file_errors_total",
     "counter",
@@ -159,6 +164,7 @@ METRICS = (
     REPLIES_DROPPED,
     STORE_RECREATED,
     PANES_DROPPED,
+    STATISTICS_ERRORS,
     BASELINE_FILE_ERRORS,
     SOCKET_RECREATED,
 )
@@ -231,6 +237,7 @@ class Telemetry:
             dict.fromkeys(
                 (
                     STORE_ERRORS,
+                    STATISTICS_ERRORS,
                     STORE_RECREATED,
                     BASELINE_FILE_ERRORS,
                     SOCKET_RECREATED,
