@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from support.offline import KEY, NOW, Offline
 from support.outcomes import (
     binary,
@@ -18,7 +22,7 @@ from mlguard_sidecar.config import Config, Limits, ModelConfig, OutcomesConfig
 from mlguard_sidecar.histogram.values import INVALID
 from mlguard_sidecar.outcomes import Tally, quality_of
 from mlguard_sidecar.store import Retention
-from mlguard_sidecar.wire import Line
+from mlguard_sidecar.wire import Line, RejectedError, decode_line
 
 RNG = np.random.default_rng(7)
 
@@ -317,3 +321,67 @@ def test_whole_values_are_values_where_that_is_configured(tmp_path):
     send(offline, id=[1, 2], y_true=[3, 5], y_pred=[4, 7])  # no events of the model at all
     assert quality(offline)["absolute_error_mean"] == 1.5
     offline.close()
+
+
+TEXTS = st.one_of(
+    st.text(st.characters(categories=None), max_size=4),  # lone surrogates too
+    st.sampled_from(
+        ["\ud800", "\udc80", "a\udfff", "1e999", "true", "__other__", "nan", "1" * 500]
+    ),
+)
+NUMBERS = st.one_of(st.floats(), st.integers(), st.sampled_from([2**63, -(2**63), 10**400]))
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=6,
+)
+OUTCOMES = st.one_of(
+    st.fixed_dictionaries(dict.fromkeys(("id", "y_true", "y_pred", "y_proba"), JSON)),
+    st.integers(1, 4).flatmap(
+        lambda n: st.fixed_dictionaries(
+            {
+                "id": st.lists(st.one_of(st.sampled_from(["1", 2]), JSON), min_size=n, max_size=n),
+                **dict.fromkeys(
+                    ("y_true", "y_pred", "y_proba"), st.lists(JSON, min_size=n, max_size=n)
+                ),
+            }
+        )
+    ),
+)
+EVENTS = st.fixed_dictionaries(
+    {"id": st.one_of(st.just("1"), JSON), "y_pred": JSON, "y_proba": JSON}
+)
+
+
+def submit(offline, tree) -> None:
+    """Send a line as the socket does."""
+    raw = json.dumps({"project_id": "p", "model_id": "m", **tree}).encode()
+    try:
+        line = decode_line(raw)
+    except RejectedError as error:
+        offline.pipeline.reject(error, "socket")
+        return
+    if line.outcome is None:
+        offline.pipeline.submit_events([line], "socket")
+    else:
+        offline.pipeline.submit_outcomes(line, "socket")
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.one_of(OUTCOMES.map(lambda o: {"outcome": o}), EVENTS), max_size=4))
+@example([{"outcome": {"id": "x", "y_true": "\ud800", "y_pred": "\udfff"}}])
+@example([{"outcome": {"id": ["x"], "y_true": ["a"], "y_pred": ["a"], "y_proba": [{"\ud800": 1}]}}])
+def test_no_text_of_an_outcome_costs_others_their_events(offline, trees):
+    views, counts = offline.registry.views, offline.counts
+    before = views[KEY].traffic.rows if KEY in views else 0
+    internal = counts["events_rejected", "socket", "internal"]
+    for tree in trees:
+        submit(offline, tree)
+    offline.send(y_pred=["a", "b"])
+    assert offline.commit()
+    assert counts["events_rejected", "socket", "internal"] == internal
+    added = views[KEY].traffic.rows - before
+    assert added == 2 + sum("outcome" not in tree for tree in trees)
+    offline.page()
