@@ -87,7 +87,7 @@ MODELS_FORGOTTEN = _definition(
 OUTCOME_IDS_DROPPED = _definition(
     "sidecar_outcome_ids_dropped_total",
     "counter",
-    "Predictions with an ID that are not kept for their outcome any more, by reason.",
+    "Predictions with an ID that are not kept for outcomes any more, by reason.",
     "reason",
 )
 COMMIT_SECONDS = _definition(
@@ -201,7 +201,7 @@ _COMMITTED_COUNTERS = (
     (
         OUTCOME_IDS_DROPPED,
         "outcome_ids_dropped",
-        (("expired",), ("full",), ("repeated",), ("store_full",)),
+        (("expired",), ("full",), ("repeated",), ("store_full",), ("used",)),
     ),
 )
 

@@ -18,11 +18,14 @@ from support.outcomes import (
     sklearn_values,
 )
 
-from mlguard_sidecar.config import Config, Limits, ModelConfig, OutcomesConfig
+from mlguard_sidecar.config import BaselineConfig, Config, Limits, ModelConfig, OutcomesConfig
 from mlguard_sidecar.histogram.values import INVALID
 from mlguard_sidecar.outcomes import Tally, quality_of
-from mlguard_sidecar.store import Retention
+from mlguard_sidecar.store import Retention, store_bytes
+from mlguard_sidecar.store.id_retention import fair_level
+from mlguard_sidecar.store.size import table_bytes
 from mlguard_sidecar.wire import Line, RejectedError, decode_line
+from mlguard_sidecar.wire.messages import Batch
 
 RNG = np.random.default_rng(7)
 
@@ -159,6 +162,7 @@ def test_the_oldest_ids_go_first(tmp_path):
     offline.send(id=list(range(100, 110)), y_pred=[1] * 10)  # they replace ids with outcomes
     offline.commit()
     assert offline.counts["outcome_ids_dropped", "full"] == 20
+    assert offline.counts["outcome_ids_dropped", "used"] == 10
     offline.close()
 
 
@@ -175,10 +179,80 @@ def test_old_ids_expire_and_all_may_take_half_of_the_database(offline):
     offline.compact(Retention(max_bytes=200_000))
     offline.commit()
     (left,) = offline.db.execute("SELECT count(*) FROM prediction").fetchone()
-    assert 0 < left < 1000
+    assert 900 < left < 1500
+    assert table_bytes(offline.db, "prediction") <= 100_000
     assert offline.counts["outcome_ids_dropped", "store_full"] == 2001 - left
     send(offline, id="19-99", y_true=1)  # the newest are kept
     assert count(offline, "outcomes_total") == 1
+
+
+def many(offline, model: str, names: list[str], **columns) -> None:
+    batch = Batch(y_pred=["c1"] * len(names), id=names, **columns)
+    offline.pipeline.submit_batch(Line(project_id="p", model_id=model, columns=batch), "socket")
+    offline.commit()
+
+
+def kept(offline) -> dict[str, int]:
+    """Model -> its predictions that are kept."""
+    rows = offline.db.execute(
+        "SELECT model.model, count(*) FROM prediction JOIN model ON model.id = prediction.model"
+        " GROUP BY 1"
+    )
+    return dict(rows.fetchall())
+
+
+@pytest.mark.parametrize("share", [1, 0.5])
+def test_no_history_is_deleted_for_ids(tmp_path, share):
+    offline = Offline(tmp_path, Config(baseline=BaselineConfig(events=0)))
+    scores = {f"c{i}": 0.04 for i in range(25)}
+    for day in range(30):
+        offline.now = NOW + day * 86_400
+        names = [f"{day}-{i}" for i in range(300)]
+        many(offline, "m", names, y_proba=[scores] * 300)
+        truths = names[: int(300 * share)]
+        offline.pipeline.submit_outcomes(outcome(id=truths, y_true=["c1"] * len(truths)), "socket")
+        offline.commit()
+    offline.record()
+    taken = table_bytes(offline.db, "prediction")
+    before = len(offline.days())
+    limit = 2 * max(1_000_000, store_bytes(offline.db) - taken + 100_000)
+    offline.compact(Retention(max_bytes=limit))
+    offline.commit()
+    assert len(offline.days()) == before
+    left = table_bytes(offline.db, "prediction")
+    full = offline.counts["outcome_ids_dropped", "store_full"]
+    if share == 1:  # an ID whose outcome has come takes little
+        assert left == taken
+        assert full == 0
+    else:
+        assert limit * 0.4 < left <= limit / 2  # no more than had to go
+        assert full
+    offline.close()
+
+
+def test_the_ids_of_the_model_with_most_go_and_no_more_than_must(offline):
+    for hour in range(5):
+        offline.now += 3600
+        many(offline, "quiet", [f"{hour}-{i}" for i in range(100)])
+    for j in range(10):
+        offline.now += 60
+        many(offline, "noisy", [f"{j}-{i}" for i in range(2000)])
+    share = int(table_bytes(offline.db, "prediction") * 0.9)
+    offline.compact(Retention(max_bytes=2 * share))
+    found = kept(offline)
+    assert found["quiet"] == 500
+    assert 16_000 < found["noisy"] <= 18_000
+    assert table_bytes(offline.db, "prediction") <= share
+    offline.now -= 30
+    offline.compact(Retention(max_bytes=2 * share))
+    assert kept(offline) == found
+
+
+@given(st.lists(st.floats(0, 1e9), max_size=8), st.floats(0, 1))
+def test_the_largest_are_cut_to_one_level_and_no_further(sizes, ratio):
+    total = sum(sizes) * ratio
+    level = fair_level(sizes, total)
+    assert sum(min(size, level) for size in sizes) == pytest.approx(total) or ratio == 1
 
 
 def test_an_id_counts_once(offline):

@@ -51,7 +51,8 @@ def outcomes(
 ) -> None:
     """Send the truths in FILE (CSV, TSV, NDJSON or Parquet) for the predictions of a model.
 
-    An ID counts once, so that a file may be sent again.
+    An ID counts once while it is kept, so that a file of at most outcomes.max_ids rows may be sent
+    again. A longer one with predictions of its own counts again.
     """
     path = model_path(model)
     project, name, endpoint = map(unquote, path.split("/"))
