@@ -198,6 +198,7 @@ class ModelRegistry:
         accumulator = self._accumulator_of(key)
         if accumulator is not None:
             self.pending_rows += len(rows)
+            accumulator.last_event = self.clock()
             pending = accumulator.outcomes_in(self._pending_of(key, accumulator))
             self._pending_bytes += pending.add_outcomes(rows, source)
         return accumulator is not None
@@ -315,7 +316,6 @@ class ModelRegistry:
         self._places.retired.discard(key)
         if key in self._pending.models:
             self._pending.reject_model(key, Reason.INTERNAL)
-        self.views.pop(key, None)
         self._accumulators.pop(key, None)
         if key in self._waiting.models():
             self._begin(key)
