@@ -115,7 +115,8 @@ def _replaced(done: Replacement) -> web.Response:
 
 
 def _summary(baseline: Baseline) -> dict[str, Any]:
-    return {"id": baseline.id, "source": baseline.source, "samples": baseline.samples}
+    found = {"id": baseline.id, "source": baseline.source, "samples": baseline.samples}
+    return found | {"outcomes": baseline.outcomes}
 
 
 def column_json(column: ColumnDifference) -> dict[str, Any]:

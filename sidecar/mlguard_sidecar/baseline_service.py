@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mlguard_sidecar.baseline import MAX_OUTSIDE_SHARE, promote, read_file
+from mlguard_sidecar.baseline import MAX_OUTSIDE_SHARE, promote, read_file, with_quality
 from mlguard_sidecar.baseline_files import is_name
 from mlguard_sidecar.models import (
     BaselineRefusedError,
@@ -148,7 +148,10 @@ class BaselineService:
             default=learning.binning,
             binnings=learning.binnings,
         )
-        enough, most = settings.drift.min_samples, _most_values(done.baseline)
+        found = done.baseline
+        if current.quality is not None:  # the truths of its data are as true as before
+            found = with_quality(found, current.quality)
+        enough, most = settings.drift.min_samples, _most_values(found)
         refused = None
         if most < enough:
             refused = (
@@ -162,14 +165,14 @@ class BaselineService:
                 " bins are wide; learn it again instead: mlguard baseline relearn"
             )
         if dry_run:
-            columns = await asyncio.to_thread(difference, current, done.baseline, settings.drift)
-            return Replacement(current, done.baseline, columns, refused)
+            columns = await asyncio.to_thread(difference, current, found, settings.drift)
+            return Replacement(current, found, columns, refused)
         if refused is not None:
             raise UnsuitableError(refused)
         now = self._registry.views.get(key)
         if now is None or now.schema.baseline is not current:
             raise BaselineRefusedError(f"the baseline of {name} was replaced meanwhile; look again")
-        return await self._give(key, Chosen(done.baseline, Origin.PROMOTED))
+        return await self._give(key, Chosen(found, Origin.PROMOTED))
 
     async def _of_day(self, key: ModelKey, day: str) -> tuple[Baseline, Pane]:
         """Return the panes of a day in the bins that have most of its values, and the baseline."""

@@ -1,0 +1,105 @@
+"""Baselines that are put and promoted while other things happen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import numpy as np
+import pytest
+from support.offline import KEY, Offline
+
+from mlguard_sidecar import baseline_service
+from mlguard_sidecar.baseline import (
+    BaselineQuality,
+    Binning,
+    ColumnSample,
+    build,
+    dump,
+    with_quality,
+)
+from mlguard_sidecar.baseline_service import BaselineService
+from mlguard_sidecar.config import BaselineConfig, Config
+from mlguard_sidecar.models import BaselineRefusedError, Chosen, Origin, give, learn_again
+from mlguard_sidecar.outcomes import Classes, Judged, sums_of
+
+RNG = np.random.default_rng(5)
+
+
+def made(seed: int, **kept):
+    values = np.random.default_rng(seed).normal(size=500)
+    return build(
+        {"x": ColumnSample.of(values)},
+        {},
+        samples=500,
+        source=f"{seed}.csv",
+        created=float(seed),
+        default=Binning(),
+        **kept,
+    )
+
+
+def with_truths(baseline):
+    classes = Classes()
+    judged = [Judged("a", "a", None), Judged("b", "a", None)]
+    pane = sums_of(judged, classes, positive=None, are_values=False)
+    return with_quality(baseline, BaselineQuality(pane, tuple(classes.names)))
+
+
+class Bench(Offline):
+    """A data path with the service of baselines."""
+
+    def __init__(self, folder, events: int = 200) -> None:
+        super().__init__(folder, Config(baseline=BaselineConfig(events=events)))
+        self.service = BaselineService(
+            self.registry, self.committer, self.store, self.settings, self.clock
+        )
+
+    def run(self, coroutine):
+        """Run while commits go on."""
+
+        async def main():
+            committing = asyncio.create_task(self.committer.run())
+            try:
+                return await coroutine
+            finally:
+                committing.cancel()
+
+        return self.loop.run_until_complete(main())
+
+    def promote(self, *, dry_run: bool = False):
+        return self.run(self.service.promote(KEY, window="24h", day=None, dry_run=dry_run))
+
+    def count(self) -> None:
+        self.send(features={"x": RNG.normal(size=1000).tolist()})
+        self.commit()
+        self.refresh()
+
+    @property
+    def baseline(self):
+        return self.registry.views[KEY].schema.baseline
+
+
+@pytest.fixture
+def bench(tmp_path):
+    bench = Bench(tmp_path)
+    yield bench
+    bench.close()
+
+
+def test_a_promoted_baseline_keeps_the_quality_and_a_learnt_one_does_not(bench):
+    give(bench.registry, KEY, Chosen(with_truths(made(1)), Origin.PUT))
+    bench.commit()
+    bench.count()
+    assert bench.promote(dry_run=True).after.outcomes == 2
+    done = bench.promote()
+    assert (done.before.outcomes, done.after.outcomes) == (2, 2)
+    assert bench.baseline.source == "promoted"
+    kept, was = (json.loads(dump(each))["quality"] for each in (bench.baseline, done.before))
+    assert kept == was
+    bench.refresh()
+    assert bench.figures()["baseline_accuracy",] == 0.5
+    learn_again(bench.registry, KEY)
+    bench.count()
+    assert bench.baseline.source == "first_events"
+    assert bench.baseline.quality is None
