@@ -108,8 +108,8 @@ def _replaced(done: Replacement) -> web.Response:
         "columns": [column_json(column) for column in done.columns],
         "refused": done.refused,
     }
-    if not done.is_stored:
-        text = "it is in use, but not stored yet, as the database refuses commits"
+    if done.not_stored is not None:
+        text = f"it is in use, but not stored yet: {done.not_stored}"
         return json_response(answer | {"error": text}, 503)
     return json_response(answer)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 
 import numpy as np
 import pytest
 from support.offline import KEY, Offline
 
-from mlguard_sidecar import baseline_service
+from mlguard_sidecar import baseline, baseline_service
 from mlguard_sidecar.baseline import (
     BaselineQuality,
     Binning,
@@ -22,6 +23,7 @@ from mlguard_sidecar.baseline_service import BaselineService
 from mlguard_sidecar.config import BaselineConfig, Config
 from mlguard_sidecar.models import BaselineRefusedError, Chosen, Origin, give, learn_again
 from mlguard_sidecar.outcomes import Classes, Judged, sums_of
+from mlguard_sidecar.store import Writer
 
 RNG = np.random.default_rng(5)
 
@@ -103,3 +105,55 @@ def test_a_promoted_baseline_keeps_the_quality_and_a_learnt_one_does_not(bench):
     bench.count()
     assert bench.baseline.source == "first_events"
     assert bench.baseline.quality is None
+
+
+def test_a_put_that_comes_while_a_promotion_is_computed_is_not_overwritten(bench, monkeypatch):
+    give(bench.registry, KEY, Chosen(made(1), Origin.PUT))
+    bench.commit()
+    bench.count()
+
+    def promote(*args, **kwargs):
+        bench.loop.call_soon_threadsafe(give, bench.registry, KEY, Chosen(made(2), Origin.PUT))
+        return baseline.promote(*args, **kwargs)
+
+    monkeypatch.setattr(baseline_service, "promote", promote)
+    with pytest.raises(BaselineRefusedError, match="was replaced meanwhile"):
+        bench.promote()
+    bench.commit()
+    assert bench.baseline.source == "2.csv"
+
+
+@pytest.mark.parametrize(
+    ("events", "text"),
+    [(200, "learnt from the next 140 events .*; PUT .*build"), (0, "baseline.events is 0.*PUT")],
+)
+def test_who_promotes_without_a_baseline_is_told_how_to_get_one(tmp_path, events, text):
+    bench = Bench(tmp_path, events)
+    bench.send(features={"x": RNG.normal(size=60).tolist()})
+    with pytest.raises(BaselineRefusedError, match=f"^p/m/predict has no baseline yet: .*{text}"):
+        bench.promote()
+    bench.close()
+
+
+def test_why_a_baseline_is_not_stored_is_what_the_commit_says(bench, monkeypatch):
+    async def put():
+        return await bench.service.put(KEY, dump(made(1)))
+
+    def refuses(*_):
+        raise sqlite3.OperationalError("disk I/O error")
+
+    def fails(*_):
+        raise KeyError
+
+    monkeypatch.setattr(baseline_service, "_COMMIT_SECONDS", 0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "_commit", refuses)
+        assert "the database refuses commits" in bench.run(put()).not_stored
+    assert bench.commit()
+    assert bench.run(put()).not_stored is None
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "_commit_model", fails)
+        assert "had an error, which is in the log" in bench.run(put()).not_stored
+    bench.count()
+    stored = bench.db.execute("SELECT id FROM baseline").fetchall()
+    assert stored == [(made(1).id,)]
