@@ -389,6 +389,25 @@ def test_a_retired_model_still_gets_its_truths(tmp_path):
     offline.close()
 
 
+def test_the_days_of_a_retired_model_stay_what_they_were(tmp_path):
+    offline = Offline(tmp_path, Config(limits=Limits(models=1), baseline=BaselineConfig(events=50)))
+    values = [int(v) for v in RNG.integers(0, 10_000, 200)]  # whole, but not classes
+    offline.send(id=list(range(200)), y_pred=values)
+    send(offline, id=list(range(200)), y_true=[v + 3 for v in values])
+
+    def days():
+        return offline.loop.run_until_complete(offline.recorder.quality(KEY, 30))
+
+    before = days()
+    assert [day.absolute_error.mean for day in before.values()] == [3]
+    offline.now += 2 * 86_400
+    offline.send_events(Line(project_id="p", model_id="n", y_pred=1))
+    offline.commit()
+    assert KEY not in offline.registry.views
+    assert days() == before
+    offline.close()
+
+
 def test_whole_values_are_values_where_that_is_configured(tmp_path):
     config = Config(models=[ModelConfig(project="p", model="m", prediction="value")])
     offline = Offline(tmp_path, config)
