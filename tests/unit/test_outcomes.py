@@ -24,8 +24,10 @@ from mlguard_sidecar.outcomes import Tally, quality_of
 from mlguard_sidecar.store import Retention, store_bytes
 from mlguard_sidecar.store.id_retention import fair_level
 from mlguard_sidecar.store.size import table_bytes
+from mlguard_sidecar.training_data import ReadOptions, read_records
 from mlguard_sidecar.wire import Line, RejectedError, decode_line
 from mlguard_sidecar.wire.messages import Batch
+from mlguard_sidecar.wire.prediction_ids import read_id
 
 RNG = np.random.default_rng(7)
 
@@ -253,6 +255,27 @@ def test_the_largest_are_cut_to_one_level_and_no_further(sizes, ratio):
     total = sum(sizes) * ratio
     level = fair_level(sizes, total)
     assert sum(min(size, level) for size in sizes) == pytest.approx(total) or ratio == 1
+
+
+@given(st.integers(-(2**53), 2**53), st.integers(1, 3))
+def test_a_whole_number_has_one_id_in_any_form(number, zeros):
+    forms = [number, float(number), str(number), str(number) + "." + "0" * zeros]
+    forms += [repr(float(number))] if abs(number) < 10**16 else []
+    assert {read_id(form) for form in forms} == {str(number)}
+
+
+@pytest.mark.parametrize("text", ["017.0", "17.00x", "1.50", "v1.0", "1.0.0", ".0", "1e3", "+1.0"])
+def test_a_text_that_is_no_plain_whole_number_is_an_id_of_its_own(text):
+    assert read_id(text) == text
+
+
+def test_a_csv_of_pandas_with_gaps_finds_the_predictions(offline, tmp_path):
+    offline.send(id=[17, 18], y_pred=["a", "b"])
+    frame = tmp_path / "truths.csv"
+    frame.write_text("id,y_true\n17.0,a\n,b\n18.0,b\n")
+    for part in read_records(frame, ReadOptions(), ["id", "y_true"]):
+        send(offline, id=list(part.columns["id"]), y_true=list(part.columns["y_true"]))
+    assert count(offline, "outcomes_total") == 2
 
 
 def test_an_id_counts_once(offline):
