@@ -157,3 +157,27 @@ def test_why_a_baseline_is_not_stored_is_what_the_commit_says(bench, monkeypatch
     bench.count()
     stored = bench.db.execute("SELECT id FROM baseline").fetchall()
     assert stored == [(made(1).id,)]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("what", ["_commit_model", "_commit"])
+def test_what_a_baseline_makes_useless_goes_though_its_commit_had_an_error(
+    bench, monkeypatch, what, times
+):
+    def fails(*_):
+        raise KeyError
+
+    bench.send(features={"x": RNG.normal(size=150).tolist()})
+    bench.commit()
+    assert bench.db.execute("SELECT count(*) FROM training_rows").fetchone() == (1,)
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, what, fails)
+        for _ in range(times):
+            bench.send(features={"x": RNG.normal(size=150).tolist()})
+            bench.commit()
+    bench.commit()
+    bench.count()
+    assert bench.baseline is not None
+    assert bench.db.execute("SELECT count(*) FROM training_rows").fetchone() == (0,)
+    unbinned = bench.db.execute("SELECT count(*) FROM pane WHERE binning = ''").fetchone()
+    assert unbinned == (0,)

@@ -293,6 +293,10 @@ class ModelRegistry:
                 continue
             view = self.views.setdefault(key, ModelView(key, gained.first_seen(delta.now)))
             view.apply(gained)
+        for key, lost in delta.unstored.items():
+            accumulator = self._accumulators.get(key)
+            if accumulator is not None and (lost.training_restarted or lost.baseline_built):
+                self._pending_of(key, accumulator).repeat_deletions(lost)
         self.last_committed.update(delta.sequences)
         self.counters.counts.update(delta.counters.counts)
 
@@ -316,6 +320,7 @@ class ModelRegistry:
         self._places.retired.discard(key)
         if key in self._pending.models:
             self._pending.reject_model(key, Reason.INTERNAL)
+            del self._pending.unstored[key]  # of the erased model, not of the next one
         self._accumulators.pop(key, None)
         if key in self._waiting.models():
             self._begin(key)
