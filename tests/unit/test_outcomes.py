@@ -278,6 +278,20 @@ def test_a_csv_of_pandas_with_gaps_finds_the_predictions(offline, tmp_path):
     assert count(offline, "outcomes_total") == 2
 
 
+def test_outcomes_that_are_large_are_committed_at_once(offline):
+    scores = {f"class {i}": 0.001 for i in range(1000)}
+    line = outcome(id=["a"], y_true=[1], y_pred=[1], y_proba=[scores])
+    offline.pipeline.submit_outcomes(line, "socket", size=20_000)
+    assert not offline.registry.is_full
+    for i in range(500):
+        line = outcome(id=[i], y_true=[1], y_pred=[1], y_proba=[scores])
+        offline.pipeline.submit_outcomes(line, "socket", size=20_000)
+    assert offline.registry.is_full
+    offline.commit()
+    assert not offline.registry.is_full
+    assert count(offline, "outcomes_total") == 501
+
+
 def test_an_id_counts_once(offline):
     offline.send(id=["a", "a", "b"], y_pred=[1, 0, 1])
     send(offline, id=["a", "a", "b"], y_true=[1, 0, 0])

@@ -190,8 +190,17 @@ class ModelRegistry:
             self._fold()
         return rows.key
 
-    def add_outcomes(self, key: ModelKey, rows: Sequence[OutcomeRow], source: str) -> bool:
-        """Add outcomes; false if there is no such model, and no prediction that begins it."""
+    def add_outcomes(
+        self, key: ModelKey, rows: Sequence[OutcomeRow], source: str, size: int
+    ) -> bool:
+        """Add outcomes; false if there is no such model, and no prediction that begins it.
+
+        Args:
+            key: key of the model.
+            rows: at least one outcome.
+            source: protocol of the outcomes, a value of the label `source`.
+            size: size of the outcomes on the wire, in bytes.
+        """
         is_known = key in self._accumulators or key in self._places.retired
         if key == OTHER_MODEL or not (is_known or any(row.y_pred is not None for row in rows)):
             return False
@@ -200,7 +209,7 @@ class ModelRegistry:
             self.pending_rows += len(rows)
             accumulator.last_event = self.clock()
             pending = accumulator.outcomes_in(self._pending_of(key, accumulator))
-            self._pending_bytes += pending.add_outcomes(rows, source)
+            self._pending_bytes += pending.add_outcomes(rows, source) + size
         return accumulator is not None
 
     def _pending_of(self, key: ModelKey, accumulator: ModelAccumulator) -> ModelDelta:
