@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mlguard_sidecar.baseline import MAX_OUTSIDE_SHARE, promote, read_file
+from mlguard_sidecar.baseline import MAX_OUTSIDE_SHARE, promote, read_file, with_quality
 from mlguard_sidecar.baseline_files import is_name
 from mlguard_sidecar.models import (
     BaselineRefusedError,
@@ -49,14 +49,14 @@ class Replacement:
         after: the one that replaces it.
         columns: difference of each column; empty if there was none before.
         refused: why it is not replaced, None if it can be.
-        is_stored: whether it survives a restart; false if the database refuses commits.
+        not_stored: why it does not survive a restart yet; None if it does.
     """
 
     before: Baseline | None
     after: Baseline
     columns: Sequence[ColumnDifference]
     refused: str | None = None
-    is_stored: bool = True
+    not_stored: str | None = None
 
 
 class BaselineService:
@@ -132,7 +132,7 @@ class BaselineService:
         check_may_give(self._registry, key)
         current = view.schema.baseline
         if current is None:
-            raise BaselineRefusedError(f"{name} has no baseline yet, in whose bins events count")
+            raise BaselineRefusedError(f"{name} has no baseline yet: {self._how_to_get_one(view)}")
         if window is not None:
             where, counted, pane = f"window {window}", current, _of_window(view, window)
         else:
@@ -148,7 +148,10 @@ class BaselineService:
             default=learning.binning,
             binnings=learning.binnings,
         )
-        enough, most = settings.drift.min_samples, _most_values(done.baseline)
+        found = done.baseline
+        if current.quality is not None:  # the truths of its data are as true as before
+            found = with_quality(found, current.quality)
+        enough, most = settings.drift.min_samples, _most_values(found)
         refused = None
         if most < enough:
             refused = (
@@ -162,14 +165,22 @@ class BaselineService:
                 " bins are wide; learn it again instead: mlguard baseline relearn"
             )
         if dry_run:
-            columns = await asyncio.to_thread(difference, current, done.baseline, settings.drift)
-            return Replacement(current, done.baseline, columns, refused)
+            columns = await asyncio.to_thread(difference, current, found, settings.drift)
+            return Replacement(current, found, columns, refused)
         if refused is not None:
             raise UnsuitableError(refused)
-        now = self._registry.views.get(key)
+        now = self._registry.accumulator(key)  # it knows of a change before its commit
         if now is None or now.schema.baseline is not current:
             raise BaselineRefusedError(f"the baseline of {name} was replaced meanwhile; look again")
-        return await self._give(key, Chosen(done.baseline, Origin.PROMOTED))
+        return await self._give(key, Chosen(found, Origin.PROMOTED))
+
+    def _how_to_get_one(self, view: ModelView) -> str:
+        put = "PUT .../baseline uses a file of mlguard baseline build"
+        events = self._settings.now.of(view.key).accumulation.events
+        if not events:
+            return f"baseline.events is 0, so that none is learnt; {put}"
+        missing = max(events - view.schema.learned, 1)
+        return f"it is learnt from the next {missing:,} events with features or predictions; {put}"
 
     async def _of_day(self, key: ModelKey, day: str) -> tuple[Baseline, Pane]:
         """Return the panes of a day in the bins that have most of its values, and the baseline."""
@@ -194,8 +205,13 @@ class BaselineService:
             async with asyncio.timeout(_COMMIT_SECONDS):
                 faulty = await self._committer.wait_for(number)
         except TimeoutError:
-            return replace(done, is_stored=False)
-        return replace(done, is_stored=key not in faulty)
+            if self._committer.is_failing:
+                return replace(done, not_stored="the database refuses commits; see the log")
+            return replace(done, not_stored=f"the commit takes over {_COMMIT_SECONDS:.0f} s")
+        if key in faulty:
+            why = "its commit had an error, which is in the log; the next event stores it"
+            return replace(done, not_stored=why)
+        return done
 
 
 def _of_window(view: ModelView, label: str) -> Pane:

@@ -165,8 +165,13 @@ class Daemon:
         baselines = BaselineService(
             self._registry, self._committer, self._store, self._settings, clock
         )
-        self._cache = StatisticsCache()
-        self._models = ModelCollector(self._statistics, clock, lambda: self._settings.now.fleet)
+        self._cache = StatisticsCache(self._count_failed_statistics)
+        self._models = ModelCollector(
+            self._statistics,
+            clock,
+            lambda: self._settings.now.fleet,
+            self._count_failed_statistics,
+        )
         self.collectors = (self._models, self._telemetry, self._alerting, self._lifecycle)
         events_api = EventsApi(
             self._pipeline, self._store.kept_answer, self._telemetry, self.not_ready, BodyReader()
@@ -189,6 +194,9 @@ class Daemon:
             lambda: self._lifecycle.access,
             taking_events=[EVENTS_PATH],
         )
+
+    def _count_failed_statistics(self) -> None:
+        self._telemetry.count(t.STATISTICS_ERRORS)
 
     def _statistics(self) -> list[ModelStatistics]:
         """Return the current statistics of each model."""

@@ -160,8 +160,7 @@ class DayRecorder:
         today = self._today()
         begin = today - (count - 1) * DAY_SECONDS
         found = await self._store.days.outcomes(key, begin, today + DAY_SECONDS)
-        view, settings = self._registry.views.get(key), self._settings.now.of(key)
-        schema = view.schema if view else Schema()
+        schema, settings = found.schema or Schema(), self._settings.now.of(key)
         return {
             start: quality_of_model(pane, found.classes, schema, settings)
             for start, pane in found.panes.items()

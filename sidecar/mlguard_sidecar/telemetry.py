@@ -87,7 +87,7 @@ MODELS_FORGOTTEN = _definition(
 OUTCOME_IDS_DROPPED = _definition(
     "sidecar_outcome_ids_dropped_total",
     "counter",
-    "Predictions with an ID that are not kept for their outcome any more, by reason.",
+    "Predictions with an ID that are not kept for outcomes any more, by reason.",
     "reason",
 )
 COMMIT_SECONDS = _definition(
@@ -127,6 +127,11 @@ PANES_DROPPED = _definition(
     "counter",
     "Stored histograms that could not be read and were deleted.",
 )
+STATISTICS_ERRORS = _definition(
+    "sidecar_statistics_errors_total",
+    "counter",
+    "Figures of a model that could not be computed and were left out; the reason is in the log.",
+)
 BASELINE_FILE_ERRORS = _definition(
     "sidecar_baseline_file_errors_total",
     "counter",
@@ -159,6 +164,7 @@ METRICS = (
     REPLIES_DROPPED,
     STORE_RECREATED,
     PANES_DROPPED,
+    STATISTICS_ERRORS,
     BASELINE_FILE_ERRORS,
     SOCKET_RECREATED,
 )
@@ -195,7 +201,7 @@ _COMMITTED_COUNTERS = (
     (
         OUTCOME_IDS_DROPPED,
         "outcome_ids_dropped",
-        (("expired",), ("full",), ("repeated",), ("store_full",)),
+        (("expired",), ("full",), ("repeated",), ("store_full",), ("used",)),
     ),
 )
 
@@ -231,6 +237,7 @@ class Telemetry:
             dict.fromkeys(
                 (
                     STORE_ERRORS,
+                    STATISTICS_ERRORS,
                     STORE_RECREATED,
                     BASELINE_FILE_ERRORS,
                     SOCKET_RECREATED,

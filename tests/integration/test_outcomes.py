@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from time import monotonic
 
 import numpy as np
 import pytest
@@ -87,13 +88,16 @@ def test_a_file_of_truths_is_sent_and_may_be_sent_again(sidecar, tmp_path):
     options = ["--id", "order", "--y-true", "label", "--socket", sidecar.socket_path]
     command = ["outcomes", tmp_path / "truths.csv", "p/m", *options, "--url", sidecar.url]
     first = cli(*command)
-    assert first.returncode == 0, first.stderr
+    assert first.returncode == 1, first.stderr  # as one row has no ID
     for line in ("302 rows", "300 counted", "1 unknown_id", "1 rejected: bad_outcome"):
         assert line in first.stdout
     assert "0 counted\n300 repeated" not in first.stdout
     again = cli(*command)
     assert "0 counted" in again.stdout
     assert "300 repeated" in again.stdout
+    (tmp_path / "whole.csv").write_text("order,label\n1,cat\n998,cat\n")
+    command[1] = tmp_path / "whole.csv"
+    assert cli(*command).returncode == 0  # accepted, though it counts no more
     assert_quality(sidecar, sklearn_multiclass(truth, predicted, probas, names))
     answer = json.loads(sidecar.get("/api/v1/models/p/m/predict"))["outcomes"]
     assert answer["total"] == 300
@@ -112,6 +116,23 @@ def test_a_pod_that_never_predicted_counts_what_it_is_given(sidecar, tmp_path):
     assert "50 counted" in done.stdout, done.stderr
     assert sidecar.value("mlguard_quality_absolute_error_mean", window="24h") == 0.5
     assert sidecar.value("mlguard_quality_squared_error_mean", window="7d") == 0.25
+
+
+def test_what_cannot_be_known_or_sent_is_said_at_once(sidecar, tmp_path):
+    path = tmp_path / "truths.csv"
+    path.write_text("id,y_true\n1,a\n")
+    here = ["--socket", sidecar.socket_path]
+    done = cli("outcomes", path, "p/none", *here, "--url", sidecar.url)
+    assert done.returncode == 1
+    assert "1 rejected: unknown_model" in done.stdout
+    assert "0 counted" in done.stdout
+    done = cli("outcomes", path, "p/none", *here, "--url", "http://127.0.0.1:9")
+    assert "what was counted is not known: no answer from http://127.0.0.1:9" in done.stdout
+    begin = monotonic()
+    done = cli("outcomes", path, "p/m", "--socket", tmp_path / "none.sock", "--url", sidecar.url)
+    assert done.returncode == 2
+    assert "none.sock: No such file or directory; is the sidecar running?" in done.stderr
+    assert monotonic() - begin < 10
 
 
 def test_lines_of_plain_clients(sidecar):

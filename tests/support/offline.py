@@ -18,7 +18,7 @@ from mlguard_sidecar.refresher import WindowRefresher
 from mlguard_sidecar.settings import CurrentSettings, Settings
 from mlguard_sidecar.statistics import StatisticsCache
 from mlguard_sidecar.store import Retention, Store, load, open_store
-from mlguard_sidecar.telemetry import Telemetry
+from mlguard_sidecar.telemetry import STATISTICS_ERRORS, Telemetry
 from mlguard_sidecar.wire import Line, ModelKey
 from mlguard_sidecar.wire.messages import Batch
 
@@ -66,14 +66,19 @@ class Offline:
         self.pipeline = Pipeline(self.registry, self.committer, 400 * 86_400, clock)
         self.clock = clock
         self.recorder = DayRecorder(self.store, self.registry, self.settings, self.telemetry, clock)
-        self._cache = StatisticsCache()
-        self.models = ModelCollector(self.statistics, clock, lambda: self.settings.now.fleet)
+        self._cache = StatisticsCache(self._failed)
+        self.models = ModelCollector(
+            self.statistics, clock, lambda: self.settings.now.fleet, self._failed
+        )
         self.refresh()
 
     @property
     def counts(self):
         """The sidecar's own committed counts."""
         return self.registry.counters.counts
+
+    def _failed(self) -> None:
+        self.telemetry.count(STATISTICS_ERRORS)
 
     def statistics(self):
         return self._cache.of_all(self.registry.views.values(), self.settings.now.of)

@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 
 from mlguard_sidecar.baseline import (
     SCHEMA_PATH,
+    BaselineQuality,
     Binning,
     ColumnSample,
     build,
     dump,
     load,
     read_file,
+    with_quality,
 )
+from mlguard_sidecar.outcomes import Classes, Judged, quality_of, sums_of
 
 SCHEMA = json.loads(SCHEMA_PATH.read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -29,6 +32,8 @@ READER_ALONE = re.compile(
     r"|edges: expected ascending numbers"
     r"|psi_edges: expected some of the edges"
     r"|expected them in this order"
+    r"|quality\.(confusion|correct|positives|fractions|classes): .*expected"
+    r"|quality\.moments\.\w+\[0\]: found \d+, expected .*(that of|the sum of|the outcomes)"
     r"|found -?\d[\d.e+]*, expected int"  # 1.0 for 1
     r"|found \".*\", expected .*datetime"
     r"|invalid RFC3339|[Nn]umber out of range"
@@ -48,7 +53,20 @@ def valid() -> dict:
     built = build(
         features, predictions, samples=5, source="t", created=0.0, default=Binning(bins=2)
     )
-    return json.loads(dump(built))
+    return json.loads(dump(with_quality(built, quality_of_data(SCORED))))
+
+
+SCORED = [
+    Judged("yes", "yes", {"yes": 0.75, "no": 0.25}),
+    Judged("no", "yes", {"yes": 0.5, "no": 0.5}),
+    Judged("no", "no", None),
+]
+
+
+def quality_of_data(judged, *, are_values: bool | None = None) -> BaselineQuality:
+    classes = Classes()
+    pane = sums_of(judged, classes, positive=None, are_values=are_values)
+    return BaselineQuality(pane, tuple(classes.names))
 
 
 VALID = valid()
@@ -167,9 +185,88 @@ def changed(path: str, value: object, *, is_removed: bool = False) -> bytes:
         (changed("predictions/score", VALID["features"]["x"]), "predictions.score: found a column"),
         (changed("predictions/y_proba", VALID["features"]["c"]), "predictions.y_proba.kind: found"),
         (changed("features/a\nb", 3), "features.a?b: found 3"),
+        (changed("quality/surprise", 3), "quality.surprise: unknown field"),
+        (changed("quality/outcomes", -1), "quality.outcomes: found -1, expected int >= 0"),
+        (changed("quality/outcomes", 4), "quality.confusion: found a sum of 3, expected the"),
+        (changed("quality/correct", 3), "quality.correct: found 3, expected 2 to 2, by the"),
+        (changed("quality/positives", 3), "quality.positives: found 3, expected at most 2, that"),
+        (changed("quality/fractions", 1), "quality.fractions: found 1, expected at most 0, that"),
+        (changed("quality/confusion", []), "quality.correct: found 2, expected 0 to 0"),
+        (changed("quality/confusion/1/1", 1.5), "quality.confusion[1][1]: found 1.5, expected int"),
+        (changed("quality/classes", ["a" * 129, "b"]), "quality.classes[0]: found 129 characters"),
+        (changed("quality/classes", ["", "b"]), "quality.classes[0]: found 0 characters"),
+        (
+            changed("quality/classes", ["b", "b"]),
+            "quality.classes: found one twice, expected each once",
+        ),
+        (
+            changed("quality/moments/mood", [1, 0, 0, 0, 0]),
+            "quality.moments.mood: found a quantity",
+        ),
+        (
+            changed("quality/moments/brier", [2, 0, 0]),
+            "quality.moments.brier: found [2, 0, 0], exp",
+        ),
+        (changed("quality/moments/brier/2", "a"), 'quality.moments.brier[2]: found "a", expected'),
+        (changed("quality/moments/brier/2", -1e9), "quality.moments.brier[2]: found -1000000000.0"),
+        (
+            changed("quality/moments/brier/0", 0.5),
+            "quality.moments.brier[0]: found 0.5, expected a",
+        ),
+        (
+            changed("quality/moments/brier/0", 1),
+            "quality.moments.brier[0]: found 1, expected 2, that",
+        ),
+        (changed("quality/moments/brier/1", 9), "quality.moments.brier: found minimum"),
+        (
+            changed("quality/moments/brier/4", 9),
+            "quality.moments.brier: found 0.0625 to 9.0, expected",
+        ),
     ],
 )
 def test_each_damage_is_named_in_one_line(data, text):
     with pytest.raises(ValueError, match=r"^[^\n]*$") as caught:
         read_file(data)
     assert text in str(caught.value)
+
+
+VALUE = st.one_of(
+    st.sampled_from(["a", "b", "c", "1", "0.5", True]),
+    st.integers(-3, 3),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(min_size=1, max_size=3),
+)
+PROBA = st.one_of(
+    st.none(),
+    st.floats(-0.5, 1.5),
+    st.floats(0, 1).map(lambda p: {"a": p, "b": 1 - p}),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.builds(Judged, VALUE, VALUE, PROBA), min_size=1, max_size=60),
+    st.sampled_from([None, True, False]),
+)
+def test_the_quality_of_any_data_is_accepted(judged, are_values):
+    quality = quality_of_data(judged, are_values=are_values)
+    data = dump(with_quality(load(json.dumps(VALID).encode()), quality))
+    assert read_file(data).quality.classes == quality.classes
+    VALIDATOR.validate(json.loads(data))
+
+
+@settings(max_examples=300, deadline=None)
+@given(damaged(), st.sampled_from([None, True, False]))
+def test_what_is_accepted_can_be_evaluated(tree, are_values):
+    try:
+        found = read_file(json.dumps(tree).encode()).quality
+    except ValueError:
+        return
+    if found is not None:
+        quality = quality_of(found.pane, found.classes, positive=None, are_values=are_values)
+        for name in ("accuracy", "precision", "recall", "positive_score", "positive_ratio"):
+            value = getattr(quality, name)
+            assert value is None or 0 <= value <= 1
+        for name in ("log_loss", "brier", "absolute_error", "squared_error"):
+            mean = getattr(quality, name)
+            assert mean is None or (mean.variance >= 0 and mean.n <= quality.outcomes)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import threading
 import tracemalloc
 
 import pytest
 from support.offline import KEY, NOW, Offline
+from support.outcomes import outcome
 
 from mlguard_common.config import Duration
-from mlguard_sidecar.baseline import Method
+from mlguard_sidecar.baseline import Binning, ColumnSample, Method, build, dump
+from mlguard_sidecar.baseline import load as load_baseline
 from mlguard_sidecar.config import (
     BaselineConfig,
     Config,
@@ -19,9 +22,10 @@ from mlguard_sidecar.config import (
     RetentionConfig,
     WindowsConfig,
 )
-from mlguard_sidecar.models import ModelAccumulator
+from mlguard_sidecar.exposition import collector, definitions
+from mlguard_sidecar.models import Chosen, ModelAccumulator, Origin, give
 from mlguard_sidecar.store import Retention, Writer, compact, load
-from mlguard_sidecar.telemetry import RECEIVED
+from mlguard_sidecar.telemetry import RECEIVED, STATISTICS_ERRORS
 from mlguard_sidecar.wire import Line
 from mlguard_sidecar.wire.messages import Batch
 
@@ -241,3 +245,62 @@ def test_a_commit_that_stands_is_not_repeated_where_the_size_cannot_be_told(benc
     bench.send(latency_ms=[1.0] * 10)
     assert bench.commit()
     assert load(bench.db).models[KEY].view.traffic.rows == 10
+
+
+def impossible(quality: dict):
+    """A baseline as no reader accepts it, which may be stored all the same."""
+    built = build(
+        {"x": ColumnSample.of([1.0, 2.5, 3.5, None, 7.0])},
+        {"y_pred": ColumnSample.of([0.5, 1.5, 2.5, 3.5, 4.5])},
+        samples=5,
+        source="t",
+        created=0.0,
+        default=Binning(),
+    )
+    tree = json.loads(dump(built))
+    return load_baseline(json.dumps(tree | {"quality": quality}).encode())
+
+
+WRONG = {"absolute_error": [5, 1, -1e9, 1, 1], "squared_error": [5, 1, -1e9, 1, 1]}
+
+
+def test_a_model_whose_statistics_fail_costs_no_other_its_metrics(bench, caplog):
+    baseline = impossible({"outcomes": 5, "moments": WRONG})
+    give(bench.registry, KEY, Chosen(baseline, Origin.PUT))
+    bench.commit()
+    n = 300
+    pipeline = bench.pipeline
+    ids = [str(i) for i in range(n)]
+    truths = [i * 0.3 for i in range(n)]
+    pipeline.submit_outcomes(outcome(id=ids, y_true=truths, y_pred=[0.5] * n), "socket")
+    other = Line(project_id="p", model_id="other", columns=Batch(y_pred=["a"] * 3))
+    pipeline.submit_batch(other, "socket")
+    bench.commit()
+    for _ in range(3):
+        bench.refresh()
+        samples = [line for line in bench.page().splitlines() if "inferences_total{" in line]
+        assert [line for line in samples if 'model="other"' in line and line.endswith(" 3.0")]
+    assert caplog.text.count("p/m/predict: its statistics cannot be computed") == 1
+    assert bench.telemetry._counts[STATISTICS_ERRORS] >= 1
+
+
+def test_one_metric_of_one_model_that_fails_is_left_out_logged_once_and_counted(bench, caplog):
+    def fails(model, _):
+        if model.key == KEY:
+            raise ZeroDivisionError
+        yield (), 1.0
+
+    bench.send(y_pred=["a"] * 3)
+    for _ in range(2):
+        line = Line(project_id="p", model_id="other", columns=Batch(y_pred=["a"] * 3))
+        bench.pipeline.submit_batch(line, "socket")
+    bench.commit()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(collector._ALL, definitions.INFERENCES, fails)
+        found = [bench.page() for _ in range(3)][-1]
+    lines = [line for line in found.splitlines() if line.startswith("mlguard_inferences_total{")]
+    assert len(lines) == 1
+    assert 'model="other"' in lines[0]
+    assert 'model="m"' in found
+    assert caplog.text.count("p/m/predict: mlguard_inferences_total cannot be computed") == 1
+    assert bench.telemetry._counts[STATISTICS_ERRORS] == 3

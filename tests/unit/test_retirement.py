@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.offline import NOW, Offline
+from support.outcomes import outcome
 
 from mlguard_sidecar.config import BaselineConfig, Config, DriftConfig, Limits
 from mlguard_sidecar.histogram import OTHER
@@ -75,6 +76,22 @@ def test_a_model_with_events_in_the_last_day_keeps_its_place(open_bench):
     send(bench, "newest", n=2)
     assert shown(bench) == {"b": 2, OTHER: 6, "new": 4, "newer": 1}
     assert retired(bench) == 2
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_outcomes_are_activity_as_events_are(open_bench, restarted):
+    bench = open_bench()
+    for model in ("a", "b", "c"):
+        send(bench, model)
+    for hour in range(1, 31):
+        bench.now = NOW + hour * 3600
+        line = outcome(model="a", id=f"{hour}", y_true=1, y_pred=1)
+        assert bench.pipeline.submit_outcomes(line, "socket").accepted == 1
+        bench.commit()
+    bench = open_bench() if restarted else bench
+    send(bench, "new")
+    send(bench, "newer")
+    assert shown(bench) == {"a": 1, "new": 1, "newer": 1}
 
 
 @pytest.mark.parametrize("restarted", [False, True])

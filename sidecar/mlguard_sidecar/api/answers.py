@@ -194,6 +194,7 @@ class BaselineSummary(Answer, frozen=True):
     id: str
     source: str
     samples: int
+    outcomes: int | None
 
 
 class DifferenceAnswer(Answer, frozen=True):

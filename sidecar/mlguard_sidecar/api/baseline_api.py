@@ -148,14 +148,19 @@ def _replaced(done: Replacement) -> web.Response:
         columns=[column_answer(column) for column in done.columns],
         refused=done.refused,
     )
-    if not done.is_stored:
-        text = "it is in use, but not stored yet, as the database refuses commits"
+    if done.not_stored is not None:
+        text = f"it is in use, but not stored yet: {done.not_stored}"
         return json_response(msgspec.structs.replace(answer, error=text), 503)
     return json_response(answer)
 
 
 def _summary(baseline: Baseline) -> BaselineSummary:
-    return BaselineSummary(id=baseline.id, source=baseline.source, samples=baseline.samples)
+    return BaselineSummary(
+        id=baseline.id,
+        source=baseline.source,
+        samples=baseline.samples,
+        outcomes=baseline.outcomes,
+    )
 
 
 def column_answer(column: ColumnDifference) -> DifferenceAnswer:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlguard_sidecar.baseline.bins import edge_label
 from mlguard_sidecar.histogram import CLASS_LIMIT, OTHER, Column, Kind, Layout
+from mlguard_sidecar.outcomes import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,6 +115,11 @@ class Baseline:
     not_watched: Mapping[str, str]
     body: bytes
     quality: BaselineQuality | None = None
+
+    @property
+    def outcomes(self) -> int | None:
+        """Number of truths beside which its quality was found; None without quality."""
+        return None if self.quality is None else int(self.quality.pane.counts[Tally.OUTCOMES])
 
     @cached_property
     def layout(self) -> Layout:

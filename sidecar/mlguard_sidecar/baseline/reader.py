@@ -7,6 +7,7 @@ same rules as far as JSON Schema can express them. This reader alone checks that
 - `counts` has one count for each bin;
 - `edges` and `psi_edges` are ascending, and the latter are some of the former;
 - `min` <= `mean` <= `max`;
+- the sums of `quality` are those of one set of outcomes;
 - `created` is a time that exists;
 - each number fits into a float64, and whole numbers are written without a point.
 """
@@ -22,9 +23,10 @@ import msgspec
 
 from mlguard.protocol import MAX_FEATURES
 from mlguard_sidecar.baseline.file import check_column, load
+from mlguard_sidecar.baseline.quality import check_moments, quality_damages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mlguard_sidecar.baseline.baseline import Baseline
 
@@ -76,6 +78,7 @@ def _damages(tree: dict[str, Any]) -> Iterator[str]:
         for name, column in tree[group].items():
             for damage in _column_damages(column):
                 yield f"{group}.{name}{damage}"
+    yield from quality_damages(tree.get("quality"))
 
 
 def _column_damages(column: dict[str, Any]) -> Iterator[str]:
@@ -104,13 +107,11 @@ def _located(data: bytes) -> str | None:
         return "not a baseline file: found JSON that is nested too deeply"
     if not isinstance(tree, dict):
         return f"not a baseline file: found {_shown(tree)}, expected an object"
-    for group in ("features", "predictions"):
-        columns = tree.get(group)
-        for name, column in columns.items() if isinstance(columns, dict) else ():
-            try:
-                check_column(column)
-            except msgspec.ValidationError as error:
-                return _translated(str(error), column, f"{group}.{name}")
+    for where, part, check in _parts(tree):
+        try:
+            check(part)
+        except msgspec.ValidationError as error:
+            return _translated(str(error), part, where)
     try:
         load(data)
     except ValueError as error:
@@ -119,6 +120,19 @@ def _located(data: bytes) -> str | None:
         if text.startswith(prefix):
             return prefix + _translated(text.removeprefix(prefix), tree, "")
     return None
+
+
+def _parts(tree: dict[str, Any]) -> Iterator[tuple[str, Any, Callable[[object], None]]]:
+    """Yield the parts whose place msgspec would not name: the place, the part and its check."""
+    quality = tree.get("quality")
+    moments = quality.get("moments") if isinstance(quality, dict) else None
+    for place, group, check in (
+        ("features", tree.get("features"), check_column),
+        ("predictions", tree.get("predictions"), check_column),
+        ("quality.moments", moments, check_moments),
+    ):
+        for name, part in group.items() if isinstance(group, dict) else ():
+            yield f"{place}.{name}", part, check
 
 
 def _translated(message: str, tree: Any, where: str) -> str:

@@ -36,6 +36,10 @@ def baseline_promote(
             f" {new['id']} ({new['source']}, {new['samples']:,} rows)\n"
         )
         click.echo(difference_table(seen["columns"]))
+        if new["outcomes"]:
+            click.echo(
+                f"\nthe quality over {new['outcomes']:,} outcomes stays that of {present['id']}"
+            )
         if seen["refused"]:
             fail(f"{model}: {seen['refused']}")
         if not yes:

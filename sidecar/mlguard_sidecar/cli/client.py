@@ -14,7 +14,15 @@ from mlguard_common.web.config import KEY_VARIABLE
 
 
 class RequestError(MLGuardError):
-    """A daemon does not answer, or refuses."""
+    """A daemon does not answer, or refuses.
+
+    Attributes:
+        status: HTTP status of the refusal; None without an answer.
+    """
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class NoAnswerError(RequestError):
@@ -43,7 +51,7 @@ def request(url: str, body: object = None, method: str | None = None, seconds: f
         with urllib.request.urlopen(asked, timeout=seconds) as answer:  # noqa: S310
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        raise RequestError(f"{url}: {_reason(error)}") from error
+        raise RequestError(f"{url}: {_reason(error)}", error.code) from error
     except ValueError as error:
         raise NoAnswerError(f"no answer from {url}: what answers is not an ML Guard") from error
     except (OSError, http.client.HTTPException) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket as sockets
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from urllib.parse import unquote
 import click
 
 from mlguard import Guard
+from mlguard.protocol import configured_socket, default_sockets
 from mlguard_sidecar.cli.client import RequestError, request
 from mlguard_sidecar.cli.options import URL, fail, model_path
 from mlguard_sidecar.training_data import (
@@ -51,13 +53,18 @@ def outcomes(
 ) -> None:
     """Send the truths in FILE (CSV, TSV, NDJSON or Parquet) for the predictions of a model.
 
-    An ID counts once, so that a file may be sent again.
+    An ID counts once while it is kept, so that a file of at most outcomes.max_ids rows may be sent
+    again. A longer one with predictions of its own counts again.
+
+    The status is 0 if the sidecar accepted every row, 1 if it did not, 2 if the file could not be
+    sent.
     """
     path = model_path(model)
     project, name, endpoint = map(unquote, path.split("/"))
     columns = [id_, y_true, y_pred or "y_pred", y_proba or "y_proba"]
     needed = [each for each in (id_, y_true, y_pred, y_proba) if each is not None]
     options = ReadOptions("\t" if sep in {"tab", "\\t"} else sep, encoding)
+    _check_socket(socket)
     before = _counts(url, path)
     guard = Guard(project, name, endpoint, socket=socket, queue_size=_QUEUE)
     rows = 0
@@ -96,28 +103,49 @@ def _send(guard: Guard, part: Records, columns: list[str]) -> int:
     return part.rows
 
 
-def _counts(url: str, path: str) -> dict[str, int] | None:
-    """Return how many outcomes were counted, and were not, by reason; None if unknown."""
+def _check_socket(named: str | None) -> None:
+    """End if no sidecar listens on a socket, which a guard would wait for."""
+    configured = Path(named) if named is not None else configured_socket()
+    tried = []
+    for path in [configured] if configured is not None else default_sockets():
+        with sockets.socket(sockets.AF_UNIX) as connection:
+            try:
+                connection.connect(str(path))
+            except OSError as error:
+                tried.append(f"{path}: {error.strerror or error}")
+            else:
+                return
+    fail(f"{'; '.join(tried)}; is the sidecar running? --socket names its event socket")
+
+
+def _counts(url: str, path: str) -> dict[str, int] | RequestError:
+    """Return how many outcomes were counted, and were not, by reason; or why it is not known."""
     try:
         found: dict[str, Any] = request(f"{url}/api/v1/models/{path}").get("outcomes") or {}
-    except RequestError:
-        return None
+    except RequestError as error:
+        if error.status != 404:
+            return error
+        found = {}  # no such model yet
     return {"counted": found.get("total", 0), **found.get("uncounted", {})}
 
 
 def _report(
-    guard: Guard, rows: int, before: dict[str, int] | None, after: dict[str, int] | None
+    guard: Guard,
+    rows: int,
+    before: dict[str, int] | RequestError,
+    after: dict[str, int] | RequestError,
 ) -> None:
     stats = guard.stats()
     click.echo(f"{rows:,} rows, {stats.acknowledged:,} acknowledged")
     for reason, n in {**stats.rejected_by_reason, **stats.dropped_by_reason}.items():
         click.echo(f"{n:,} rejected: {reason}")
-    if after is None:
-        click.echo("what was counted is not known, as the sidecar's API does not answer (--url)")
-        return
-    for reason, n in after.items():
-        gained = n - (before or {}).get(reason, 0)
-        if gained or reason == "counted":
-            click.echo(f"{gained:,} {reason}")
-    if stats.acknowledged + stats.rejected < rows:
+    if isinstance(before, RequestError) or isinstance(after, RequestError):
+        why = before if isinstance(before, RequestError) else after
+        click.echo(f"what was counted is not known: {why}; is --url the sidecar's address?")
+    else:
+        for reason, n in after.items():
+            gained = n - before.get(reason, 0)
+            if gained or reason == "counted":
+                click.echo(f"{gained:,} {reason}")
+    if stats.acknowledged < rows:
         sys.exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from prometheus_client.samples import Sample
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
     from mlguard_common.metrics import MetricDefinition
     from mlguard_sidecar.baseline import ColumnBaseline
     from mlguard_sidecar.statistics import ColumnStatistics, ModelStatistics
+    from mlguard_sidecar.wire import ModelKey
 
     Row = tuple[tuple[str, ...], float]
     """Values of the labels that follow those of the model, and the value of the sample."""
 
     Rows = Callable[[ModelStatistics, float], Iterable[Row]]
     """Function that yields the samples of one metric, given a model and the time."""
+
+
+log = logging.getLogger(__name__)
 
 
 def _inferences(model: ModelStatistics, _: float) -> Iterator[Row]:
@@ -246,6 +251,7 @@ class ModelCollector:
         statistics: returns the current statistics of each model.
         clock: epoch seconds.
         fleet: returns whether only metrics that can be summed over replicas are exported.
+        failed: called whenever a metric of a model cannot be computed; it is left out.
     """
 
     def __init__(
@@ -253,10 +259,13 @@ class ModelCollector:
         statistics: Callable[[], Sequence[ModelStatistics]],
         clock: Callable[[], float],
         fleet: Callable[[], bool],
+        failed: Callable[[], None] = lambda: None,
     ) -> None:
         self._statistics = statistics
         self._clock = clock
         self._fleet = fleet
+        self._failed = failed
+        self._logged: set[tuple[ModelKey, str]] = set()
         self._models: Sequence[ModelStatistics] = ()
         self._families: dict[MetricDefinition, Metric | None] = {}
 
@@ -265,7 +274,7 @@ class ModelCollector:
         models = self._statistics()
         for definition in d.METRICS:
             if definition in _SUMMABLE or not self._fleet() or definition is d.LATENCY:
-                family = _family(definition, models, self._clock())
+                family = self._family(definition, models)
                 if family is not None:
                     yield family
 
@@ -286,38 +295,44 @@ class ModelCollector:
             if definition is not d.LATENCY and definition.name not in names:
                 continue
             if definition in _TIMED or definition not in self._families:
-                self._families[definition] = _family(definition, models, self._clock())
+                self._families[definition] = self._family(definition, models)
             family = self._families[definition]
             if family is not None:
                 yield family
 
+    def _family(
+        self, definition: MetricDefinition, models: Sequence[ModelStatistics]
+    ) -> Metric | None:
+        family, now = definition.family(), self._clock()
+        for model in models:
+            try:
+                if definition is d.LATENCY:
+                    family.samples += _latency(model)
+                else:
+                    family.samples += _samples(definition, model, now)
+            except Exception:  # a bug must affect this metric of this model only
+                if (model.key, definition.name) not in self._logged:
+                    self._logged.add((model.key, definition.name))
+                    log.exception("%s: %s cannot be computed", "/".join(model.key), definition.name)
+                self._failed()
+        return family if family.samples else None
 
-def _family(
-    definition: MetricDefinition, models: Sequence[ModelStatistics], now: float
-) -> Metric | None:
-    if definition is d.LATENCY:
-        return _latency(models)
-    rows_of, labels, name = _ALL[definition], definition.labels, definition.name
-    samples = [
+
+def _samples(definition: MetricDefinition, model: ModelStatistics, now: float) -> list[Sample]:
+    labels, name = definition.labels, definition.name
+    return [
         Sample(name, dict(zip(labels, (*model.key, *values), strict=True)), value)
-        for model in models
-        for values, value in rows_of(model, now)
+        for values, value in _ALL[definition](model, now)
     ]
-    if not samples:
-        return None
-    family = definition.family()
-    family.samples = samples
-    return family
 
 
-def _latency(models: Sequence[ModelStatistics]) -> Metric | None:
+def _latency(model: ModelStatistics) -> list[Sample]:
     families = Families((d.LATENCY,))
-    for model in models:
-        families.add_histogram(
-            d.LATENCY,
-            model.key,
-            LATENCY_BUCKETS_SECONDS,
-            model.total.latency_buckets(),
-            model.total.latency_sum_seconds,
-        )
-    return next(iter(families), None)
+    families.add_histogram(
+        d.LATENCY,
+        model.key,
+        LATENCY_BUCKETS_SECONDS,
+        model.total.latency_buckets(),
+        model.total.latency_sum_seconds,
+    )
+    return [sample for family in families for sample in family.samples]

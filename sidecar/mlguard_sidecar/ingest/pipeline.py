@@ -146,11 +146,7 @@ class Pipeline:
         return self._receipt(len(good.rows), good.rejected, invalid + good.invalid, source, models)
 
     def submit_outcomes(
-        self,
-        line: Line,
-        source: str,
-        client: str | None = None,
-        size: int = 0,  # noqa: ARG002 - as of a batch
+        self, line: Line, source: str, client: str | None = None, size: int = 0
     ) -> Receipt:
         """Submit outcomes; a line that was submitted before is not counted again.
 
@@ -173,7 +169,7 @@ class Pipeline:
         rejected = list(found.rejected)
         if not found.rows:
             return self._receipt(0, rejected, [], source)
-        if not self._registry.add_outcomes(found.key, found.rows, source):
+        if not self._registry.add_outcomes(found.key, found.rows, source, size):
             text = f"found no model {'/'.join(found.key)}, and no y_pred in the outcome"
             rejected.append(RejectedError(Reason.UNKNOWN_MODEL, text, range(len(found.rows))))
             return self._receipt(0, rejected, [], source)

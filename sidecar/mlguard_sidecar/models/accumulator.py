@@ -70,7 +70,7 @@ class ModelAccumulator:
         settings: settings of the model.
         schema: schema after all folded rows.
         training_rows: rows that are kept until the baseline is built.
-        last_event: when rows arrived last, epoch seconds.
+        last_event: when rows or outcomes arrived last, epoch seconds.
     """
 
     settings: AccumulationSettings

@@ -80,6 +80,11 @@ class ModelDelta:
         keys = {*self.traffic}.union(*self.features.values())
         return {key.start // DAY_SECONDS * DAY_SECONDS for key in keys}
 
+    def repeat_deletions(self, other: ModelDelta) -> None:
+        """Delete also what a delta that was not stored would have deleted."""
+        self.training_restarted |= other.training_restarted
+        self.baseline_built |= other.baseline_built
+
     def copy(self) -> ModelDelta:
         """Return an independent copy."""
         features = {binning: dict(panes) for binning, panes in self.features.items()}
@@ -129,6 +134,7 @@ class Delta:
         sequences: client -> number of its last batch in this delta.
         counters: increments of the sidecar's counters.
         faulty: models whose events were rejected because of an internal error.
+        unstored: changes of models that were not stored because of such an error.
         retired: models that have given their place to others.
         answers: answers to requests whose events are in this delta, kept for repetitions.
     """
@@ -139,6 +145,7 @@ class Delta:
     sequences: dict[str, int] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     faulty: set[ModelKey] = field(default_factory=set)
+    unstored: dict[ModelKey, ModelDelta] = field(default_factory=dict)
     retired: set[ModelKey] = field(default_factory=set)
     answers: list[KeptAnswer] = field(default_factory=list)
 
@@ -157,7 +164,7 @@ class Delta:
     def reject_model(self, key: ModelKey, reason: str) -> None:
         """Count the events of a model as rejected, as they cannot be stored."""
         self.faulty.add(key)
-        gained = self.models.pop(key)
+        gained = self.unstored[key] = self.models.pop(key)
         for source, n in gained.events.items():
             self.counters.add(-n, "events_committed", source)
             self.counters.add(n, "events_rejected", source, reason)
@@ -174,7 +181,10 @@ class Delta:
         for gained in self.models.values():
             _reject_outcomes(gained, counters, reason)
         faulty = {*self.faulty, *self.models}
-        return replace(self, models={}, counters=counters, faulty=faulty, answers=[])
+        unstored = {**self.unstored, **self.models}
+        return replace(
+            self, models={}, counters=counters, faulty=faulty, unstored=unstored, answers=[]
+        )
 
 
 def _reject_outcomes(gained: ModelDelta, counters: Counters, reason: str) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mlguard_sidecar.histogram import Pane
+    from mlguard_sidecar.models.schema import Schema
     from mlguard_sidecar.wire import IdentifiedPrediction, OutcomeRow
 
 _ROW_BYTES = 400
@@ -59,10 +60,12 @@ class OutcomeDays:
     Attributes:
         classes: classes of the sums, in the order of their numbers.
         panes: start of a UTC day, epoch seconds -> its sums.
+        schema: stored schema of the model; None without such a model.
     """
 
     classes: Sequence[str]
     panes: Mapping[int, Pane]
+    schema: Schema | None
 
 
 @dataclass

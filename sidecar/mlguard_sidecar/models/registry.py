@@ -190,16 +190,26 @@ class ModelRegistry:
             self._fold()
         return rows.key
 
-    def add_outcomes(self, key: ModelKey, rows: Sequence[OutcomeRow], source: str) -> bool:
-        """Add outcomes; false if there is no such model, and no prediction that begins it."""
+    def add_outcomes(
+        self, key: ModelKey, rows: Sequence[OutcomeRow], source: str, size: int
+    ) -> bool:
+        """Add outcomes; false if there is no such model, and no prediction that begins it.
+
+        Args:
+            key: key of the model.
+            rows: at least one outcome.
+            source: protocol of the outcomes, a value of the label `source`.
+            size: size of the outcomes on the wire, in bytes.
+        """
         is_known = key in self._accumulators or key in self._places.retired
         if key == OTHER_MODEL or not (is_known or any(row.y_pred is not None for row in rows)):
             return False
         accumulator = self._accumulator_of(key)
         if accumulator is not None:
             self.pending_rows += len(rows)
+            accumulator.last_event = self.clock()
             pending = accumulator.outcomes_in(self._pending_of(key, accumulator))
-            self._pending_bytes += pending.add_outcomes(rows, source)
+            self._pending_bytes += pending.add_outcomes(rows, source) + size
         return accumulator is not None
 
     def _pending_of(self, key: ModelKey, accumulator: ModelAccumulator) -> ModelDelta:
@@ -292,6 +302,10 @@ class ModelRegistry:
                 continue
             view = self.views.setdefault(key, ModelView(key, gained.first_seen(delta.now)))
             view.apply(gained)
+        for key, lost in delta.unstored.items():
+            accumulator = self._accumulators.get(key)
+            if accumulator is not None and (lost.training_restarted or lost.baseline_built):
+                self._pending_of(key, accumulator).repeat_deletions(lost)
         self.last_committed.update(delta.sequences)
         self.counters.counts.update(delta.counters.counts)
 
@@ -315,7 +329,7 @@ class ModelRegistry:
         self._places.retired.discard(key)
         if key in self._pending.models:
             self._pending.reject_model(key, Reason.INTERNAL)
-        self.views.pop(key, None)
+            del self._pending.unstored[key]  # of the erased model, not of the next one
         self._accumulators.pop(key, None)
         if key in self._waiting.models():
             self._begin(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mlguard_sidecar.models import ModelView, References, Schema, Window
     from mlguard_sidecar.settings import ModelSettings
     from mlguard_sidecar.wire import ModelKey
+
+log = logging.getLogger(__name__)
 
 MIN_LATENCIES = 300
 """Latencies from which the 95th percentile is reliable: 15 lie above it."""
@@ -232,10 +235,15 @@ def explanation_of(labels: Mapping[str, str], models: Iterable[ModelStatistics])
 
 
 class StatisticsCache:
-    """Keeps each model's statistics until its figures or its settings change."""
+    """Keeps each model's statistics until its figures or its settings change.
 
-    def __init__(self) -> None:
-        self._known: dict[ModelKey, tuple[int, ModelStatistics]] = {}
+    Args:
+        failed: called whenever the statistics of a model cannot be computed.
+    """
+
+    def __init__(self, failed: Callable[[], None] = lambda: None) -> None:
+        self._failed = failed
+        self._known: dict[ModelKey, tuple[int, ModelSettings, ModelStatistics | None]] = {}
 
     def of_all(
         self, views: Iterable[ModelView], settings_of: Callable[[ModelKey], ModelSettings]
@@ -244,21 +252,33 @@ class StatisticsCache:
 
         While the windows of a model are still to be read, as it is new or its baseline has
         changed, its former statistics are returned, or none: totals and windows appear together.
+        A model whose statistics cannot be computed is left out, and logged once.
         """
-        found = []
+        found, known = [], self._known
+        self._known = {}
         for view in views:
-            version, known = self._known.get(view.key, (-1, None))
-            settings = settings_of(view.key)
-            if not view.is_stale and (
-                known is None or version != view.version or known.settings is not settings
-            ):
-                known = ModelStatistics.of(view, settings)
-                self._known[view.key] = (view.version, known)
-            if known is not None:
-                found.append(known)
-        if len(self._known) > len(found):  # some models are gone
-            self._known = {m.key: self._known[m.key] for m in found}
+            entry, settings = known.get(view.key), settings_of(view.key)
+            is_same = entry is not None and entry[0] == view.version and entry[1] is settings
+            if not view.is_stale and not is_same:
+                was_faulty = entry is not None and entry[2] is None
+                computed = self._compute(view, settings, is_logged=not was_faulty)
+                entry = (view.version, settings, computed)
+            if entry is not None:
+                self._known[view.key] = entry
+                if entry[2] is not None:
+                    found.append(entry[2])
         return found
+
+    def _compute(
+        self, view: ModelView, settings: ModelSettings, *, is_logged: bool
+    ) -> ModelStatistics | None:
+        try:
+            return ModelStatistics.of(view, settings)
+        except Exception:  # a bug must affect this model only, and must be visible
+            if is_logged:
+                log.exception("%s: its statistics cannot be computed", "/".join(view.key))
+            self._failed()
+            return None
 
 
 def _by_length(windows: Mapping[str, Window]) -> list[Window]:

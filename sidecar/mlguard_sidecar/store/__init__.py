@@ -1,8 +1,9 @@
 """Storage in SQLite: commits, reads, windows and compaction."""
 
-from mlguard_sidecar.store.compaction import Retention, compact, store_bytes
+from mlguard_sidecar.store.compaction import Retention, compact
 from mlguard_sidecar.store.days import SlidingSettings
 from mlguard_sidecar.store.read import OUTCOMES, TRAFFIC, Snapshot, load, read_total
+from mlguard_sidecar.store.size import store_bytes
 from mlguard_sidecar.store.store import Store
 from mlguard_sidecar.store.tables import open_store
 from mlguard_sidecar.store.windows import HourlyCache

@@ -15,8 +15,9 @@ from mlguard_sidecar.models.resolutions import (
     MINUTE,
 )
 from mlguard_sidecar.store.answers import delete_answers
-from mlguard_sidecar.store.outcomes import forget_predictions
+from mlguard_sidecar.store.id_retention import forget_predictions
 from mlguard_sidecar.store.read import decode_row
+from mlguard_sidecar.store.size import store_bytes
 from mlguard_sidecar.store.write import put_pane
 from mlguard_sidecar.wire import ModelKey
 
@@ -57,7 +58,7 @@ class Compacted(NamedTuple):
         forgotten: clients that were deleted after a week without a connection.
         models: models that were deleted, as their last panes are gone.
         folded: whether any pane was folded or deleted.
-        dropped: predictions that waited for their outcomes and were deleted, by reason.
+        dropped: predictions that are not kept for their outcomes any more, by reason.
     """
 
     forgotten: list[str]
@@ -168,15 +169,6 @@ def delete_model(db: Database, key: ModelKey) -> bool:
             db.execute(f"DELETE FROM {table} WHERE model = ?", row)  # noqa: S608 - fixed
         db.execute("DELETE FROM model WHERE id = ?", row)
     return True
-
-
-def store_bytes(db: Database) -> int:
-    """Return the size of the used part of the database, in bytes."""
-    (pages,), (free,), (size,) = (
-        db.execute(f"PRAGMA {name}").fetchone()
-        for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((pages - free) * size)
 
 
 def _fold_all(db: Database, now: float, minutes: float, hours: float, days: float) -> None:

@@ -171,6 +171,7 @@ class DayStore:
 
         def job() -> OutcomeDays:
             panes = dict(read_panes(self._db, key, OUTCOMES_BY_DAY, start, end))
-            return OutcomeDays(read_classes(self._db, key), panes)
+            schema = read_schema(self._db, key, StoredBaselines(self._db, key))
+            return OutcomeDays(read_classes(self._db, key), panes, schema)
 
         return await self._read(job)

@@ -13,6 +13,7 @@ from mlguard_sidecar.histogram.values import MAX_CATEGORY_LENGTH, as_number, pla
 from mlguard_sidecar.models import JoinedOutcomes, Prediction
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.outcomes import Classes, Judged, Tally, sums_of, tally
+from mlguard_sidecar.store.id_retention import delete_predictions
 from mlguard_sidecar.store.read import read_classes
 
 if TYPE_CHECKING:
@@ -27,17 +28,21 @@ if TYPE_CHECKING:
 _CHUNK = 500
 # named, as SQLite would rather search all predictions of a model
 _BY_ID = "INDEXED BY prediction_id WHERE model = ? AND id IN"
-_BY_ID_SET = "INDEXED BY prediction_id SET body = NULL WHERE model = ? AND id IN"
 _MAX_INTEGER = 2**63
-_ROW_BYTES = 100
-"""About what a stored prediction takes besides its content, with its index."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class _Waiting(NamedTuple):
-    """Stored prediction: when it was made, and its content; None once it has an outcome."""
+    """Stored prediction.
 
+    Attributes:
+        seq: its number.
+        time: when it was made, epoch seconds.
+        body: its content; None once it has an outcome.
+    """
+
+    seq: int
     time: float
     body: bytes | None
 
@@ -138,20 +143,36 @@ class OutcomeJoiner:
 
     def _trim(self, model: int, max_ids: int, count: Callable[[int, str], None]) -> None:
         """Delete the oldest predictions beyond the limit; the numbers of the others follow."""
-        waiting = _delete(self._db, "model = ? AND seq <= ?", (model, self._last(model) - max_ids))
-        if waiting:
-            count(waiting, "full")
+        last = self._last(model) - max_ids
+        deleted = delete_predictions(self._db, "model = ? AND seq <= ?", (model, last))
+        for reason, n in (("full", deleted.waiting), ("used", deleted.used)):
+            if n:
+                count(n, reason)
 
     def _find(self, model: int, keys: Sequence[bytes]) -> dict[bytes, _Waiting]:
         found: dict[bytes, _Waiting] = {}
         for chunk in _chunks(keys):
             marks = ", ".join("?" * len(chunk))
             rows = self._db.execute(
-                f"SELECT id, time, body FROM prediction {_BY_ID} ({marks})",  # noqa: S608 - marks
+                f"SELECT id, seq, time, body FROM prediction {_BY_ID} ({marks})",  # noqa: S608 - marks
                 (model, *chunk),
             ).fetchall()
-            found |= {key: _Waiting(time, body) for key, time, body in rows}
+            found |= {key: _Waiting(*rest) for key, *rest in rows}
         return found
+
+    def _mark_used(self, model: int, rows: Sequence[tuple[bytes, _Waiting]]) -> None:
+        """Remove the content of predictions.
+
+        They are inserted again, as an update would leave gaps in the pages that no other row fills.
+        """
+        self._db.conn.executemany(
+            "DELETE FROM prediction WHERE model = ? AND seq = ?",
+            [(model, row.seq) for _, row in rows],
+        )
+        self._db.conn.executemany(
+            "INSERT INTO prediction VALUES (?, ?, ?, ?, NULL)",
+            [(model, row.seq, key, row.time) for key, row in rows],
+        )
 
     def _judge(
         self,
@@ -196,43 +217,8 @@ class OutcomeJoiner:
                 continue
             judged.setdefault(day, []).append(Judged(_narrow(row.y_true), _narrow(y_pred), y_proba))
         self._insert(model, given)
-        for chunk in _chunks([key for key in used if key in known]):
-            marks = ", ".join("?" * len(chunk))
-            self._db.execute(
-                f"UPDATE prediction {_BY_ID_SET} ({marks})",
-                (model, *chunk),
-            )
+        self._mark_used(model, [(key, known[key]) for key in used if key in known])
         return judged
-
-
-def forget_predictions(db: Database, before: float, max_bytes: int) -> dict[str, int]:
-    """Delete old predictions, and the oldest ones while all take too much space.
-
-    Args:
-        db: the database.
-        before: time from which they are kept, epoch seconds.
-        max_bytes: space that they may take.
-
-    Returns:
-        Reason -> number of those that waited for their outcomes.
-    """
-    dropped = {"expired": _delete(db, "time < ?", (before,))}
-    n, size, oldest, newest = db.execute(
-        "SELECT count(*), sum(length(body)), min(time), max(time) FROM prediction"
-    ).fetchone()
-    while n and n * _ROW_BYTES + (size or 0) > max_bytes:
-        oldest = (oldest + newest) / 2 if newest - oldest > 1 else newest + 1
-        dropped["store_full"] = dropped.get("store_full", 0) + _delete(db, "time < ?", (oldest,))
-        n, size = db.execute("SELECT count(*), sum(length(body)) FROM prediction").fetchone()
-    return {reason: n for reason, n in dropped.items() if n}
-
-
-def _delete(db: Database, where: str, values: tuple[float, ...]) -> int:
-    """Delete some predictions; return how many of them waited."""
-    # not by RETURNING, in which some SQLite take a column of such a table for not null
-    (waiting,) = db.execute(f"SELECT count(body) FROM prediction WHERE {where}", values).fetchone()  # noqa: S608 - fixed
-    db.execute(f"DELETE FROM prediction WHERE {where}", values)  # noqa: S608 - fixed
-    return int(waiting)
 
 
 def _hash(name: str) -> bytes:

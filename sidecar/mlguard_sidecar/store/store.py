@@ -17,7 +17,6 @@ from mlguard_sidecar.store.compaction import (
     Retention,
     compact,
     delete_model,
-    store_bytes,
 )
 from mlguard_sidecar.store.day_store import DayStore
 from mlguard_sidecar.store.read import (
@@ -27,6 +26,7 @@ from mlguard_sidecar.store.read import (
     load_model,
     read_total,
 )
+from mlguard_sidecar.store.size import store_bytes
 from mlguard_sidecar.store.windows import HourlyCache
 from mlguard_sidecar.store.write import Writer
 

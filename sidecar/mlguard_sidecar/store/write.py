@@ -88,7 +88,7 @@ class Writer:
                     self._commit_model(number, gained)
                     if gained.outcomes is not None:
                         self._join(number, key, gained.outcomes, delta)
-                    if gained.events:
+                    if gained.events or (gained.outcomes and gained.outcomes.rows):
                         self._note_event(number, delta.now)
             except (sqlite3.Error, OSError, MemoryError):
                 raise

@@ -164,7 +164,7 @@ class _LineReader:
             return [cell(each) for each in value] if isinstance(value, list) else cell(value)
 
         scores = read("y_proba", read_score)
-        return Outcome(read("id", _raw), read("y_true", _raw), read("y_pred", _raw), scores)
+        return Outcome(read("id", _raw), read("y_true", _truth), read("y_pred", _truth), scores)
 
     def _id(self, value: object) -> str:
         """Return a name; an empty one, which is refused later, if it is none."""
@@ -222,8 +222,14 @@ def read_score(value: object) -> float | dict[str, float] | None:
     return number if math.isfinite(number) else None
 
 
+def _truth(value: object) -> Any:
+    """Return a class or value; it is decided later whether it is valid."""
+    value = _raw(value)
+    return clean_text(value) if isinstance(value, str) else value
+
+
 def _raw(value: object) -> Any:
-    """Return a value of which it is decided later whether it is valid."""
+    """Return an ID as it is: with anything replaced it would be that of another prediction."""
     if isinstance(value, dict | list) or (isinstance(value, str) and not _is_utf8(value)):
         return INVALID
     return value

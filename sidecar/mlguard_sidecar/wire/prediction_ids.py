@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mlguard.protocol import MAX_NAME_LENGTH
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MAX_INTEGER = 10**MAX_NAME_LENGTH
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)\.0+")
 
 EXPECTED = f"expected 1 to {MAX_NAME_LENGTH} printable characters, or an integer"
 
@@ -18,10 +20,12 @@ EXPECTED = f"expected 1 to {MAX_NAME_LENGTH} printable characters, or an integer
 def read_id(value: object) -> str | None:
     """Return an ID as a text; None if it is none.
 
-    A whole number has the same ID in any form: 17, 17.0 (as in a column that lacks values) and
-    `17` are equal.
+    A whole number has the same ID in any form: 17, 17.0 (as in a column that lacks values), `17`
+    and `17.0` (as such a column is written to CSV) are equal.
     """
     if isinstance(value, str):
+        if value.endswith("0") and len(value) <= MAX_NAME_LENGTH and _WHOLE.fullmatch(value):
+            return str(int(value.partition(".")[0]))
         return value if 0 < len(value) <= MAX_NAME_LENGTH and value.isprintable() else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
