@@ -1,14 +1,18 @@
 """The middlewares, driven by hand: what they log, and that they change nothing."""
 
+import ast
 import asyncio
 import gzip
 import logging
 import random
+import re
 import time
+from pathlib import Path
 
 import pytest
 from unit.sdk.http_servers import call_asgi, call_wsgi, echo_asgi, echo_wsgi
 
+import mlguard
 from mlguard import asgi, wsgi
 from mlguard.json_paths import Paths
 
@@ -264,6 +268,27 @@ def test_two_models_have_a_middleware_each(make_guard, sidecar):
     assert price.flush()
     models = [b["model_id"] for b in sidecar.batches for _ in b["columns"]["timestamp"]]
     assert sorted(models) == ["churn", "price", "price"]
+
+
+def examples_of_paths():
+    page = (Path(mlguard.__file__).parents[1] / "MODEL_SERVERS.md").read_text()
+    rows = re.findall(r"^\| `(.+?)` \| `(.+?)` \| `(.+?)` \| (\d) \|$", page, re.MULTILINE)
+    assert len(rows) == 5
+    return rows
+
+
+@pytest.mark.parametrize(("request_body", "answer", "paths", "inferences"), examples_of_paths())
+def test_the_manual_s_examples_of_paths(
+    serve, guard, sidecar, request_body, answer, paths, inferences
+):
+    arguments = ast.parse(f"f({paths})", mode="eval").body.keywords
+    paths = Paths(**{each.arg: ast.literal_eval(each.value) for each in arguments})
+    serve(answer.encode(), request_body.encode(), paths)
+    assert guard.flush()
+    assert sidecar.events == int(inferences)
+    assert unread(guard) == {}
+    assert 29 in sidecar.feature("age")
+    assert not {*sidecar.column("y_pred"), *sidecar.column("y_proba")} - {1, 0, 0.8, 0.1, None}
 
 
 # ASGI
