@@ -119,10 +119,11 @@ class _Copies:
                 exchange.response.add(chunk)
         elif exchange.response is not None:  # an extension of ASGI: the server reads a file
             exchange.response.refuse("not_passed", "the server sends it from a file")
+        was_disconnected = self._is_disconnected  # as it will be once the response is complete
         await self._send(message)
         is_body = kind in {"http.response.body", "http.response.zerocopysend"}
         is_last = is_body and not message.get("more_body", False)
-        if (is_last or kind == "http.response.pathsend") and not self._is_disconnected:
+        if (is_last or kind == "http.response.pathsend") and not was_disconnected:
             exchange.log(exchange.seconds())
 
 

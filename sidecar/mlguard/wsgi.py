@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlguard.exchange import MAX_BODY_BYTES, Exchange, Routes
@@ -108,7 +109,18 @@ class _CopiedInput:
         return map(self._copy, self._stream)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        found = getattr(self._stream, name)
+        if name in {"readinto", "readinto1"}:
+            return partial(self._copy_into, found)
+        if name in {"read1", "readall"}:
+            return lambda *size: self._copy(found(*size))
+        return found
+
+    def _copy_into(self, read_into: Callable[[Any], int | None], buffer: Any) -> int | None:
+        size = read_into(buffer)
+        if size:
+            self._body.add(bytes(memoryview(buffer)[:size]))
+        return size
 
     def _copy(self, chunk: bytes) -> bytes:
         self._body.add(chunk)

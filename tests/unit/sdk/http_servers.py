@@ -38,7 +38,9 @@ def echo_asgi(answer, *, status=200, headers=None, parts=1, read=True):
     return app
 
 
-def call_asgi(app, body=b"", *, path="/predict", method="POST", headers=None, pieces=1, **scope):
+def call_asgi(
+    app, body=b"", *, path="/predict", method="POST", headers=None, pieces=1, leaves=False, **scope
+):
     """One request to an ASGI application; returns its status and body."""
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     step = max(1, -(-len(body) // pieces))
@@ -46,6 +48,8 @@ def call_asgi(app, body=b"", *, path="/predict", method="POST", headers=None, pi
     sent = []
 
     async def receive():
+        if not chunks and not leaves:
+            await asyncio.Event().wait()  # a client that stays
         if not chunks:
             return {"type": "http.disconnect"}
         chunk = chunks.pop(0)
@@ -58,6 +62,7 @@ def call_asgi(app, body=b"", *, path="/predict", method="POST", headers=None, pi
         "type": "http",
         "method": method,
         "path": path,
+        "query_string": b"",
         "headers": [
             (k.encode(), v.encode()) for k, v in (JSON if headers is None else headers).items()
         ],

@@ -345,7 +345,7 @@ def test_asgi_a_client_that_left_is_not_logged(guard):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
-    call_asgi(asgi_app(app, guard), {})
+    call_asgi(asgi_app(app, guard), {}, leaves=True)
     assert guard.stats().queued + guard.stats().sent == 0
 
 
@@ -520,11 +520,27 @@ def test_wsgi_generators_write_and_late_starts(guard, sidecar):
         start_response("200 OK", [])
         return [b'{"predictions": [3]}']
 
-    for app in (late, writes, lines):
+    def into(environ, start_response):
+        buffer = bytearray(8)
+        while environ["wsgi.input"].readinto(buffer):
+            pass
+        assert environ["wsgi.input"].readable()
+        start_response("200 OK", [])
+        return [b'{"predictions": [4]}']
+
+    def single(environ, start_response):
+        while environ["wsgi.input"].read1(8):
+            pass
+        start_response("200 OK", [])
+        return [b'{"predictions": [5]}']
+
+    for app in (late, writes, lines, into, single):
         assert call_wsgi(wsgi_app(app, guard), b'{"instances":\n[[5]]}')[0] == 200
     assert guard.flush()
-    assert sidecar.column("y_pred") == [1, 2, 3]
-    assert sidecar.feature("x0") == [5, 5, 5]
+    assert unread(guard) == {}
+    assert sidecar.column("y_pred") == [1, 2, 3, 4, 5]
+    assert sidecar.feature("x0") == [5] * 5
+    assert unread(guard) == {}
 
 
 def test_wsgi_a_response_that_is_not_sent_to_its_end_is_not_logged(guard):
