@@ -8,7 +8,7 @@ from mlguard.deferred_log import describe_error
 from mlguard.guard import Guard
 from mlguard.http_bodies import PassingBody, UnreadError
 from mlguard.json_paths import JsonPath, NotFoundError, Paths
-from mlguard.json_rows import FormError, features_by_column, features_of, score
+from mlguard.json_rows import FormError, features_by_column, features_of, prediction, score
 
 MAX_BODY_BYTES = 1 << 20
 _WITHOUT = {
@@ -175,6 +175,8 @@ class Exchange:
             if paths.is_batch:
                 return [score(each, paths.classes) for each in value]
             return score(value, paths.classes)
+        if name == "y_pred":
+            return [prediction(each) for each in value] if paths.is_batch else prediction(value)
         return value
 
     def _of_one_length(self, values: dict[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Paths:
 
     Args:
         features: path in the request, to an object, or to an array of numbers or texts.
-        y_pred: path in the response, to a number, boolean or string.
+        y_pred: path in the response, to a number, boolean or string, or to an array of one of them.
         y_proba: path in the response, to a probability, an object of classes to probabilities, or
             an array of probabilities, of which the largest is logged.
         id: path in the request, to the ID of the prediction.

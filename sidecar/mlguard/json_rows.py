@@ -69,6 +69,11 @@ def features_by_column(
     return dict(zip(chosen, columns, strict=True))
 
 
+def prediction(value: Any) -> Any:
+    """Return a prediction; of an array of one element, as some models answer, that element."""
+    return value[0] if type(value) is list and len(value) == 1 else value
+
+
 def score(value: Any, classes: Sequence[str] | None) -> Any:
     """Return a probability, or a mapping of classes to probabilities.
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlguard.json_paths import NotFoundError, Paths
-from mlguard.json_rows import FormError, features_by_column, features_of, score
+from mlguard.json_rows import FormError, features_by_column, features_of, prediction, score
 
 
 def find(path, body):
@@ -142,6 +142,12 @@ def test_rows_of_other_forms():
         features_by_column({"a": [1], "b": [1, 2]}, None, are_columns=True)
     with pytest.raises(FormError, match="no object whose values are all arrays"):
         features_by_column({"a": [1], "b": 2}, None, are_columns=True)
+
+
+def test_predictions():
+    assert [prediction(each) for each in ([0.7], 0.7, "a", [], [1, 2], None)] == [
+        0.7, 0.7, "a", [], [1, 2], None,
+    ]  # fmt: skip
 
 
 def test_scores():

@@ -99,6 +99,13 @@ def test_arrays_columns_and_ids_of_the_response(serve, guard, sidecar):
     assert sidecar.column("y_pred") == [None, None, 7, 8, 9]
 
 
+def test_predictions_that_are_arrays_of_one_element(serve, guard, sidecar):
+    serve({"predictions": [[0.7], [0.2]]}, {"instances": [[1], [2]]})
+    serve([[0.5]], {"a": 3}, Paths(features=".", y_pred="0"))
+    assert guard.flush()
+    assert sorted(sidecar.column("y_pred")) == [0.2, 0.5, 0.7]
+
+
 def test_without_paths_requests_are_timed(serve, guard, sidecar):
     assert serve(b"<html>", b"not JSON", Paths(), out={"content-type": "text/html"})[0] == 200
     assert guard.flush()
