@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV_DEMO := .venv-demo
 VENV_DEV := .venv
 VENV_PEERS := .venv-peers
+# model servers whose dependencies conflict; the lighter ones are in the developer's environment
+VENV_SERVERS := .venv-servers
+SERVERS := $(basename $(notdir $(wildcard tests/servers/*.txt)))
 # many tests wait for a daemon, so that there may be more of them than cores
 PARALLEL := --numprocesses=4 --dist=worksteal
 DEBIAN_PACKAGES := prometheus prometheus-alertmanager victoria-metrics
@@ -17,7 +20,8 @@ demo: $(VENV_DEMO)/.ready
 test: $(VENV_DEV)/.ready $(VENV_DEV)/.tools lint
 	$(VENV_DEV)/bin/python -m pytest $(PARALLEL) -m "not long" --durations=10 $(ARGS)
 
-test-long: $(VENV_DEV)/.ready $(VENV_DEV)/.tools $(VENV_PEERS)/.ready
+test-long: $(VENV_DEV)/.ready $(VENV_DEV)/.tools $(VENV_PEERS)/.ready \
+		$(SERVERS:%=$(VENV_SERVERS)/%/.ready)
 	$(VENV_DEV)/bin/python -m pytest $(PARALLEL) -m long --durations=10 $(ARGS)
 
 lint: $(VENV_DEV)/.ready
@@ -33,7 +37,7 @@ bench: $(VENV_DEV)/.ready
 	@$(VENV_DEV)/bin/python tests/bench/run.py $(ARGS)
 
 clean:
-	rm -rf $(VENV_DEMO) $(VENV_DEV) $(VENV_PEERS) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV_DEMO) $(VENV_DEV) $(VENV_PEERS) $(VENV_SERVERS) dist build .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV_DEMO)/.ready: pyproject.toml
 	@sh scripts/venv.sh $(PYTHON) $(VENV_DEMO) demo
@@ -46,6 +50,14 @@ $(VENV_PEERS)/.ready: tests/peers.txt
 	@$(PYTHON) -m venv $(VENV_PEERS)
 	@$(VENV_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/peers.txt
 	@touch $@
+
+# where a server cannot be installed, its test is skipped
+$(VENV_SERVERS)/%/.ready: tests/servers/%.txt
+	@echo "Installing into $(VENV_SERVERS)/$* ..."
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@if $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<; then touch $@; \
+		else echo "mlguard: $< cannot be installed, its test is skipped"; rm -rf $(@D); fi
 
 $(VENV_DEV)/.tools: Makefile scripts/tools.sh | $(VENV_DEV)/.ready
 	@sh scripts/tools.sh $(DEBIAN_PACKAGES)

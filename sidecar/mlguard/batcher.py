@@ -15,6 +15,7 @@ from mlguard.tables import (
     Table,
     clean_outcomes,
     clean_table,
+    merge_tables,
     tables_from_rows,
     warn_of_local_times,
 )
@@ -115,7 +116,8 @@ class Batcher:
     @property
     def has_full_batch(self) -> bool:
         """Whether waiting for more events would make the next batch no larger."""
-        return self._table is not None or len(self._queue.queue) >= BATCH_ROWS
+        waiting = max(len(self._queue.queue), self._queue.table_rows)
+        return self._table is not None or waiting >= BATCH_ROWS
 
     @property
     def batched(self) -> int:
@@ -127,14 +129,20 @@ class Batcher:
         if self._table is not None:
             self._add_table_part(self._table, batches)
             return
-        entries, self._table = self._queue.dequeue(BATCH_ROWS)
+        entries, tables = self._queue.dequeue(BATCH_ROWS)
+        if tables and tables[-1].rows > BATCH_ROWS:
+            self._table = tables.pop()
+            warn_of_local_times(_sample(self._table.timestamp), self._counters)
         self._next_row = 0
-        self._begin(len(entries))
+        table_rows = sum(table.rows for table in tables)
+        self._queue.release_rows(table_rows)
+        self._begin(len(entries) + table_rows)
         rows, outcomes = _without_outcomes(entries)
         warn_of_local_times([row[0] for row in _sample(rows)], self._counters)
-        if self._table is not None:
-            warn_of_local_times(_sample(self._table.timestamp), self._counters)
-        for table in tables_from_rows(rows, self._counters):
+        merged = merge_tables(tables)
+        for table in merged:
+            warn_of_local_times(_sample(table.timestamp), self._counters)
+        for table in (*tables_from_rows(rows, self._counters), *merged):
             self._add_table(clean_table(table, self._counters), batches)
         if outcomes:  # after the predictions, as some may be of these
             self._add_table(clean_outcomes(outcomes, self._counters), batches)
@@ -153,9 +161,11 @@ class Batcher:
                 left = self._table.rows - self._next_row
                 self._queue.release_rows(left)
                 self._counters.drop("closed", left)
-            rows, self._table = self._queue.dequeue(BATCH_ROWS)
-            self._next_row = 0
-            self._counters.drop("closed", len(rows))
+            self._table = None
+            rows, tables = self._queue.dequeue(BATCH_ROWS)
+            table_rows = sum(table.rows for table in tables)
+            self._queue.release_rows(table_rows)
+            self._counters.drop("closed", len(rows) + table_rows)
 
     def _add_table_part(self, table: Table, batches: UnackedBatches) -> None:
         """Batch the next rows of a table, which may have more rows than the batches may hold."""

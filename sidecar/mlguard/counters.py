@@ -22,6 +22,8 @@ class Stats(NamedTuple):
         rejected: received by the sidecar and not counted, for any reason.
         rejected_by_reason: the same, by reason.
         unacknowledged: written to the sidecar, which has not yet answered what became of it.
+        unread_by_reason: how often a middleware found something missing in a request or its
+            response, by reason; the inferences are logged without it.
     """
 
     queued: int
@@ -32,6 +34,7 @@ class Stats(NamedTuple):
     rejected: int = 0
     rejected_by_reason: Mapping[str, int] = {}
     unacknowledged: int = 0
+    unread_by_reason: Mapping[str, int] = {}
 
 
 class Counters:
@@ -52,6 +55,7 @@ class Counters:
         self._dropped: dict[str, int] = {}
         self.never_queued = 0
         self._reported = 0
+        self._unread: dict[str, int] = {}
         self.log = DeferredLog()
 
     def drop(
@@ -72,6 +76,16 @@ class Counters:
             if not was_queued:
                 self.never_queued += events
         return self.log.warn_once(("drop", reason), f"events are dropped: {reason} {detail}")
+
+    def count_unread(self, reason: str) -> None:
+        """Count something that a middleware could not read."""
+        with self._lock:
+            self._unread[reason] = self._unread.get(reason, 0) + 1
+
+    def unread_by_reason(self) -> dict[str, int]:
+        """Return the counts of `count_unread`."""
+        with self._lock:
+            return dict(self._unread)
 
     def dropped_by_reason(self) -> dict[str, int]:
         """Return the counts of dropped events by reason."""

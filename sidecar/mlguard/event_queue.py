@@ -60,18 +60,31 @@ class EventQueue:
         with self._lock:
             return self.dequeued + len(self.queue)
 
-    def dequeue(self, limit: int) -> tuple[list[Row | Outcome], Table | None]:
-        """Remove rows and outcomes, at most `limit`, up to the next table; then also that table."""
+    @property
+    def table_rows(self) -> int:
+        """How many events of tables are held: those that wait, and those not yet released."""
+        return self._table_rows
+
+    def dequeue(self, limit: int) -> tuple[list[Row | Outcome], list[Table]]:
+        """Remove rows, outcomes and tables: `limit` events, or more by the last table.
+
+        Only the last table may have more than `limit` rows.
+        """
         rows: list[Row | Outcome] = []
+        tables: list[Table] = []
+        events = 0
         queue = self.queue
         with self._lock:
-            while queue and len(rows) < limit:
+            while queue and events < limit:
                 entry = queue.popleft()
                 self.dequeued += 1
                 if type(entry) is Table:
-                    return rows, entry
-                rows.append(entry)
-        return rows, None
+                    tables.append(entry)
+                    events += entry.rows
+                else:
+                    rows.append(entry)
+                    events += 1
+        return rows, tables
 
     def release_rows(self, table_rows: int) -> None:
         """Make room: so many rows of a dequeued table are no longer held."""

@@ -155,11 +155,14 @@ class Guard(QueueingLogger):
                 classes=classes,
                 on_left_out=partial(warn_left_out, self._counters),
             )
-            if not self._queue.put_table(table):
-                return self._drop("closed" if self._queue.closed else "queue_full", table.rows)
+            events = self._queue
+            waiting = len(events.queue)
+            if not events.put_table(table):
+                return self._drop("closed" if events.closed else "queue_full", table.rows)
         except Exception as error:  # noqa: BLE001 - the host's objects may raise anything
             return self._drop("unusable_batch", count_rows(y_pred, features), error)
-        self._wake()
+        if waiting >= events.wake_at or events.table_rows > events.wake_at:
+            self._wake()
         return True
 
     def outcome(self, id: Any, y_true: Any, *, y_pred: Any = None, y_proba: Any = None) -> bool:

@@ -116,6 +116,11 @@ class QueueingLogger:
         if self._counters.log.warn_once(kind, text):
             self._wake()
 
+    def _count_unread(self, reason: str, kind: Hashable, text: str) -> None:
+        """Count what a middleware could not read, and warn of each kind once."""
+        self._counters.count_unread(reason)
+        self._warn_once(kind, text)
+
     def _wake(self) -> None:
         try:
             self._sender.wake()

@@ -155,6 +155,7 @@ class BackgroundSender:
             rejected=rejected,
             rejected_by_reason=dict(counts.rejected),
             unacknowledged=counts.unacknowledged,
+            unread_by_reason=self._counters.unread_by_reason(),
         )
 
     def reset_after_fork(self) -> None:

@@ -1,9 +1,9 @@
 """Events as columns: made of rows or of the host's columns, and cleaned to be encoded."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
@@ -103,6 +103,36 @@ def tables_from_rows(rows: list[Row], counters: Counters) -> Iterator[Table]:
     else:
         yield from tables_from_rows([row for row in rows if row[4]], counters)
         yield from tables_from_rows([row for row in rows if not row[4]], counters)
+
+
+def merge_tables(tables: Iterable[Table]) -> list[Table]:
+    """Concatenate tables that have the same columns, so that many small ones are one batch."""
+    groups: dict[Any, list[Table]] = {}
+    for table in tables:
+        names = None if table.features is None else frozenset(table.features)
+        columns = tuple(column is None for column in table)
+        groups.setdefault((names, columns), []).append(table)
+    return [_concatenate(group) if len(group) > 1 else group[0] for group in groups.values()]
+
+
+def _concatenate(tables: Sequence[Table]) -> Table:
+    def join(columns: Iterable[Column | None]) -> Column | None:
+        parts = [column for column in columns if column is not None]
+        return list(chain.from_iterable(parts)) if parts else None
+
+    first = tables[0].features
+    return Table(
+        list(chain.from_iterable(table.timestamp for table in tables)),
+        join(table.latency_ms for table in tables),
+        join(table.y_pred for table in tables),
+        join(table.y_proba for table in tables),
+        first
+        and {
+            name: list(chain.from_iterable((table.features or {})[name] for table in tables))
+            for name in first
+        },
+        join(table.id for table in tables),
+    )
 
 
 def clean_table(table: Table, counters: Counters) -> Table:

@@ -1,13 +1,18 @@
 """log_batch: columns of every kind."""
 
 import time
+from collections import Counter
 from datetime import datetime, timezone
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from unit.sdk.fake_sidecar import eventually
 
 from mlguard import Stats
+from mlguard.tables import Table, merge_tables
 
 
 class PolarsColumn:
@@ -187,3 +192,52 @@ def test_flush_covers_batches_and_events_alike(guard, sidecar):
     guard.log(y_pred="event")
     assert guard.flush()
     assert sidecar.column("y_pred") == ["event", *["batch"] * 3_000, "event"]
+
+
+def test_many_small_tables_are_few_batches(guard, sidecar):
+    for n in range(1_000):
+        assert guard.log_batch(features={"a": [n, n], "b": ["x", "y"]}, y_pred=[0, 1])
+        guard.log(features={"a": n}, y_pred=n)
+        if n % 100 == 0:
+            assert guard.log_batch(y_pred=[n], latency_ms=1)
+    eventually(lambda: guard.stats().acknowledged == 3_010, 2)  # not one table every 50 ms
+    assert sidecar.events == 3_010
+    assert len(sidecar.batches) <= 30
+    logged = sorted([*range(1_000)] * 3)
+    assert sorted(each for each in sidecar.feature("a") if each is not None) == logged
+    pairs = Counter(zip(sidecar.feature("b"), sidecar.column("y_pred"), strict=True))
+    assert (pairs["x", 0], pairs["y", 1]) == (1_000, 1_000)
+    assert guard.stats().dropped == 0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 700),
+            st.sampled_from([("a",), ("a", "b"), ("b", "a"), ()]),
+            st.booleans(),
+        ),
+        max_size=12,
+    )
+)
+def test_merged_tables_have_the_same_events(shapes):
+    tables = []
+    for number, (rows, names, has_latency) in enumerate(shapes):
+        ids = [f"{number}-{row}" for row in range(rows)]
+        features = {name: [f"{name}{each}" for each in ids] for name in names} or None
+        latency = ids if has_latency else None
+        tables.append(Table(ids, latency, ids, None, features, ids))
+    merged = merge_tables(tables)
+    assert len(merged) <= 6
+    assert sorted(map(repr, events_of(merged))) == sorted(map(repr, events_of(tables)))
+
+
+def events_of(tables):
+    for table in tables:
+        for row in range(table.rows):
+            columns = table._asdict()
+            features = columns.pop("features") or {}
+            yield (
+                {name: column and column[row] for name, column in columns.items()},
+                sorted((name, column[row]) for name, column in features.items()),
+            )

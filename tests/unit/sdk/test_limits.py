@@ -149,7 +149,8 @@ def test_columns_beyond_512_are_left_out(guard, sidecar, caplog, make):
     assert guard.log_batch(features=make(600), y_pred=[1, 2])
     assert guard.log_batch(features=make(513), y_pred=[1, 2])
     assert guard.flush()
-    assert [names_in(batch) for batch in sidecar.batches] == [[f"x{n}" for n in range(512)]] * 3
+    assert sidecar.events == 6
+    assert all(names_in(batch) == [f"x{n}" for n in range(512)] for batch in sidecar.batches)
     assert guard.stats() == Stats(0, 6, 6, 0, {})
     (record,) = caplog.records
     assert "600 features" in record.getMessage()
