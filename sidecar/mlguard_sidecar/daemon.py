@@ -26,8 +26,11 @@ from mlguard_sidecar.exposition import METRICS as MODEL_METRICS
 from mlguard_sidecar.exposition import ModelCollector
 from mlguard_sidecar.history import DayRecorder
 from mlguard_sidecar.ingest import (
+    CLOUDEVENTS_PATH,
     EVENTS_PATH,
     BodyReader,
+    CloudEventReceiver,
+    CloudEventsApi,
     Connection,
     Connections,
     EventsApi,
@@ -68,14 +71,15 @@ _IMMUTABLE = ("listen", "socket", "data_dir", "pane", "retention")
 
 _INDEX = """ML Guard sidecar
 
-/metrics           metrics for Prometheus
-/healthz           the process runs
-/readyz            events are taken and stored
-/api/v1/events     takes events by POST
-/api/v1/models     what each model shows
-/api/v1/rejects    the last events and values that were refused
-/api/v1/alerts     alerts that are pending or firing
-/api/v1/silences   silences of alerts
+/metrics              metrics for Prometheus
+/healthz              the process runs
+/readyz               events are taken and stored
+/api/v1/events        takes events by POST
+/api/v1/cloudevents   takes events of KServe and Seldon by POST
+/api/v1/models        what each model shows
+/api/v1/rejects       the last events and values that were refused
+/api/v1/alerts        alerts that are pending or firing
+/api/v1/silences      silences of alerts
 """
 
 log = logging.getLogger(__name__)
@@ -171,10 +175,18 @@ class Daemon:
         events_api = EventsApi(
             self._pipeline, self._store.kept_answer, self._telemetry, self.not_ready, BodyReader()
         )
+        cloudevents = CloudEventsApi(
+            CloudEventReceiver(self._pipeline, self._telemetry, lambda: self._lifecycle.config),
+            lambda: self._lifecycle.access,
+            BodyReader(),
+            lambda: self._pipeline.is_congested,
+        )
+        self._telemetry.cloudevents_pending = lambda: cloudevents.pending
         self._http = HttpServer(
             [
                 *routes(self),
                 *events_api.routes(),
+                *cloudevents.routes(),
                 *ModelApi(
                     self._statistics,
                     self._recorder,
@@ -187,7 +199,8 @@ class Daemon:
                 *AlertApi(self._alerting, clock).routes(),
             ],
             lambda: self._lifecycle.access,
-            taking_events=[EVENTS_PATH],
+            exempt=[CLOUDEVENTS_PATH],
+            taking_events=[EVENTS_PATH, CLOUDEVENTS_PATH],
         )
 
     def _statistics(self) -> list[ModelStatistics]:
