@@ -29,7 +29,8 @@ MAX_QUEUED = 10_000
 MAX_QUEUED_BYTES = 32 << 20
 """Limits of the bodies that are answered but not read."""
 
-_SLICE_SECONDS = 0.002
+_QUEUE_SECONDS = 0.005
+_SLICE_SECONDS = 0.001
 _GATHER_SECONDS = 0.05
 _CONGESTED_SECONDS = 0.05
 _EXPIRE_SECONDS = 1.0
@@ -100,8 +101,8 @@ class CloudEventsApi:
         )
         self._queued_bytes += len(data)
         if self._work_handle is None:
-            # after this request is answered
-            self._work_handle = asyncio.get_running_loop().call_soon(self._work)
+            loop = asyncio.get_running_loop()
+            self._work_handle = loop.call_later(_QUEUE_SECONDS, self._work)
         return web.Response()
 
     def _work(self) -> None:
