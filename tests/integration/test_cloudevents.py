@@ -93,7 +93,6 @@ def test_without_a_key_where_one_is_needed_the_answer_is_200_and_nothing_counts(
     eventually(lambda: committed(sidecar) == 4)
     assert results(sidecar) == {"unauthorized": 4, "joined": 4, "forbidden_project": 2}
     rejects = requests.get(f"{sidecar.url}/api/v1/rejects", timeout=10).text
-    assert "a valid key is needed" in rejects
     assert "may not send events of shop" in rejects
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections import Counter
 from typing import get_args
@@ -151,6 +152,56 @@ def test_probabilities_of_all_classes_are_known_by_their_sum(rows):
     assert [list(each.values()) for each in found.y_proba] == matrix.tolist()
 
 
+def binary(name, shape, datatype, data):
+    parameters = {"binary_data_size": len(data)}
+    return {"name": name, "shape": shape, "datatype": datatype, "parameters": parameters}
+
+
+TEXTS = b"".join(len(t).to_bytes(4, "little") + t for t in ("é".encode(), b""))
+
+
+@given(
+    st.sampled_from(["<i1", "<i8", "<u2", "<f4", "<f8", "?"]),
+    st.lists(st.integers(0, 1), min_size=1, max_size=6),
+)
+def test_binary_tensors_are_read_as_numpy_writes_them(dtype, values):
+    kind = {"i": "INT", "u": "UINT", "f": "FP"}.get(dtype[1:2])
+    datatype = f"{kind}{int(dtype[2:]) * 8}" if kind else "BOOL"
+    data = np.array(values, dtype).tobytes()
+    rows = len(values)
+    head = [binary("a", [rows], datatype, data), tensor("b", [rows], values, "INT64")]
+    found = read_request(raw({"id": "é", "inputs": head}) + data)
+    assert found == (rows, {"a": values, "b": values})
+    assert read_response(raw({"outputs": head}) + data).y_pred == values
+
+
+def test_binary_texts_are_read():
+    body = raw({"inputs": [binary("a", [2], "BYTES", TEXTS)]}) + TEXTS
+    assert read_request(body).columns == {"a": ["é", ""]}
+
+
+@pytest.mark.parametrize(
+    ("head", "data", "reason"),
+    [
+        (binary("a", [1], "FP32", b"1234"), b"123", "unparsable"),
+        (binary("a", [1], "FP32", b"1234"), b"12345", "unparsable"),
+        (binary("a", [1], "FP32", b"123"), b"123", "unparsable"),
+        (binary("a", [2], "FP32", b"1234"), b"1234", "unparsable"),
+        (binary("a", [1], "BYTES", b"\xff\0\0\0a"), b"\xff\0\0\0a", "unparsable"),
+        (binary("a", [1], "BYTES", b"\xff\0"), b"\xff\0", "unparsable"),
+        (binary("a", [2], "BF16", b"1234"), b"1234", "unsupported"),
+        ({"name": "a", "parameters": {"binary_data_size": -1}}, b"x", "unparsable"),
+        ({"name": "a", "parameters": ["binary_data_size"]}, b"x", "unparsable"),
+        ("binary_data_size", b"x", "unparsable"),
+    ],
+)
+def test_binary_tensors_that_cannot_be_read_have_a_reason(head, data, reason):
+    for key, read in (("inputs", read_request), ("outputs", read_response)):
+        with pytest.raises(DroppedError) as error:
+            read(raw({key: [head]}) + data)
+        assert error.value.reason == reason
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -172,8 +223,9 @@ def test_probabilities_of_all_classes_are_known_by_their_sum(rows):
         ({"inputs": [tensor("x", [1], "abc")]}, "unparsable"),
         ({"inputs": [tensor("x", [1], [1]), tensor("y", [2], [1, 2])]}, "unparsable"),
         ({"inputs": [{"name": "x", "shape": [1], "datatype": "FP32",
-                      "parameters": {"binary_data_size": 4}}]}, "unsupported"),
+                      "parameters": {"binary_data_size": 4}}]}, "unparsable"),
         ({"data": {"names": ["a"]}}, "unsupported"),
+        ({"data": "text"}, "unparsable"),
         ({"strData": "hello"}, "unsupported"),
     ],
 )  # fmt: skip
@@ -197,6 +249,37 @@ def test_rows_of_different_kinds_are_not_read():
 def test_random_bytes_are_dropped_and_raise_nothing_else(body):
     with pytest.raises(DroppedError):
         read_request(body)
+
+
+SHAPES = st.lists(st.integers(-1, 3), max_size=3)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["name", "shape", "data", "names", "ndarray", "tensor", "parameters", "a"]
+            ),
+            inner | SHAPES,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+MEMBERS = st.dictionaries(
+    st.sampled_from(["instances", "inputs", "predictions", "outputs", "data"]), JSON, max_size=3
+)
+
+
+@given(MEMBERS, st.sampled_from([b"", b"binary", b'"binary_data_size"', b"\xff"]))
+def test_any_json_is_read_as_columns_of_one_length_or_dropped(body, tail):
+    for read in (read_request, read_response):
+        try:
+            found = read(raw(body) + tail)
+        except DroppedError:
+            continue
+        columns = found.columns.values() if read is read_request else found[1:]
+        assert {len(column) for column in columns if column is not None} <= {found.rows}
 
 
 # envelopes
@@ -227,6 +310,17 @@ def test_each_mode_gives_the_same_event():
     assert first.time == pytest.approx(1795669200.123456)
     assert first.is_timed
     assert not first.is_response
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["id", "source", "type", "time", "data", "data_base64", "namespace"]),
+        JSON | st.just("a.request") | st.text(),
+    )
+)
+def test_any_structured_event_is_read_or_dropped(event):
+    with contextlib.suppress(DroppedError):
+        read_structured(raw(event))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
@@ -78,10 +77,11 @@ def read_structured(body: bytes) -> CloudEvent:
                 value = msgspec.json.decode(raw)
                 if value is not None:
                     attributes[name.lower()] = value if isinstance(value, str) else str(value)
-        return _event(attributes, _data(members))
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, binascii.Error) as error:
+        data = _data(members)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         text = f"structured CloudEvent: {error}"
         raise DroppedError("unparsable", text[:200]) from error
+    return _event(attributes, data)
 
 
 def split_batch(body: bytes) -> list[bytes]:

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from mlguard_sidecar.ingest.cloudevents.binary_tensors import (
+    has_binary_tensors,
+    read_binary_tensors,
+)
 from mlguard_sidecar.ingest.cloudevents.dropped import DroppedError
 from mlguard_sidecar.ingest.cloudevents.predictions import Predictions, predictions_of
 from mlguard_sidecar.ingest.cloudevents.tensors import (
@@ -36,7 +40,7 @@ class _Body(msgspec.Struct):
     inputs: Any | UnsetType = UNSET
     predictions: Any | UnsetType = UNSET
     outputs: Any | UnsetType = UNSET
-    data: _Seldon | UnsetType = UNSET
+    data: Any | UnsetType = UNSET
 
 
 _DECODER = msgspec.json.Decoder(_Body)
@@ -60,7 +64,8 @@ def read_request(data: bytes, names: Sequence[str] = ()) -> Table:
             return table_of_tensors(read_tensors(body.inputs), names)
         return _table(body.inputs, names)
     if body.data is not UNSET:
-        return table_of_rows(_seldon_rows(body.data), names or body.data.names or ())
+        data_of = _seldon(body.data)
+        return table_of_rows(_seldon_rows(data_of), names or data_of.names or ())
     raise DroppedError("unsupported", "request: found neither instances, inputs nor data")
 
 
@@ -83,14 +88,14 @@ def read_response(
         rows = tensors[0].rows if tensors else 0
         outputs = {tensor.name: tensor.cells() for tensor in tensors}
         return predictions_of(rows, outputs, y_pred, y_proba)
-    if body.data is not UNSET:
-        return _seldon_predictions(body.data, y_pred, y_proba)
     for found in (body.predictions, body.outputs):
         if found is not UNSET:
             if isinstance(found, list) and set(map(type, found)) != {dict}:
                 return predictions_of(len(found), {"predictions": found}, y_pred, y_proba)
             table = _table(found, ())
             return predictions_of(table.rows, table.columns, y_pred, y_proba)
+    if body.data is not UNSET:
+        return _seldon_predictions(_seldon(body.data), y_pred, y_proba)
     raise DroppedError("unsupported", "response: found neither predictions, outputs nor data")
 
 
@@ -99,11 +104,16 @@ def _decode(data: bytes) -> _Body:
         try:
             return _DECODER.decode(data)
         except msgspec.DecodeError:
-            if b"NaN" not in data and b"Infinity" not in data:
+            if has_binary_tensors(data):
+                tree = read_binary_tensors(data)
+            elif b"NaN" in data or b"Infinity" in data:
+                tree = json.loads(data)  # what Python writes although JSON lacks it
+            else:
                 raise
-            # what Python writes although JSON lacks it; it becomes null
-            return _DECODER.decode(msgspec.json.encode(json.loads(data)))
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            return _DECODER.decode(msgspec.json.encode(tree))  # which makes null of NaN
+    except DroppedError:
+        raise
+    except (msgspec.MsgspecError, ValueError, TypeError, AttributeError, RecursionError) as error:
         if not data.lstrip()[:1].startswith((b"{", b"[")):
             raise DroppedError("unsupported", "the body is no JSON") from error
         raise DroppedError("unparsable", f"body: {str(error)[:200]}") from error
@@ -122,6 +132,13 @@ def _table(found: Any, names: Sequence[str]) -> Table:
     if isinstance(found, dict):
         return table_of_columns(found)
     raise DroppedError("unsupported", "found neither an array nor an object of rows")
+
+
+def _seldon(data: Any) -> _Seldon:
+    try:
+        return msgspec.convert(data, _Seldon)
+    except msgspec.ValidationError as error:
+        raise DroppedError("unparsable", f"data: {str(error)[:200]}") from error
 
 
 def _seldon_rows(data: _Seldon) -> list[Any]:

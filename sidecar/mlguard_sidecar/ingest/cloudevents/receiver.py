@@ -42,8 +42,8 @@ _BYTES_IN_MEMORY = 8
 """Estimated size of a payload in memory, as a multiple of its size as JSON."""
 
 _OVERHEAD_BYTES = 1024
-_UNSAID: frozenset[DropReason] = frozenset({"duplicate", "no_request", "no_response", "queue_full"})
-"""Reasons of which the event does not tell more."""
+_UNSAID: frozenset[DropReason] = frozenset({"duplicate", "unauthorized", "queue_full"})
+"""Reasons that are counted only: they say no more, or come from anyone."""
 
 log = logging.getLogger(__name__)
 

@@ -76,9 +76,8 @@ def read_tensors(found: Sequence[Any]) -> list[Tensor]:
 def _tensor(found: Any) -> Tensor:
     name, shape, values = found.get("name"), found.get("shape"), found.get("data")
     if not isinstance(name, str) or not isinstance(shape, list) or not isinstance(values, list):
-        has_binary = "binary_data_size" in (found.get("parameters") or {})
         text = f"tensor {str(name)[:100]!r}: expected name, shape and data"
-        raise DroppedError("unsupported" if has_binary else "unparsable", text)
+        raise DroppedError("unparsable", text)
     if not all(type(size) is int and size >= 0 for size in shape):
         text = f"tensor {name[:100]!r}: found shape {str(shape)[:100]}, expected sizes"
         raise DroppedError("unparsable", text)
