@@ -388,6 +388,18 @@ def test_any_order_with_duplicates_joins_each_pair_once(kinds, data):
     assert len(buffer) == 0
 
 
+def test_an_id_may_be_used_again_after_the_time_limit():
+    now = [0.0]
+    buffer = JoinBuffer(60, 100, lambda: now[0])
+    for start in (0.0, 60.0):
+        now[0] = start
+        assert buffer.add_request("a", "q", 1) is None
+        assert buffer.add_response("a", "r", 1) == "q"
+        now[0] = start + 59.9
+        with pytest.raises(DuplicateError):
+            buffer.add_request("a", "q", 1)
+
+
 def test_beyond_a_limit_the_oldest_goes():
     buffer = JoinBuffer(60, 3, lambda: 0.0)
     for name in "abcd":

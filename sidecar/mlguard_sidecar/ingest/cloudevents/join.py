@@ -13,7 +13,7 @@ MAX_WAITING_BYTES = 64 << 20
 """Size of all halves that wait."""
 
 MAX_REMEMBERED = 65_536
-"""Number of pairs that are remembered, so that neither half is taken again."""
+"""Number of pairs that are remembered as long, so that neither half is taken again."""
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -37,7 +37,7 @@ class JoinBuffer(Generic[Request, Response]):
     What has waited the longest goes first, when its time is over or there is too much.
 
     Attributes:
-        seconds: how long a half waits.
+        seconds: how long a half waits, and a pair is remembered.
         max_waiting: number of halves that wait.
         clock: monotonic seconds.
         expired_requests: number of requests that were dropped without a response.
@@ -50,7 +50,7 @@ class JoinBuffer(Generic[Request, Response]):
     expired_requests: int = 0
     expired_responses: int = 0
     _waiting: OrderedDict[Hashable, _Half] = field(default_factory=OrderedDict)
-    _joined: OrderedDict[Hashable, None] = field(default_factory=OrderedDict)
+    _joined: OrderedDict[Hashable, float] = field(default_factory=OrderedDict)
     _bytes: int = 0
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class JoinBuffer(Generic[Request, Response]):
             raise DuplicateError
         if other is not None:
             self._remove(key)
-            self._joined[key] = None
+            self._joined[key] = self.clock() + self.seconds
             if len(self._joined) > MAX_REMEMBERED:
                 self._joined.popitem(last=False)
             return other.content
@@ -95,8 +95,10 @@ class JoinBuffer(Generic[Request, Response]):
         return None
 
     def expire(self) -> None:
-        """Drop the halves that have waited too long."""
+        """Drop the halves that have waited too long, and forget old pairs."""
         now = self.clock()
+        while self._joined and next(iter(self._joined.values())) <= now:
+            self._joined.popitem(last=False)
         while self._waiting and next(iter(self._waiting.values())).expires <= now:
             self._drop_oldest()
 
