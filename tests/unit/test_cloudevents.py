@@ -597,10 +597,17 @@ def test_a_batch_holds_many_events_and_each_costs_itself(receiving):
         structured("response", "1", V1[1]),
         structured("response", "2", "{"),
     ]
-    receiving.receiver.take(Received(BATCHED_TYPE, {}, raw(events), None))
-    receiving.receiver.take(Received(BATCHED_TYPE, {}, b"{}", None))
-    receiving.receiver.take(Received(STRUCTURED_TYPE, {}, b"\xff", None))
-    assert receiving.results() == {"joined": 2, "unparsable": 4}
+    many = b"[" + b"1," * 10_000 + b"1]"
+    for kind, body in (
+        (BATCHED_TYPE, raw(events)),
+        (BATCHED_TYPE, b"{}"),
+        (BATCHED_TYPE, many),
+        (BATCHED_TYPE, b" " * (3 << 20)),
+        (STRUCTURED_TYPE, b"\xff"),
+    ):
+        for event in receiving.receiver.split(Received(kind, {}, body, None)):
+            receiving.receiver.take(event)
+    assert receiving.results() == {"joined": 2, "unparsable": 4, "too_large": 2}
 
 
 def test_the_results_are_the_reasons_and_joined():

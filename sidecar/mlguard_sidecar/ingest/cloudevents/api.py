@@ -116,7 +116,12 @@ class CloudEventsApi:
         while self._queue:
             received = self._queue.popleft()
             self._queued_bytes -= len(received.body)
-            self.receiver.take(received)
+            parts = self.receiver.split(received)
+            for later in parts[:0:-1]:
+                self._queue.appendleft(later)
+                self._queued_bytes += len(later.body)
+            if parts:
+                self.receiver.take(parts[0])
             if perf_counter() > end:
                 break
         if self._queue:

@@ -18,6 +18,10 @@ STRUCTURED_TYPE = "application/cloudevents+json"
 BATCHED_TYPE = "application/cloudevents-batch+json"
 HEADER_PREFIX = "ce-"
 
+MAX_BATCH_BYTES = 2 << 20
+MAX_BATCH_EVENTS = 10_000
+"""Limits of one batch, which counts as one event beyond them."""
+
 _MAX_KEY_LENGTH = 1024
 _JSON = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _JSON_LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -88,13 +92,19 @@ def split_batch(body: bytes) -> list[bytes]:
     """Return the structured events of a request in batched mode.
 
     Raises:
-        DroppedError: it is no JSON array.
+        DroppedError: it is no JSON array, or a large one.
     """
+    text = f"batch of over {MAX_BATCH_BYTES >> 20} MiB or {MAX_BATCH_EVENTS} CloudEvents"
+    if len(body) > MAX_BATCH_BYTES:
+        raise DroppedError("too_large", text)
     try:
-        return [bytes(raw) for raw in _JSON_LIST.decode(body)]
+        parts = _JSON_LIST.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         text = f"batch of CloudEvents: {error}"
         raise DroppedError("unparsable", text[:200]) from error
+    if len(parts) > MAX_BATCH_EVENTS:
+        raise DroppedError("too_large", text)
+    return list(map(bytes, parts))
 
 
 def _data(members: Mapping[str, msgspec.Raw]) -> bytes:

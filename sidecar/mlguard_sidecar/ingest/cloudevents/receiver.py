@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 class Received(NamedTuple):
-    """One HTTP request with events.
+    """One HTTP request with an event, or with a batch of events.
 
     Attributes:
         content_type: media type, in lower case.
@@ -105,20 +105,21 @@ class CloudEventReceiver:
         if reason not in _UNSAID:
             self.pipeline.note(SOURCE, reason, message)
 
-    def take(self, received: Received) -> None:
-        """Read the events of one HTTP request; `count` counts what they complete."""
+    def split(self, received: Received) -> list[Received]:
+        """Return the events of one HTTP request, each by itself."""
+        if received.content_type != BATCHED_TYPE:
+            return [received]
         try:
-            self._follow_config()
-            if received.content_type == BATCHED_TYPE:
-                for part in split_batch(received.body):
-                    self._take(Received(STRUCTURED_TYPE, {}, part, received.projects))
-            else:
-                self._take(received)
+            parts = split_batch(received.body)
         except DroppedError as error:
             self.drop(error.reason, str(error))
+            return []
+        return [Received(STRUCTURED_TYPE, {}, part, received.projects) for part in parts]
 
-    def _take(self, received: Received) -> None:
+    def take(self, received: Received) -> None:
+        """Read one event; `count` counts the inference that it completes."""
         try:
+            self._follow_config()
             if received.content_type == STRUCTURED_TYPE:
                 event = read_structured(received.body)
             else:
