@@ -15,7 +15,7 @@ from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_rules.service import AlertApi, Alerting
 from mlguard_sidecar import paths
 from mlguard_sidecar import telemetry as t
-from mlguard_sidecar.api import BaselineApi, ModelApi
+from mlguard_sidecar.api import INDEX, BaselineApi, ModelApi
 from mlguard_sidecar.baseline_service import BaselineService
 from mlguard_sidecar.baseline_watcher import BaselineWatcher
 from mlguard_sidecar.committer import Committer
@@ -25,8 +25,11 @@ from mlguard_sidecar.exposition import METRICS as MODEL_METRICS
 from mlguard_sidecar.exposition import ModelCollector
 from mlguard_sidecar.history import DayRecorder
 from mlguard_sidecar.ingest import (
+    CLOUDEVENTS_PATH,
     EVENTS_PATH,
     BodyReader,
+    CloudEventReceiver,
+    CloudEventsApi,
     Connection,
     Connections,
     EventsApi,
@@ -65,19 +68,6 @@ _RETRY_SECONDS = 0.2
 _IMMUTABLE = ("listen", "socket", "data_dir", "pane", "retention")
 """Keys that change only with a restart."""
 
-_INDEX = """ML Guard sidecar
-
-/metrics           metrics for Prometheus
-/healthz           the process runs
-/readyz            events are taken and stored
-/api/v1/events     takes events by POST
-/api/v1/models     what each model shows
-/api/v1/openapi.json  this API, described
-/api/v1/rejects    the last events and values that were refused
-/api/v1/alerts     alerts that are pending or firing
-/api/v1/silences   silences of alerts
-"""
-
 log = logging.getLogger(__name__)
 
 
@@ -94,7 +84,7 @@ class Daemon:
         StoreError: the database cannot be used.
     """
 
-    index = _INDEX
+    index = INDEX
 
     def __init__(
         self,
@@ -176,8 +166,16 @@ class Daemon:
         events_api = EventsApi(
             self._pipeline, self._store.kept_answer, self._telemetry, self.not_ready, BodyReader()
         )
+        self._cloudevents = cloudevents = CloudEventsApi(
+            CloudEventReceiver(self._pipeline, self._telemetry, lambda: self._lifecycle.config),
+            lambda: self._lifecycle.access,
+            BodyReader(),
+            lambda: self._pipeline.is_congested,
+        )
+        self._telemetry.cloudevents_pending = lambda: cloudevents.pending
         operations = [
             *events_api.operations(),
+            *cloudevents.operations(),
             *ModelApi(
                 self._statistics,
                 self._recorder,
@@ -192,7 +190,8 @@ class Daemon:
         self._http = HttpServer(
             [*routes(self), *api_routes("ML Guard sidecar", mlguard.__version__, operations)],
             lambda: self._lifecycle.access,
-            taking_events=[EVENTS_PATH],
+            exempt=[CLOUDEVENTS_PATH],
+            taking_events=[EVENTS_PATH, CLOUDEVENTS_PATH],
         )
 
     def _count_failed_statistics(self) -> None:
@@ -291,6 +290,7 @@ class Daemon:
         self._lifecycle.draining = True
         log.info("stopping: committing pending events")
         await events.stop()
+        self._cloudevents.flush()
         stored = False
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):

@@ -112,6 +112,17 @@ REQUESTS_REFUSED = _definition(
     "source",
     "reason",
 )
+CLOUDEVENTS = _definition(
+    "sidecar_cloudevents_total",
+    "counter",
+    "CloudEvents by result: joined to an inference, or the reason for which one was dropped.",
+    "result",
+)
+CLOUDEVENTS_PENDING = _definition(
+    "sidecar_cloudevents_pending",
+    "gauge",
+    "CloudEvents that are queued, or wait for the response or request of the same inference.",
+)
 REPLIES_DROPPED = _definition(
     "sidecar_replies_dropped_total",
     "counter",
@@ -161,6 +172,8 @@ METRICS = (
     CONNECTIONS,
     CONNECTIONS_REFUSED,
     REQUESTS_REFUSED,
+    CLOUDEVENTS,
+    CLOUDEVENTS_PENDING,
     REPLIES_DROPPED,
     STORE_RECREATED,
     PANES_DROPPED,
@@ -170,7 +183,23 @@ METRICS = (
 )
 """All metrics of the sidecar itself, in the order of exposition."""
 
-SOURCES = ("socket", "http")
+SOURCES = ("socket", "http", "cloudevents")
+CLOUDEVENT_RESULTS = (
+    "duplicate",
+    "forbidden_project",
+    "joined",
+    "no_request",
+    "no_response",
+    "queue_full",
+    "too_large",
+    "unauthorized",
+    "uneven",
+    "unnamed",
+    "unparsable",
+    "unsupported",
+)
+"""What can become of a CloudEvent."""
+
 REFUSAL_REASONS = (
     "bad_body",
     "bad_content_type",
@@ -219,6 +248,7 @@ class Telemetry:
         connections: number of open connections.
         store_bytes: size of the database, in bytes.
         panes_dropped: returns the number of stored panes that were unreadable.
+        cloudevents_pending: returns the number of CloudEvents that wait.
         pending: returns source -> events whose commit failed; called for each scrape.
     """
 
@@ -226,11 +256,13 @@ class Telemetry:
         self.connections = 0
         self.store_bytes = 0
         self.panes_dropped: Callable[[], int] = int
+        self.cloudevents_pending: Callable[[], int] = int
         self.pending: Callable[[], Counter[str]] = Counter
         self._counters = counters
         self._refused: Counter[tuple[str, str]] = Counter(
             dict.fromkeys(product(("http",), REFUSAL_REASONS), 0)
         )
+        self._cloudevents = Counter(dict.fromkeys(CLOUDEVENT_RESULTS, 0))
         self._commits = [0] * (len(_COMMIT_BUCKETS) + 1)
         self._commit_seconds = 0.0
         self._counts = Counter(
@@ -255,6 +287,10 @@ class Telemetry:
     def count_refused(self, source: str, reason: str) -> None:
         """Count a request that was refused as a whole."""
         self._refused[source, reason] += 1
+
+    def count_cloudevents(self, result: str, n: int = 1) -> None:
+        """Count CloudEvents of which it is known what became of them."""
+        self._cloudevents[result] += n
 
     def observe_commit(self, seconds: float) -> None:
         """Record the duration of a commit."""
@@ -295,6 +331,9 @@ class Telemetry:
         families.add(CONNECTIONS, (), self.connections)
         for labels, n in sorted(self._refused.items()):
             families.add(REQUESTS_REFUSED, labels, n)
+        for result, n in sorted(self._cloudevents.items()):
+            families.add(CLOUDEVENTS, (result,), n)
+        families.add(CLOUDEVENTS_PENDING, (), self.cloudevents_pending())
         for metric, n in self._counts.items():
             families.add(metric, (), n)
         yield from families

@@ -7,6 +7,7 @@ import ipaddress
 import re
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -119,6 +120,11 @@ def is_loopback(request: web.Request) -> bool:
     remote = request.remote
     if not remote:  # the connection has ended, and nobody knows whose it was
         return False
+    return _is_loopback_address(remote)
+
+
+@lru_cache(maxsize=256)
+def _is_loopback_address(remote: str) -> bool:
     address = ipaddress.ip_address(remote.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address) in _LOOPBACK_ADDRESSES

@@ -36,7 +36,7 @@ class Operation:
         path: path with the names of its parameters in braces.
         handler: its handler.
         summary: what it does, in one sentence.
-        answer: type of its answer; None for one without a described form.
+        answer: type of its answer; None for an empty one.
         body: type of the body of its request; None for none.
         body_types: content types of that body.
         answer_type: content type of the answer.
@@ -112,10 +112,10 @@ def _operation(operation: Operation, schema: Callable[[Any], Any]) -> dict[str, 
             {"name": name, "in": where, "schema": schema(each)}
             for name, each in (named or {}).items()
         ]
-    content = {} if operation.answer is None else {"schema": schema(operation.answer)}
-    responses: dict[str, Any] = {
-        "200": {"description": "Done", "content": {operation.answer_type: content}}
-    }
+    done: dict[str, Any] = {"description": "Done"}
+    if operation.answer is not None:
+        done["content"] = {operation.answer_type: {"schema": schema(operation.answer)}}
+    responses: dict[str, Any] = {"200": done}
     for status, each in (operation.others or {}).items():
         found = {JSON: {"schema": schema(each)}}
         responses[str(status)] = {"description": "See the schema", "content": found}

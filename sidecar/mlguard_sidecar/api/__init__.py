@@ -1,6 +1,7 @@
 """The HTTP API of models and baselines: its paths, and what they answer."""
 
 from mlguard_sidecar.api.baseline_api import BaselineApi, column_answer
+from mlguard_sidecar.api.index import INDEX
 from mlguard_sidecar.api.models_api import MAX_HISTORY_DAYS, ModelApi, day_answer
 
-__all__ = ["MAX_HISTORY_DAYS", "BaselineApi", "ModelApi", "column_answer", "day_answer"]
+__all__ = ["INDEX", "MAX_HISTORY_DAYS", "BaselineApi", "ModelApi", "column_answer", "day_answer"]

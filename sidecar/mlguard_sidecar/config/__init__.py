@@ -3,6 +3,7 @@
 from mlguard_sidecar.config.schema import (
     HTTP_SOCKET,
     BaselineConfig,
+    CloudEventsConfig,
     Config,
     DriftConfig,
     FeatureConfig,
@@ -18,6 +19,7 @@ from mlguard_sidecar.config.schema import (
 __all__ = [
     "HTTP_SOCKET",
     "BaselineConfig",
+    "CloudEventsConfig",
     "Config",
     "DriftConfig",
     "FeatureConfig",

@@ -6,6 +6,7 @@ The manual, sidecar/README.md, describes each key.
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -147,6 +148,32 @@ class DefaultThresholds(Thresholds, frozen=True):
     error_rise_ratio: Limit | None = 0.2
 
 
+class CloudEventsConfig(ConfigStruct, frozen=True):
+    """Names of the models of CloudEvents, and how long requests wait for their responses."""
+
+    project: str = "{namespace}"
+    model: str = "{inferenceservicename}"
+    endpoint: str = "{endpoint}"
+    join_timeout: Duration = Duration("60s")
+    max_waiting: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+
+    def __post_init__(self) -> None:
+        for name in ("project", "model", "endpoint"):
+            template = getattr(self, name)
+            if not template or set(re.sub(r"\{[a-z0-9]+\}", "", template)) & set("{}"):
+                raise ValueError(
+                    f"{name}: found {template!r}, expected text with {{attribute}}s in lower case"
+                )
+
+
+class ModelCloudEventsConfig(ConfigStruct, frozen=True):
+    """Names in the payloads of one model."""
+
+    feature_names: Annotated[list[str], Meta(min_length=1, max_length=512)] | None = None
+    y_pred: str | None = None
+    y_proba: str | None = None
+
+
 class ModelConfig(ConfigStruct, frozen=True):
     """Settings of one model, which override the general ones."""
 
@@ -157,6 +184,7 @@ class ModelConfig(ConfigStruct, frozen=True):
     positive_class: str | int | float | bool | None = None
     reference: Reference | None = None
     baseline: ModelBaselineConfig = ModelBaselineConfig()
+    cloudevents: ModelCloudEventsConfig = ModelCloudEventsConfig()
     features: dict[str, FeatureConfig] = msgspec.field(default_factory=dict)
     thresholds: Thresholds = Thresholds()
 
@@ -176,6 +204,7 @@ class Config(ConfigStruct, frozen=True):
     drift: DriftConfig = DriftConfig()
     thresholds: DefaultThresholds = DefaultThresholds()
     exposition: Literal["full", "fleet"] = "full"
+    cloudevents: CloudEventsConfig = CloudEventsConfig()
     models: list[ModelConfig] = msgspec.field(default_factory=list)
     rules: RulesConfig = RulesConfig()
     notify: NotifyConfig = NotifyConfig()

@@ -83,7 +83,10 @@ class BodyReader:
                     raise BodyError(400, "incomplete_body", "the body was cut off") from error
             if not piece:
                 break
-            for unpacked in [piece] if unpacker is None else unpacker.feed(piece):
+            if unpacker is None:
+                body.add(piece)
+                continue
+            for unpacked in unpacker.feed(piece):
                 body.add(unpacked)
                 await asyncio.sleep(0)
         if unpacker is not None and not unpacker.is_complete:

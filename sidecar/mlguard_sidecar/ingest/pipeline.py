@@ -200,6 +200,10 @@ class Pipeline:
         text = message[:MAX_REJECT_TEXT]
         self.rejects.append(Reject(self._clock(), source, reason, text, events, values))
 
+    def note(self, source: str, reason: str, message: str) -> None:
+        """Keep for people why something was dropped that is counted elsewhere."""
+        self._keep(source, reason, message)
+
     def _is_duplicate(self, source: str, client: str | None, seq: int | None) -> bool:
         """Return whether a batch was submitted before; counts it then, else records its number."""
         if client is None or seq is None or self._registry.is_new(client, seq):

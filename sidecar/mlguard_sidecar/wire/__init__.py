@@ -1,5 +1,6 @@
 """The wire format: decoding and validation of events."""
 
+from mlguard_sidecar.wire.columns import epoch_seconds
 from mlguard_sidecar.wire.decode import decode_block, decode_line, find_seq
 from mlguard_sidecar.wire.errors import (
     REJECTION_REASONS,
@@ -8,7 +9,7 @@ from mlguard_sidecar.wire.errors import (
     Reason,
     RejectedError,
 )
-from mlguard_sidecar.wire.lenient import clean_text, read_score
+from mlguard_sidecar.wire.lenient import clean_text, line_of, read_score
 from mlguard_sidecar.wire.messages import Batch, Hello, Line
 from mlguard_sidecar.wire.outcomes import (
     IdentifiedPrediction,
@@ -46,9 +47,11 @@ __all__ = [
     "clean_text",
     "decode_block",
     "decode_line",
+    "epoch_seconds",
     "find_seq",
     "identified",
     "is_name",
+    "line_of",
     "read_id",
     "read_score",
     "rows_of_batch",

@@ -30,21 +30,21 @@ def times(stamps: Sequence[float | str | None], now: float) -> NDArray[np.float6
     except TypeError:  # not all are numbers
         pass
     if set(map(type, stamps)) <= {str}:
-        epoch_of = {text: _epoch_seconds(text) for text in set(cast("Sequence[str]", stamps))}
+        epoch_of = {text: epoch_seconds(text) for text in set(cast("Sequence[str]", stamps))}
         return np.array([epoch_of[text] for text in stamps], dtype=np.float64)  # type: ignore[index]
     return np.array(
-        [now if s is None else _epoch_seconds(s) if isinstance(s, str) else s for s in stamps],
+        [now if s is None else epoch_seconds(s) if isinstance(s, str) else s for s in stamps],
         dtype=np.float64,
     )
 
 
-def _epoch_seconds(text: str) -> float:
+def epoch_seconds(text: str) -> float:
+    """Return epoch seconds of an RFC 3339 time, in UTC without an offset; NaN if invalid."""
     return _parsed(text) if len(text) <= _MAX_TIMESTAMP_LENGTH else math.nan
 
 
 @lru_cache(maxsize=8192)
 def _parsed(text: str) -> float:
-    """Return epoch seconds of an RFC 3339 time, in UTC without an offset; NaN if invalid."""
     if len(text) < 19 or text[10] not in "Tt ":
         return math.nan
     try:

@@ -55,6 +55,18 @@ def decode_leniently(line: bytes) -> Line:
     return _LineReader().read(tree)
 
 
+def line_of(tree: dict[str, Any]) -> Line:
+    """Return the line of a JSON object, with odd values as INVALID.
+
+    Raises:
+        RejectedError: nothing in it can be counted.
+    """
+    try:
+        return msgspec.convert(tree, Line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _LineReader().read(tree)
+
+
 def _tree(line: bytes) -> Any:
     try:
         return msgspec.json.decode(line)
