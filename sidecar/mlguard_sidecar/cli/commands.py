@@ -16,6 +16,7 @@ from mlguard_sidecar.cli.history import history_table
 from mlguard_sidecar.cli.options import URL, fail, model_path
 from mlguard_sidecar.cli.outcomes import outcomes
 from mlguard_sidecar.cli.rules import rules
+from mlguard_sidecar.cli.send import send
 from mlguard_sidecar.cli.status import status_table
 
 
@@ -29,6 +30,7 @@ mlguard.add_command(alerts)
 mlguard.add_command(baseline)
 mlguard.add_command(outcomes)
 mlguard.add_command(rules)
+mlguard.add_command(send)
 
 
 @mlguard.command()
