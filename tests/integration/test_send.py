@@ -9,9 +9,12 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 
+import boto3
 import pytest
-from support.sidecar import eventually
+from moto.server import ThreadedMotoServer
+from support.sidecar import eventually, free_port
 
 EVENT = {"project_id": "p", "model_id": "m", "endpoint": "predict"}
 WAYS = ["socket", "http"]
@@ -19,7 +22,7 @@ WAYS = ["socket", "http"]
 
 def lines_of(n: int, first: int = 0, **more) -> str:
     events = (
-        EVENT | {"latency_ms": i % 90, "features": {"x": i % 7, "c": "ab"[i % 2]}} | more
+        EVENT | {"latency_ms": i, "features": {"x": i % 7, "c": "ab"[i % 2]}} | more
         for i in range(first, first + n)
     )
     return "".join(json.dumps(event) + "\n" for event in events)
@@ -80,13 +83,13 @@ def test_nobody_loses_count_when_either_is_killed(make_sidecar, tmp_path, way):
     chance = random.Random(7)
     sidecar = make_sidecar().start()
     file = tmp_path / "events.ndjson"
-    n = 60_000
+    n = 40_000
     file.write_text(lines_of(n))
     kills = 0
     for _ in range(4):
         before = counted(sidecar)
         process = subprocess.Popen(arguments(sidecar, way, file))
-        eventually(lambda b=before: counted(sidecar) > b or process.poll() is not None)
+        eventually(lambda b=before, p=process: counted(sidecar) > b or p.poll() is not None)
         time.sleep(chance.random() * 0.2)
         kills += process.poll() is None
         process.kill()
@@ -125,28 +128,35 @@ ODD = [
     {"outcome": {"id": "order-2"}},
 ]
 RAW = [
-    "no json", "[1]", "12", '{"project_id": "p"', "}", '{"y_pred":[1]},"model_id":"m","project_id":"p"',
+    "no json", "[1]", "12", '{"project_id": "p"', "}",
+    '{"y_pred":[1]},"model_id":"m","project_id":"p"',
     '{"project_id": "p", "model_id": "m", "latency_ms": NaN, "features": {"x": Infinity}}',
-    '{"project_id": "p", "model_id": "m", "features": {"x": "\\ud800"}}',
+    '{"project_id": "p", "model_id": "m", "latency_ms": 1, "features": {"x": "\\ud800"}}',
 ]  # fmt: skip
 
 
+REJECTED = "mlguard_sidecar_events_rejected_total"
+NO_JSON = (REJECTED, (("reason", "bad_json"),))
 COUNTS = (
     "mlguard_inferences_total", "mlguard_feature_", "mlguard_outcomes",
-    "mlguard_sidecar_invalid_values_total", "mlguard_sidecar_events_rejected_total",
+    "mlguard_sidecar_invalid_values_total", REJECTED,
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_both_ways_count_the_same(make_sidecar, tmp_path, seed):
     chance = random.Random(seed)
-    rows = [json.dumps(EVENT | odd) for odd in ODD for _ in range(3)] + RAW
-    rows += lines_of(200).splitlines() + lines_of(50, model_id="other").splitlines()
+    event = EVENT | {"timestamp": time.time() - 120}  # all in one minute
+    rows = [json.dumps(event | odd) for odd in ODD for _ in range(3)]
+    rows += lines_of(200, **event).splitlines()
+    rows += lines_of(50, **event | {"model_id": "other"}).splitlines()
+    rows += [
+        text.replace('"latency_ms"', f'"timestamp": {event["timestamp"]}, "y_pred"') for text in RAW
+    ]
     chance.shuffle(rows)
-    first = json.dumps(EVENT | ODD[2])
-    raw = "\n".join([first, *rows]).encode() + b"\n"
-    raw += b'{"project_id": "p", "model_id": "m", "features": {"x": "\xff\xfe"}}\n\n'
-    raw += b'{"project_id": "p", "model_id": "m"}'
+    raw = "\n".join([json.dumps(event | ODD[2]), *rows]).encode() + b"\n"
+    own = json.dumps(event).encode()
+    raw += own[:-1] + b', "features": {"x": "\xff\xfe"}}\n\n' + own
     file = tmp_path / "events.ndjson"
     file.write_bytes(raw)
     figures, words = [], []
@@ -155,19 +165,17 @@ def test_both_ways_count_the_same(make_sidecar, tmp_path, seed):
         done = send(sidecar, way, file)
         assert done.returncode == 1, done.stderr
         words.append(done.stdout.splitlines()[0])
-        figures.append(
-            {
-                key: value
-                for (name, labels), value in sidecar.metrics().items()
-                if name.startswith(COUNTS)
-                and (key := (name, tuple(label for label in labels if label[0] != "source")))
-            }
-        )
-        figures[-1]["rejected"] = sidecar.value("mlguard_sidecar_events_rejected_total")
+        sums = Counter()
+        for (name, labels), value in sidecar.metrics().items():
+            if name.startswith(COUNTS):
+                sums[name, tuple(label for label in labels if label[0] != "source")] += value
+        # the socket finds the number of a line in what is no object
+        sums[NO_JSON] += sums.pop((REJECTED, (("reason", "not_an_object"),)))
+        figures.append(sums)
     assert figures[0] == pytest.approx(figures[1])
     assert words[0] == words[1]
     refused = int(words[0].split()[0].replace(",", "")) - int(words[0].split()[3].replace(",", ""))
-    assert refused == figures[0]["rejected"]
+    assert refused == sum(n for (name, _), n in figures[0].items() if name == REJECTED)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -239,7 +247,8 @@ def test_rows_of_csv(make_sidecar, tmp_path, way):
     model = json.loads(sidecar.get("/api/v1/models"))["models"][0]
     assert model["inferences"] == 3
     names = {column["name"] for column in model["columns"]}
-    assert names == {"age", "country", "y_pred", "y_proba"}
+    assert names == {"age", "country"}
+    assert model["windows"][2]["prediction_ratios"] == {"0": 0.5, "1": 0.5}
     assert model["outcomes"]["predictions"] == 2
     again = send(sidecar, way, "--format", "csv", *CSV_OPTIONS, "-", input=CSV)
     assert "standard input is sent once" in again.stderr
@@ -304,14 +313,18 @@ def test_a_sidecar_that_stays_away_is_waited_for_as_long_as_it_says(make_sidecar
     assert counted(sidecar) == 5
 
 
-def test_a_key_is_needed_where_the_sidecar_asks_for_one(make_sidecar, tmp_path):
-    sidecar = make_sidecar(http={"api_keys": [{"key": "k" * 20, "projects": ["q"]}]}).start()
+def test_a_key_limits_what_is_counted(make_sidecar, tmp_path):
+    keys = [{"key": "k" * 20, "projects": ["q"]}]
+    sidecar = make_sidecar(listen=f"127.0.0.2:{free_port()}", http={"api_keys": keys}).start()
     file = tmp_path / "events.ndjson"
-    file.write_text(lines_of(2))
+    file.write_text(lines_of(2) + lines_of(3, project_id="q"))
     done = send(sidecar, "http", file, env=os.environ | {"MLGUARD_API_KEY": "k" * 20})
-    assert done.returncode in (0, 1)
+    assert done.returncode == 1
+    assert "5 events sent, 3 counted" in done.stdout
+    assert "2 refused: forbidden_project" in done.stdout
     wrong = send(sidecar, "http", file, env=os.environ | {"MLGUARD_API_KEY": "wrong"})
-    assert wrong.returncode in (0, 1, 2)
+    assert wrong.returncode == 2
+    assert "set MLGUARD_API_KEY" in wrong.stderr
 
 
 def test_progress_is_shown_on_a_terminal(sidecar, tmp_path):
@@ -329,3 +342,83 @@ def test_progress_is_shown_on_a_terminal(sidecar, tmp_path):
     os.close(here)
     assert b"sending" in seen
     assert "2,000 events sent, 2,000 counted" in out
+
+
+def captured(i: int) -> str:
+    def part(data: str) -> dict[str, str]:
+        return {"observedContentType": "text/csv", "data": data, "encoding": "CSV"}
+
+    return json.dumps(
+        {
+            "captureData": {
+                "endpointInput": part(f"{i},CA"),
+                "endpointOutput": part(f"0.{i + 1}"),
+            },
+            "eventMetadata": {"eventId": f"e{i}", "inferenceTime": "2026-11-20T00:00:00Z"},
+            "eventVersion": "0",
+        }
+    )
+
+
+CAPTURE_OPTIONS = (
+    "--format", "sagemaker", "--project", "p", "--model", "m", "--feature-names", "age,country",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_folder_of_data_capture_that_grows(sidecar, tmp_path, way):
+    for name in ("AllTraffic/2026/11/20/00/a.jsonl", "AllTraffic/2026/11/20/01/b.jsonl"):
+        file = tmp_path / "capture" / name
+        file.parent.mkdir(parents=True)
+        file.write_text("".join(captured(i) + "\n" for i in range(5)) + name + "\n")
+    done = send(sidecar, way, *CAPTURE_OPTIONS, tmp_path / "capture")
+    assert done.returncode == 1
+    assert "sent as y_proba" in done.stderr
+    assert "2 refused: bad_capture" in done.stdout
+    # what both files have in common is one file that was sent twice
+    assert counted(sidecar) == 5
+    (tmp_path / "capture/AllTraffic/2026/11/20/00/c.jsonl").write_text(captured(7) + "\n")
+    assert "1 events sent" not in done.stdout
+    send(sidecar, way, *CAPTURE_OPTIONS, tmp_path / "capture")
+    assert counted(sidecar) == 6
+    model = json.loads(sidecar.get("/api/v1/models"))["models"][0]
+    assert model["outcomes"]["predictions"] == 6
+
+
+@pytest.fixture
+def bucket(monkeypatch, tmp_path):
+    """A bucket of a fake S3 that boto3 finds from a child."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="capture")
+    yield lambda key, text: client.put_object(Bucket="capture", Key=key, Body=text.encode())
+    server.stop()
+
+
+def test_data_capture_at_s3(sidecar, bucket):
+    bucket("churn/AllTraffic/2026/11/20/00/a.jsonl", captured(0) + "\n" + captured(1) + "\n")
+    bucket("churn/AllTraffic/2026/11/20/01/b.jsonl", captured(2) + "\n")
+    bucket("churn-2/a.jsonl", captured(3) + "\n")
+    bucket("churn/readme.txt", "no")
+    for sent in (3, 0):
+        done = send(sidecar, "http", *CAPTURE_OPTIONS, "s3://capture/churn")
+        assert done.returncode == 0, done.stderr
+        assert f"{sent} events sent, {sent} counted" in done.stdout
+    assert counted(sidecar) == 3
+    done = send(sidecar, "http", *CAPTURE_OPTIONS, "s3://absent/churn")
+    assert done.returncode == 2
+    assert "s3://absent/churn: An error occurred (NoSuchBucket)" in done.stderr
+    assert "no files with a name" in send(
+        sidecar, "http", *CAPTURE_OPTIONS, "s3://capture/none"
+    ).stderr  # fmt: skip

@@ -108,17 +108,21 @@ def _raw(value: object) -> Raw:
 
 def _event(parts: dict[str, Raw]) -> _Event | None:
     """Return an event; None for a batch and an outcome."""
-    if any(name in parts and bytes(parts[name]) != b"null" for name in ("columns", "outcome")):
+    if not (_is_null(parts.get("columns")) and _is_null(parts.get("outcome"))):
         return None
     names: Any = None
     features = None
     given = parts.get("features")
-    if given is not None and bytes(given) != b"null":
+    if given is not None and not _is_null(given):
         features = _parts(bytes(given))
         # what is no object is sent as it is, in a batch of its own
         names = object() if features is None else tuple(features)
     identity = (bytes(parts.get(key, b"")) for key in ("project_id", "model_id", "endpoint"))
     return _Event((*identity, names), parts, features)
+
+
+def _is_null(value: Raw | None) -> bool:
+    return value is None or bytes(value) == b"null"
 
 
 def _batch(last: NumberedLine, events: list[_Event]) -> NumberedBatch:
@@ -134,8 +138,10 @@ def _batch(last: NumberedLine, events: list[_Event]) -> NumberedBatch:
             name: [event.features[name] for event in events if event.features is not None]
             for name in first.features
         }
-    elif "features" in first.parts and bytes(first.parts["features"]) != b"null":
-        columns["features"] = first.parts["features"]
+    elif not _is_null(first.parts.get("features")):
+        odd = bytes(first.parts["features"])
+        # a list would be as many rows as it is long
+        columns["features"] = Raw(b"[0]") if odd.startswith(b"[") else Raw(odd)
     if not any(isinstance(column, list) for column in columns.values()) and not first.features:
         columns["y_pred"] = [null] * len(events)  # else it had no rows
     tree: dict[str, Any] = {"seq": seq}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import io
 import json
 import math
 from dataclasses import dataclass, field
@@ -168,10 +169,17 @@ def _rows(part: object, name: str) -> list[Any] | None:
     if not isinstance(data, str):
         return _rows_of_json(data)
     if encoding == "CSV":
-        return [row for row in csv.reader(data.splitlines()) if row]
+        return _rows_of_csv(data, name)
     if encoding == "JSON":
         return _rows_of_text(data, name)
     raise CaptureError(f"{name}: found the encoding {encoding!r:.40}, expected CSV, JSON or BASE64")
+
+
+def _rows_of_csv(data: str, name: str) -> list[Any]:
+    try:
+        return [row for row in csv.reader(io.StringIO(data, newline="")) if row]
+    except csv.Error as error:
+        raise CaptureError(f"{name}: {error}") from error
 
 
 def _decoded(data: object, name: str) -> str:
