@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import random
+import re
 import subprocess
 import sys
 import time
@@ -49,7 +50,7 @@ def test_a_file_is_counted_once_however_often_it_is_sent_and_however_it_grows(
     sidecar, tmp_path, way
 ):
     file = tmp_path / "events.ndjson"
-    sizes, total = [1, 299, 212, 1, 700, 37, 1024], 0
+    sizes, total = [1, 299, 213, 737, 1061], 0
     for n in sizes:
         with file.open("a") as out:
             out.write(lines_of(n, total))
@@ -83,12 +84,15 @@ def test_nobody_loses_count_when_either_is_killed(make_sidecar, tmp_path, way):
     chance = random.Random(7)
     sidecar = make_sidecar().start()
     file = tmp_path / "events.ndjson"
-    n = 40_000
-    file.write_text(lines_of(n))
+    n, bad = 40_000, 400
+    rows = lines_of(n).splitlines()
+    for _ in range(bad):
+        rows.insert(chance.randrange(1, n), "no json")
+    file.write_text("\n".join(rows) + "\n")
     kills = 0
     for _ in range(4):
         before = counted(sidecar)
-        process = subprocess.Popen(arguments(sidecar, way, file))
+        process = subprocess.Popen(arguments(sidecar, way, file), stdout=subprocess.DEVNULL)
         eventually(lambda b=before, p=process: counted(sidecar) > b or p.poll() is not None)
         time.sleep(chance.random() * 0.2)
         kills += process.poll() is None
@@ -103,8 +107,15 @@ def test_nobody_loses_count_when_either_is_killed(make_sidecar, tmp_path, way):
         sidecar.kill()
         sidecar.start()
     out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, out
     assert counted(sidecar) == n
+    sent, accepted, before = (
+        int(text.replace(",", "")) for text in re.findall(r"[\d,]*\d", out)[:3]
+    )
+    assert sent + before == n + bad
+    assert 0 < sent - accepted <= bad
+    if way == "http":
+        assert f"{sent - accepted} refused: bad_json" in out
+        assert sidecar.value("mlguard_sidecar_events_rejected_total") == bad
     assert send(sidecar, way, file).stdout.startswith("0 events sent")
     assert counted(sidecar) == n
 
@@ -282,6 +293,7 @@ def test_a_table_that_is_mended_goes_on_where_it_broke(sidecar, tmp_path):
     ("options", "said"),
     [
         (["--socket", "/nonexistent/s.sock"], "no such event socket"),
+        (["--socket", "/dev/null"], "not a socket"),
         (["--url", "ftp://x"], "expected such as http://"),
         (["--url", "http://127.0.0.1:1", "--wait", "0.2"], "did not answer for 0.2 s"),
         (["--socket", "x", "--url", "y"], "give one"),

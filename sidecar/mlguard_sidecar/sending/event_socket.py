@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
-from collections import deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -68,6 +68,7 @@ class SocketTransport:
         self._buffer = b""
         self._unacked: deque[NumberedBatch] = deque()
         self._unacked_bytes = 0
+        self._faults: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)
         self._was_reached = False
 
     def resume(self, stream: LineStream) -> int:
@@ -80,6 +81,8 @@ class SocketTransport:
         first = digests.at(1) if stream.is_repeatable else stream.salt
         if first is None:
             return 0
+        if self._path.exists() and not self._path.is_socket():
+            raise SendError(f"{self._path}: not a socket; name the event socket of the sidecar")
         for version in range(_MAX_VERSIONS):
             self._disconnect()
             self._client = f"send-{first.hex()[:32]}-{version}"
@@ -138,6 +141,7 @@ class SocketTransport:
             self._retry(error)
             try:
                 self._forget(self._hello())
+                self._faults.clear()
                 for batch in self._unacked:
                     self._write(batch.line)
                 return
@@ -211,12 +215,19 @@ class SocketTransport:
             if "ack" in reply:
                 self._patience.answered()
                 self._forget(reply["ack"])
-            elif "error" in reply:
-                error = reply["error"]
-                self._summary.refuse(error["reason"], error["message"], error["rows"])
-            elif "warning" in reply:
-                warning = reply["warning"]
-                self._summary.warn(warning["reason"], warning["message"], warning["values"])
+            elif "error" in reply or "warning" in reply:
+                fault = reply.get("error") or reply["warning"]
+                if fault.get("seq") is None:
+                    self._note(fault)
+                else:  # until it is acknowledged, it may be sent and answered again
+                    self._faults[fault["seq"]].append(fault)
+
+    def _note(self, fault: dict[str, Any]) -> None:
+        """Add a rejection or a warning to the summary."""
+        if "rows" in fault:
+            self._summary.refuse(fault["reason"], fault["message"], fault["rows"])
+        else:
+            self._summary.warn(fault["reason"], fault["message"], fault["values"])
 
     def _replies(self, seconds: float) -> list[dict[str, Any]]:
         """Return the replies that have come; wait for one at most so many seconds."""
@@ -237,7 +248,10 @@ class SocketTransport:
 
     def _forget(self, seq: int) -> None:
         while self._unacked and self._unacked[0].seq <= seq:
-            self._unacked_bytes -= len(self._unacked.popleft().line)
+            batch = self._unacked.popleft()
+            self._unacked_bytes -= len(batch.line)
+            for fault in self._faults.pop(batch.seq, ()):
+                self._note(fault)
 
 
 def _text(error: OSError) -> str:

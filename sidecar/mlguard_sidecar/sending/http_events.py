@@ -28,7 +28,6 @@ _NOT_LISTED = "beyond the first 100 of a request, whose reasons are not listed"
 class _Answer(NamedTuple):
     status: int
     body: dict[str, Any]
-    is_repeated: bool
 
 
 class HttpTransport:
@@ -157,8 +156,7 @@ class HttpTransport:
             if got.status < 400:
                 raise SendError(f"{self._url}: what answers is not an ML Guard")
             found = {"error": text[:200].decode("utf-8", "replace").strip()}
-        is_repeated = "Idempotency-Replayed" in got.headers
-        return _Answer(got.status, found, is_repeated), float(after) if after.isdigit() else 0.0
+        return _Answer(got.status, found), float(after) if after.isdigit() else 0.0
 
 
 def step(position: int, sizes: Sequence[int]) -> int:
