@@ -4,10 +4,11 @@ This module imports only the standard library, so that a missing extra is report
 """
 
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["run"]
+__all__ = ["run", "send"]
 
 _REQUIRED = (
     "aiohttp",
@@ -48,3 +49,10 @@ def run(*, keep: bool, listen: str, folder: Path | None, seconds: float) -> int:
         return run_demo(Options(keep=keep, listen=listen, folder=folder, seconds=seconds))
     except KeyboardInterrupt:
         return _INTERRUPTED
+
+
+def send(url: str, count: int, pause: float, on_sent: Callable[[], None]) -> tuple[int, list[str]]:
+    """Send sample events; see `mlguard_demo.samples.send_samples`."""
+    from mlguard_demo.samples import send_samples  # noqa: PLC0415 - see above
+
+    return send_samples(url, count, pause, on_sent)

@@ -16,7 +16,11 @@ from mlguard_sidecar.cli.history import history_table
 from mlguard_sidecar.cli.options import URL, fail, model_path
 from mlguard_sidecar.cli.outcomes import outcomes
 from mlguard_sidecar.cli.rules import rules
+from mlguard_sidecar.cli.send import send
 from mlguard_sidecar.cli.status import status_table
+
+_SAMPLES = 500
+_SAMPLE_PAUSE_SECONDS = 0.05
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,6 +33,7 @@ mlguard.add_command(alerts)
 mlguard.add_command(baseline)
 mlguard.add_command(outcomes)
 mlguard.add_command(rules)
+mlguard.add_command(send)
 
 
 @mlguard.command()
@@ -38,11 +43,40 @@ mlguard.add_command(rules)
     "--folder", type=click.Path(path_type=Path), help="Working folder; temporary by default."
 )
 @click.option("--seconds", default=75.0, show_default=True, help="Duration of the replay.")
-def demo(*, keep: bool, listen: str, folder: Path | None, seconds: float) -> None:
+@click.option(
+    "--send",
+    "send_to",
+    metavar="URL",
+    help="Only send 500 sample events to a running sidecar, with the key in MLGUARD_API_KEY.",
+)
+def demo(
+    *, keep: bool, listen: str, folder: Path | None, seconds: float, send_to: str | None
+) -> None:
     """Run the demonstration: a real model on a year of flights, in a minute and a half."""
+    if send_to is not None:
+        _send_samples(send_to.rstrip("/"))
+        return
     from mlguard_demo import run  # noqa: PLC0415 - only this command needs it
 
     sys.exit(run(keep=keep, listen=listen, folder=folder, seconds=seconds))
+
+
+def _send_samples(url: str) -> None:
+    from mlguard_demo import send as send_samples  # noqa: PLC0415 - only this command needs it
+
+    is_hidden = not sys.stderr.isatty()
+    try:
+        with click.progressbar(
+            length=_SAMPLES, label="sending", file=sys.stderr, hidden=is_hidden
+        ) as bar:
+            counted, messages = send_samples(
+                url, _SAMPLES, _SAMPLE_PAUSE_SECONDS, lambda: bar.update(1)
+            )
+    except RequestError as error:
+        fail(str(error))
+    click.echo(f"{_SAMPLES} sample events sent, {counted} counted")
+    if messages:
+        fail(messages[0])
 
 
 @mlguard.command()

@@ -91,6 +91,19 @@ def separated_format(path: Path, options: ReadOptions) -> tuple[str, str]:
     return separator, encoding_of(path, options.encoding)
 
 
+def read_table(path: Path, options: ReadOptions) -> Iterator[Chunk]:
+    """Yield the chunks of a file with separated values, whatever its name ends in.
+
+    Raises:
+        DataFileError: it cannot be read; the text is one line.
+        OSError: it cannot be opened.
+    """
+    separator = options.separator or _SEPARATED.get(path.suffix.lower(), ",")
+    if len(separator) != 1:
+        raise DataFileError(f"--sep: found {separator!r}, expected one character")
+    yield from read_separated(path, separator, encoding_of(path, options.encoding))
+
+
 def _open_separated(path: Path, options: ReadOptions) -> DataFile:
     separator, encoding = separated_format(path, options)
     names = _header(path, separator, encoding)
