@@ -58,7 +58,8 @@ def test_a_compressed_body_is_refused_before_it_grows(sidecar, bomb, path):
     before = peak_mebibytes(sidecar.process.pid)
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: ask(url, bomb, Content_Encoding="gzip"), range(16)))
-    assert answers == [(415, "expected a body that is not compressed\n")] * 16
+    assert {status for status, _ in answers} == {415}
+    assert all("expected a body that is not compressed" in text for _, text in answers)
     assert peak_mebibytes(sidecar.process.pid) - before < 8
     assert ask(f"{sidecar.url}/healthz") == (200, "ok\n")
 

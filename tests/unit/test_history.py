@@ -28,7 +28,9 @@ def bench(tmp_path):
 
 def send_day(bench: Offline, day: int, x: np.ndarray, latency: float = 5.0) -> None:
     bench.now = FIRST + day * DAY_SECONDS + DAY_SECONDS // 2
-    times = FIRST + day * DAY_SECONDS + np.linspace(0, DAY_SECONDS // 2, len(x))
+    # in few minutes, as each is a pane
+    minutes = np.linspace(0, DAY_SECONDS // 2, 12)
+    times = FIRST + day * DAY_SECONDS + np.sort(np.resize(minutes, len(x)))
     classes = ["yes" if i % 4 == 0 else "no" for i in range(len(x))]
     bench.send(
         timestamp=times.tolist(),
