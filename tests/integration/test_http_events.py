@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 import aiohttp
 import pytest
 import requests
-from support.sidecar import eventually, limit_file_size
+from support.sidecar import eventually, limit_file_size, resident_mebibytes
 
 EVENT = {"project_id": "p", "model_id": "m"}
 PATH = "/api/v1/events"
@@ -251,7 +251,7 @@ def test_off_loopback_a_key_is_needed_and_a_limited_one_sends_its_projects_alone
     limited = {"X-API-Key": "only-for-p"}
     mixed = [EVENT, EVENT | {"project_id": "q"}, BATCH, BATCH | {"project_id": "q"}]
     found = ask("POST", PATH, mixed, **limited).json()
-    assert (found["accepted"], found["rejected_count"]) == (4, 2)
+    assert (found["accepted"], found["rejected_count"]) == (4, 4)
     assert {r["reason"] for r in found["rejected"]} == {"forbidden_project"}
     assert "error" in ask("GET", "/api/v1/models", None, **limited).json()
     assert ask("GET", "/api/v1/models", None, **limited).status_code == 403
@@ -260,6 +260,79 @@ def test_off_loopback_a_key_is_needed_and_a_limited_one_sends_its_projects_alone
     assert "only-for-p" not in sidecar.log()
     models = requests.get(f"{sidecar.url}/api/v1/models", timeout=10).json()["models"]
     assert {m["project"] for m in models} == {"p"}
+
+
+def test_keys_of_other_projects_have_idempotency_keys_of_their_own(make_sidecar):
+    keys = [{"key": "of-a", "projects": ["a"]}, {"key": "of-b", "projects": ["b"]}]
+    sidecar = make_sidecar(http={"api_keys": keys}).start()
+    events = [{"project_id": "b", "model_id": "m"}] * 3
+
+    def send(key: str):
+        return post(sidecar, events, Host="example.com", X_API_Key=key, Idempotency_Key="K1")
+
+    assert send("of-a").status_code == 422
+    right = send("of-b")
+    assert (right.status_code, right.json()["accepted"]) == (200, 3)
+    assert "Idempotency-Replayed" not in right.headers
+    assert send("of-b").headers["Idempotency-Replayed"] == "true"
+    batch = {"project_id": "b", "model_id": "m", "columns": {"latency_ms": [1, 2, 3]}}
+    found = post(sidecar, [batch, events[0]], Host="example.com", X_API_Key="of-a").json()
+    assert found["rejected_count"] == 4
+    assert [r["index"] for r in found["rejected"]] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"1\n" * 1_000_000, 413),
+        (b"[" + b"1," * 4_000_000 + b"1]", 413),
+        (b"[" + b"1," * 90_000 + b"1]", 422),
+        (b"1\n" * 90_000, 422),
+        (b"[" + b"1," * 1_100_000 + b"x]", 413),
+        (b'[{"a":' + b"[1," * 3 + b"1" + b"]" * 3 + b"}," + b" 1,\n" * 1_000_001 + b"1]", 413),
+    ],
+    ids=map(str, range(6)),
+)
+def test_many_small_lines_hold_up_nobody(sidecar, body, status):
+    packed = gzip.compress(body)
+    before = sidecar.value("mlguard_sidecar_events_rejected_total")
+    started = time.monotonic()
+    answers = [
+        post(sidecar, packed, Content_Encoding="gzip", Content_Type="application/x-ndjson", **more)
+        for more in ({}, {"Idempotency_Key": "lines"})
+    ]
+    assert {answer.status_code for answer in answers} == {status}
+    if status == 422:
+        assert answers[0].json()["rejected_count"] >= 90_000
+        assert sidecar.value("mlguard_sidecar_events_rejected_total") > before
+    assert time.monotonic() - started < 60
+    assert resident_mebibytes(sidecar.process.pid)["Rss"] < 400
+
+
+def test_a_large_array_of_odd_elements_is_read_one_by_one(sidecar):
+    row = {"latency_ms": [1] * 1000, "y_pred": [0] * 1000}
+    batch = {"project_id": "p", "model_id": "m", "columns": row}
+    body = json.dumps([batch] * 520, separators=(",", ":")).encode()
+    assert body.count(b",") > 1_000_000
+    found = post(sidecar, body)
+    assert found.json()["accepted"] == 520_000
+    assert post(sidecar, body[:-1] + b",]").status_code == 400
+    assert post(sidecar, body + b"x").status_code == 400
+
+
+def test_small_bodies_pass_though_large_ones_fill_the_room(sidecar):
+    port = int(sidecar.config["listen"].split(":")[1])
+    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    most, held = 8 << 20, []
+    for _ in range(4):
+        one = socket.create_connection(("127.0.0.1", port))
+        one.sendall(f"{head}Content-Length: {most}\r\n\r\n".encode() + b" " * (most - 2))
+        held.append(one)
+    time_to_fill = time.monotonic() + 2
+    while time.monotonic() < time_to_fill:
+        assert post(sidecar, EVENT).status_code == 200
+    for one in held:
+        one.close()
 
 
 def test_a_foreign_page_sends_nothing(sidecar):

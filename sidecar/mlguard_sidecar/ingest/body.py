@@ -17,6 +17,7 @@ MAX_BODY_BYTES = 8 << 20
 MAX_BYTES_IN_FLIGHT = 32 << 20
 """Bytes of all bodies that are being read or counted."""
 
+_SMALL_BYTES = 1 << 16
 _READ_SECONDS = 30.0
 _IDLE_SECONDS = 10.0
 _PIECE_BYTES = 1 << 16
@@ -92,13 +93,18 @@ class BodyReader:
         if unpacker is not None and not unpacker.is_complete:
             raise BodyError(400, "incomplete_body", "the gzip data was cut off")
 
-    def take(self, size: int) -> None:
+    def take(self, size: int, *, is_small: bool) -> None:
         """Count bytes as in flight.
+
+        Args:
+            size: number of bytes.
+            is_small: whether the body is so small that it is taken all the same, so that few large
+                ones hold up no other sender.
 
         Raises:
             BodyError: there are too many.
         """
-        if size > self._left:
+        if size > self._left and not is_small:
             text = f"over {MAX_BYTES_IN_FLIGHT >> 20} MiB of bodies are in flight; try again later"
             raise BodyError(429, "too_many_bytes", text)
         self._left -= size
@@ -128,7 +134,7 @@ class Body:
         """
         if self._size + len(part) > MAX_BODY_BYTES:
             raise _too_large()
-        self._reader.take(len(part))
+        self._reader.take(len(part), is_small=self._size + len(part) <= _SMALL_BYTES)
         self._size += len(part)
         self._parts.append(part)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,12 +29,27 @@ _MAX_FAST_BYTES = 1 << 18
 
 _LINES_A_SLICE = 1000
 
+_SPACE = re.compile(r"\s*")
 _events = msgspec.json.Decoder(list[Line])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+MAX_LINES = 100_000
+"""Lines, or elements of an array, of one body."""
+
+_MAX_COMMAS = 1_000_000
+"""Commas in an array up to which its elements are found at once, as that takes memory for each."""
+
+
 class DocumentError(ValueError):
     """A body that is no JSON at all."""
+
+
+class TooManyLinesError(ValueError):
+    """A body of too many lines."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the body has over {MAX_LINES:,} events; send it in parts")
 
 
 @dataclass
@@ -42,14 +60,14 @@ class Document:
         events: events.
         indices: index of each event in the body, in which each row of a batch counts.
         batches: batches and outcomes, each with the index of its first event.
-        rejected: index of each line that cannot be decoded, and why.
+        rejected: lines that cannot be decoded, by reason, with their indices in the body.
         end: index of the first event after it.
     """
 
     events: list[Line]
     indices: Sequence[int]
     batches: list[tuple[int, Line]] = field(default_factory=list)
-    rejected: list[tuple[int, RejectedError]] = field(default_factory=list)
+    rejected: list[RejectedError] = field(default_factory=list)
     end: int = 0
 
 
@@ -62,6 +80,7 @@ def documents(body: bytes, content_type: str) -> Iterator[Document]:
 
     Raises:
         DocumentError: it is empty, or no JSON.
+        TooManyLinesError: it has too many lines.
     """
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not text:
@@ -77,9 +96,14 @@ def _parts(text: bytes, content_type: str) -> Iterator[list[Line | RejectedError
     if text.startswith(b"["):
         yield from _parts_of_array(text)
     elif content_type in LINE_TYPES or _has_lines(text):
+        if text.count(b"\n") >= MAX_LINES:
+            raise TooManyLinesError
         for block in _blocks(text):
             lines = decode_block(block)
-            yield list(lines) if lines is not None else _decode_each(block.split(b"\n"))
+            if lines is not None:
+                yield list(lines)
+            else:
+                yield from _slices(block.split(b"\n"))
     else:
         (line,) = _decode_each([text])
         if isinstance(line, RejectedError) and line.reason in _NO_JSON:
@@ -95,12 +119,49 @@ def _parts_of_array(text: bytes) -> Iterator[list[Line | RejectedError]]:
             pass
         else:
             return
+    yield from _slices(_elements(text))
+
+
+def _elements(text: bytes) -> Iterable[bytes]:
+    """Return the elements of an array."""
+    if text.count(b",") > _MAX_COMMAS:
+        return _elements_one_by_one(text)
     try:
-        raws = _array.decode(text)
+        found = _array.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DocumentError(f"the body is no JSON array: {error}") from error
-    for i in range(0, max(len(raws), 1), _LINES_A_SLICE):
-        yield _decode_each(map(bytes, raws[i : i + _LINES_A_SLICE]))
+    if len(found) > MAX_LINES:
+        raise TooManyLinesError
+    return map(bytes, found)
+
+
+def _elements_one_by_one(text: bytes) -> Iterator[bytes]:
+    """Yield the elements of an array, and stop where there are too many; slower, in less memory."""
+    decoder = json.JSONDecoder()
+    try:
+        rest, position = text.decode(), 1
+        for _ in range(MAX_LINES):
+            position = _SPACE.match(rest, position).end()  # type: ignore[union-attr]
+            _, end = decoder.raw_decode(rest, position)
+            yield rest[position:end].encode()
+            position = _SPACE.match(rest, end).end()  # type: ignore[union-attr]
+            if rest[position] == "]" and position + 1 == len(rest):
+                return
+            if rest[position] != ",":
+                raise DocumentError(f"the body is no JSON array: at character {position}")
+            position += 1
+    except (ValueError, IndexError, RecursionError) as error:
+        raise DocumentError(f"the body is no JSON array: {error}") from error
+    raise TooManyLinesError
+
+
+def _slices(texts: Iterable[bytes]) -> Iterator[list[Line | RejectedError]]:
+    """Yield decoded lines, in slices that take little time; at least one."""
+    rest = iter(texts)
+    piece = list(islice(rest, _LINES_A_SLICE))
+    yield _decode_each(piece)
+    while piece := list(islice(rest, _LINES_A_SLICE)):
+        yield _decode_each(piece)
 
 
 def _has_lines(text: bytes) -> bool:
@@ -142,19 +203,23 @@ def _document(lines: list[Line | RejectedError], index: int) -> Document:
         end = index + len(events)
         return Document(events, range(index, end), end=end)
     indices: list[int] = []
+    rejected: dict[Reason, tuple[str, list[int]]] = {}
     found = Document(events, indices)
     for line in lines:
         if isinstance(line, RejectedError):
-            found.rejected.append((index, line))
+            rejected.setdefault(line.reason, (str(line), []))[1].append(index)
         elif _is_event(line):
             indices.append(index)
         elif line.columns is not None or line.outcome is not None:
             found.batches.append((index, line))
-            index += _rows(line) - 1
+            index += rows_of(line) - 1
         else:
             text = "hello and stats are of the event socket alone"
-            found.rejected.append((index, RejectedError(Reason.WRONG_TYPE, text)))
+            rejected.setdefault(Reason.WRONG_TYPE, (text, []))[1].append(index)
         index += 1
+    found.rejected = [
+        RejectedError(reason, text, where) for reason, (text, where) in rejected.items()
+    ]
     found.end = index
     return found
 
@@ -163,7 +228,7 @@ def _is_event(line: Line) -> bool:
     return not (line.columns or line.outcome or line.hello or line.stats)
 
 
-def _rows(line: Line) -> int:
+def rows_of(line: Line) -> int:
     """Return the number of rows of a batch or of outcomes."""
     if line.columns is not None:
         columns = line.columns

@@ -14,7 +14,14 @@ from aiohttp import web
 from mlguard_common.web import PROJECTS, Operation
 from mlguard_sidecar.ingest.answers import EventsAnswer, Summary
 from mlguard_sidecar.ingest.body import BodyError, BodyReader
-from mlguard_sidecar.ingest.documents import JSON_TYPE, LINE_TYPES, DocumentError, documents
+from mlguard_sidecar.ingest.documents import (
+    JSON_TYPE,
+    LINE_TYPES,
+    DocumentError,
+    TooManyLinesError,
+    documents,
+    rows_of,
+)
 from mlguard_sidecar.ingest.receipt import CommitFaultError
 from mlguard_sidecar.models import KeptAnswer
 from mlguard_sidecar.wire import Line, Reason, RejectedError, is_name
@@ -123,6 +130,8 @@ class EventsApi:
                 return await self._count_once(data, content_type, projects, key)
             except DocumentError as error:
                 raise _RefusedError(400, "bad_body", str(error)) from error
+            except TooManyLinesError as error:
+                raise _RefusedError(413, "too_large", str(error)) from error
 
     # with an Idempotency-Key
 
@@ -130,8 +139,11 @@ class EventsApi:
         self, data: bytes, content_type: str, projects: frozenset[str] | None, key: str
     ) -> web.Response:
         digest = hashlib.sha256(content_type.encode() + b"\0" + data).digest()
+        if projects is not None:  # senders of other projects have keys of their own
+            key = "\x1f".join([*sorted(projects), key])
         known, task = self._running.get(key, (digest, None))
         _check_same(known, digest)
+        is_first = task is None
         if task is None:
             # it goes on until the commit, so that a retry meanwhile is known as one
             job = self._answer_once(data, content_type, projects, key, digest)
@@ -143,7 +155,7 @@ class EventsApi:
                 kept, is_repeated = await asyncio.shield(task)
         except TimeoutError as error:
             raise _RefusedError(503, "not_stored", _NOT_STORED) from error
-        headers = {"Idempotency-Replayed": "true"} if is_repeated else {}
+        headers = {"Idempotency-Replayed": "true"} if is_repeated or not is_first else {}
         return web.Response(
             body=kept.body, status=kept.status, headers=headers, content_type=JSON_TYPE
         )
@@ -179,7 +191,8 @@ class EventsApi:
         summary, receipts = Summary(), []
         for part in parts:
             receipts += self._submit(part, projects, summary)
-        answer = KeptAnswer(key, digest, summary.status, summary.body())
+        models = frozenset().union(*(receipt.models for receipt in receipts))
+        answer = KeptAnswer(key, digest, summary.status, summary.body(), models)
         self.pipeline.keep_answer(answer)
         for receipt in receipts:
             await _stored(receipt)
@@ -207,9 +220,9 @@ class EventsApi:
         """Submit the lines of a part, and add them to the summary."""
         receipts = []
         events, indices, batches, rejected = _permitted(part, projects)
-        for index, error in [*part.rejected, *rejected]:
+        for error in [*part.rejected, *rejected]:
             self.pipeline.reject(error, SOURCE)
-            summary.reject(error, range(index, index + len(error.indices)))
+            summary.reject(error, error.indices)
         if events:
             receipt = self.pipeline.submit_events(events, SOURCE)
             summary.add(receipt, indices)
@@ -243,26 +256,20 @@ async def _stored(receipt: Receipt) -> None:
 
 def _permitted(
     part: Document, projects: frozenset[str] | None
-) -> tuple[
-    Sequence[Line], Sequence[int], Sequence[tuple[int, Line]], list[tuple[int, RejectedError]]
-]:
+) -> tuple[Sequence[Line], Sequence[int], Sequence[tuple[int, Line]], list[RejectedError]]:
     """Return events with their indices, and batches, of the projects of a key; and the others."""
     if projects is None:
         return part.events, part.indices, part.batches, []
-    error = RejectedError(Reason.FORBIDDEN_PROJECT, "the key of this request is of other projects")
-    kept = [
-        (index, line)
-        for index, line in zip(part.indices, part.events, strict=True)
-        if line.project_id in projects
-    ]
-    others = [
-        (index, error)
-        for index, line in zip(part.indices, part.events, strict=True)
-        if line.project_id not in projects
-    ]
-    others += [(index, error) for index, line in part.batches if line.project_id not in projects]
+    events = list(zip(part.indices, part.events, strict=True))
+    kept = [(index, line) for index, line in events if line.project_id in projects]
     batches = [(index, line) for index, line in part.batches if line.project_id in projects]
-    return [line for _, line in kept], [index for index, _ in kept], batches, others
+    others = [index for index, line in events if line.project_id not in projects]
+    for index, line in part.batches:
+        if line.project_id not in projects:
+            others += range(index, index + rows_of(line))
+    text = "the key of this request is of other projects"
+    errors = [RejectedError(Reason.FORBIDDEN_PROJECT, text, others)] if others else []
+    return [line for _, line in kept], [index for index, _ in kept], batches, errors
 
 
 def _content_type(request: web.Request) -> str:

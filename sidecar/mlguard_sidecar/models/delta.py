@@ -153,6 +153,10 @@ class Delta:
         counts = self.counters.counts
         return bool(self.models or self.sequences or counts or self.retired or self.answers)
 
+    def answers_to_keep(self) -> list[KeptAnswer]:
+        """Return the answers whose events were not rejected because of an internal error."""
+        return [answer for answer in self.answers if not answer.models & self.faulty]
+
     def events_by_source(self) -> Counter[str]:
         """Return source -> number of events in this delta, counted or rejected."""
         events: Counter[str] = Counter()

@@ -107,7 +107,7 @@ class Writer:
                 " SET last_seq = excluded.last_seq, seen = excluded.seen",
                 (client, last_seq, delta.now),
             )
-        for answer in delta.answers:
+        for answer in delta.answers_to_keep():
             keep_answer(db, answer, delta.now)
         for name, n in delta.counters.counts.items():
             db.execute(
