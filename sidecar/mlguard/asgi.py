@@ -1,5 +1,6 @@
 """Middleware for ASGI applications, such as those of FastAPI and Starlette."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
@@ -16,6 +17,10 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SHUTDOWN_ENDED = frozenset({"lifespan.shutdown.complete", "lifespan.shutdown.failed"})
+_ZERO_COPY = "http.response.zerocopysend"
+_PATH_SEND = "http.response.pathsend"
+_FROM_FILE = frozenset({_ZERO_COPY, _PATH_SEND})
+"""Extensions of ASGI: the server reads a file, and the body does not pass."""
 
 
 class MLGuardMiddleware:
@@ -83,7 +88,7 @@ class MLGuardMiddleware:
         async def send_after_flush(message: Message) -> None:
             # Uvicorn ends itself by the signal that it has caught, so that no exit hook runs.
             if message["type"] in _SHUTDOWN_ENDED:
-                self._routes.guard.flush()
+                await _flush(self._routes.guard)
             await send(message)
 
         return send_after_flush
@@ -117,14 +122,24 @@ class _Copies:
         elif kind == "http.response.body":
             if exchange.response is not None and (chunk := message.get("body")):
                 exchange.response.add(chunk)
-        elif exchange.response is not None:  # an extension of ASGI: the server reads a file
+        elif kind in _FROM_FILE and exchange.response is not None:
             exchange.response.refuse("not_passed", "the server sends it from a file")
         was_disconnected = self._is_disconnected  # as it will be once the response is complete
         await self._send(message)
-        is_body = kind in {"http.response.body", "http.response.zerocopysend"}
+        is_body = kind in {"http.response.body", _ZERO_COPY}
         is_last = is_body and not message.get("more_body", False)
-        if (is_last or kind == "http.response.pathsend") and not was_disconnected:
+        if (is_last or kind == _PATH_SEND) and not was_disconnected:
             exchange.log(exchange.seconds())
+
+
+async def _flush(guard: Guard) -> None:
+    """Flush without keeping the event loop from its other tasks."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # one that is not asyncio's, such as Trio's
+        guard.flush()
+    else:
+        await loop.run_in_executor(None, guard.flush)
 
 
 def _texts(headers: Iterable[Iterable[bytes]]) -> Iterable[tuple[str, str]]:

@@ -3,6 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mlguard.protocol import MAX_FEATURES
+
+_MAX_CELLS = 1_000_000
+_CELLS_PER_KEY = 4
+"""Objects with other keys each would else be columns of quadratic size."""
+
 
 class FormError(ValueError):
     """A value is not of a form that can be logged; the text says what it is instead."""
@@ -42,17 +48,13 @@ def features_by_column(
         are_columns: whether it is such a mapping.
 
     Raises:
-        FormError: the value is neither, or rows differ in length.
+        FormError: the value is neither, or rows differ in length, or too much in their keys.
     """
     if are_columns:
         return _columns(value, names)
     kinds = set(map(type, value))
     if dict in kinds:
-        objects = [row if type(row) is dict else {} for row in value]
-        names = names or list(dict.fromkeys(name for row in objects for name in row))
-        if not names:
-            raise FormError("found objects without keys")
-        return {name: [row.get(name) for row in objects] for name in names}
+        return _columns_of_objects([row if type(row) is dict else {} for row in value], names)
     if list in kinds and len(kinds) > 1:
         raise FormError("found rows that are arrays, and some that are not")
     rows = value if list in kinds else [[row] for row in value]
@@ -67,6 +69,22 @@ def features_by_column(
         raise FormError("found rows without values")
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in chosen]
     return dict(zip(chosen, columns, strict=True))
+
+
+def _columns_of_objects(
+    rows: list[dict[str, Any]], names: Sequence[str] | None
+) -> dict[str, list[Any]]:
+    """Return columns, of which those beyond the limit of features have no values."""
+    names = names or list(dict.fromkeys(name for row in rows for name in row))
+    if not names:
+        raise FormError("found objects without keys")
+    kept = names[:MAX_FEATURES]
+    if len(rows) * len(kept) > max(_MAX_CELLS, _CELLS_PER_KEY * sum(map(len, rows))):
+        text = f"found {len(rows)} objects whose keys differ, {len(names)} in all"
+        raise FormError(f"{text}; expected about the same keys in each")
+    absent: list[Any] = [None] * len(rows)
+    columns = dict.fromkeys(names, absent)  # they are left out, but counted
+    return columns | {name: [row.get(name) for row in rows] for name in kept}
 
 
 def prediction(value: Any) -> Any:

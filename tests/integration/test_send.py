@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import pty
@@ -18,6 +19,7 @@ from moto.server import ThreadedMotoServer
 from support.sidecar import eventually, free_port
 
 EVENT = {"project_id": "p", "model_id": "m", "endpoint": "predict"}
+GZIP = gzip.compress(b"{}\n", mtime=0)
 WAYS = ["socket", "http"]
 
 
@@ -63,7 +65,10 @@ def test_a_file_is_counted_once_however_often_it_is_sent_and_however_it_grows(
             assert counted(sidecar) == total
     copy = tmp_path / "copy.jsonl"
     copy.write_text(file.read_text())
-    assert "0 events sent" in send(sidecar, way, copy).stdout
+    known = send(sidecar, way, copy).stdout
+    assert "0 events sent" in known
+    assert f"{total:,} lines were sent before, and not again; if this is another" in known
+    assert "use --again" in known
     assert f"{total:,} events sent" in send(sidecar, way, "--again", copy).stdout
     assert counted(sidecar) == 2 * total
 
@@ -216,6 +221,31 @@ def test_an_unfinished_last_line_waits_until_it_is_written(sidecar, tmp_path, wa
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("part", ["p,m,4", "p,m", 'p,m,"4\n', 'p,m,"4\n5'])
+def test_an_unfinished_last_row_waits_until_it_is_written(sidecar, tmp_path, way, part):
+    file = tmp_path / "events.csv"
+    rows = "project_id,model_id,x\np,m,1\np,m,2\n"
+    file.write_text(rows + part)
+    done = send(sidecar, way, file)
+    if part.endswith("\n"):
+        assert f"{file}:4: a quote is not closed" in done.stderr
+    else:
+        assert f"refused: incomplete_line: {file}:4: the last row has no line feed" in done.stdout
+        assert done.returncode == 1
+        assert counted(sidecar) == 2
+    file.write_text(rows + 'p,m,"4\n5"\np,m,3\n')
+    done = send(sidecar, way, file)
+    assert done.returncode == 0
+    assert counted(sidecar) == 4
+
+
+def test_the_last_row_of_the_standard_input_is_complete(sidecar):
+    text = "project_id,model_id,x\np,m,1\np,m,2"
+    done = send(sidecar, "socket", "--format", "csv", "-", input=text)
+    assert "2 events sent, 2 counted" in done.stdout
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_standard_input_is_sent_as_it_comes_and_says_that_it_is_sent_once(sidecar, way):
     with subprocess.Popen(
         arguments(sidecar, way, "-"),
@@ -308,6 +338,24 @@ def test_what_cannot_be_sent_is_said_at_once(tmp_path, options, said):
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 2
     assert said in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.json", b'\n [{"project_id": "p"}]', "a JSON array, expected one event a line"),
+        ("a.ndjson.gz", GZIP, "compressed with gzip; gunzip it first"),
+        ("a.csv.gz", GZIP, "compressed with gzip; gunzip it first"),
+        ("a.csv", GZIP, "compressed with gzip; gunzip it first"),
+    ],
+)
+def test_files_of_other_forms_are_named(tmp_path, name, content, said):
+    file = tmp_path / name
+    file.write_bytes(content)
+    command = [sys.executable, "-m", "mlguard_sidecar.cli", "send", "--socket", "x", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 2
+    assert f"{file}: {said}" in done.stderr.splitlines()[-1]
 
 
 def test_a_sidecar_that_stays_away_is_waited_for_as_long_as_it_says(make_sidecar, tmp_path):

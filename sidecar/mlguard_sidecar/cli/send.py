@@ -28,6 +28,7 @@ from mlguard_sidecar.sending import (
     SocketTransport,
     Summary,
     Transport,
+    check_form,
     find_socket,
     read_json_lines,
     read_rows,
@@ -158,6 +159,8 @@ def send(
     )
     summary = Summary()
     try:
+        if file != _STDIN:
+            check_form(Path(file), is_json_lines=kind == "ndjson")
         _send(request, _transport(socket, url, wait, summary), summary)
     except (SendError, DataFileError) as error:
         _report(summary)
@@ -230,7 +233,8 @@ def _streams(request: _Request, path: Path) -> Iterator[tuple[LineStream, float,
             )
             click.echo(f"mlguard: {text}", err=True)
     elif request.format == "csv":
-        blocks = partial(read_rows, path, request.options, request.fields)
+        is_whole = request.file == _STDIN
+        blocks = partial(read_rows, path, request.options, request.fields, is_whole=is_whole)
         yield LineStream(request.file, blocks, salt=salt), 0.0, 1.0
     elif request.file == _STDIN:
         yield (

@@ -5,7 +5,7 @@ from mlguard_sidecar.sending.http_events import HttpTransport
 from mlguard_sidecar.sending.json_lines import read_json_lines, read_standard_input
 from mlguard_sidecar.sending.lines import LineStream, SendError
 from mlguard_sidecar.sending.patience import Patience
-from mlguard_sidecar.sending.places import S3, stored_files
+from mlguard_sidecar.sending.places import S3, check_form, stored_files
 from mlguard_sidecar.sending.sagemaker import CaptureReader
 from mlguard_sidecar.sending.send import Transport, send_stream
 from mlguard_sidecar.sending.summary import Summary
@@ -22,6 +22,7 @@ __all__ = [
     "SocketTransport",
     "Summary",
     "Transport",
+    "check_form",
     "find_socket",
     "read_json_lines",
     "read_rows",

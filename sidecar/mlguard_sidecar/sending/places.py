@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 S3 = "s3://"
 _CHUNK_BYTES = 1 << 18
+_HEAD_BYTES = 4096
+_GZIP = b"\x1f\x8b"
 _SUFFIXES = (".jsonl", ".json", ".ndjson")
 
 
@@ -50,6 +52,28 @@ def stored_files(place: str) -> Iterator[StoredFile]:
         raise SendError(f"{place}: no files with a name that ends in {', '.join(_SUFFIXES)}")
 
 
+def check_form(path: Path, *, is_json_lines: bool) -> None:
+    """Check that a file is not of a form that is taken for damaged lines.
+
+    Args:
+        path: the file.
+        is_json_lines: whether each line has to be an object.
+
+    Raises:
+        SendError: it is compressed, or one JSON array.
+        OSError: it cannot be read.
+    """
+    if not path.is_file():  # reading would take from a pipe
+        return
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if head.startswith(_GZIP):
+        raise SendError(f"{path}: compressed with gzip; gunzip it first")
+    if is_json_lines and head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+        text = "a JSON array, expected one event a line; write it so (jq -c '.[]')"
+        raise SendError(f"{path}: {text}, or post it to /api/v1/events")
+
+
 def _files(path: Path) -> Iterator[StoredFile]:
     if path.is_dir():
         paths = sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES and p.is_file())
@@ -68,7 +92,7 @@ def _objects(place: str) -> Iterator[StoredFile]:
     try:
         import boto3  # noqa: PLC0415 - of the exporter's extra
     except ImportError:
-        text = "reading from S3 needs boto3: pip install 'mlguard[exporter]'"
+        text = "reading from S3 needs boto3: pip install '.[exporter]' in a checkout"
         raise SendError(f"{place}: {text}") from None
     bucket, _, prefix = place.removeprefix(S3).partition("/")
     with _errors_of(place):

@@ -42,7 +42,8 @@ class Summary:
         counted = self.sent - self.refused.total()
         yield f"{self.sent:,} events sent, {counted:,} counted"
         if self.sent_before:
-            yield f"{self.sent_before:,} lines were sent before, and not again"
+            text = f"{self.sent_before:,} lines were sent before, and not again"
+            yield f"{text}; if this is another file that begins alike, use --again"
         for reason, n in self.refused.most_common():
             yield f"{n:,} refused: {reason}: {self._messages.get(reason, '')}"
         for reason, n in self.warnings.most_common():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mlguard_sidecar.histogram.values import as_number
-from mlguard_sidecar.sending.lines import Block, SendError
+from mlguard_sidecar.sending.lines import Block, Refusal, SendError
 from mlguard_sidecar.training_data import read_proba, read_table
 
 if TYPE_CHECKING:
@@ -39,19 +39,33 @@ class Fields:
     dropped: Collection[str] = ()
 
 
-def read_rows(path: Path, options: ReadOptions, fields: Fields) -> Iterator[Block]:
+def read_rows(
+    path: Path, options: ReadOptions, fields: Fields, *, is_whole: bool = False
+) -> Iterator[Block]:
     """Yield the rows of a file as events.
+
+    A last row without its line end is left for the next time: a part of a row may look like a row.
+
+    Args:
+        path: the file.
+        options: how to read it.
+        fields: which column is what.
+        is_whole: whether nothing can be added to the file, so that its last row is complete.
 
     Raises:
         SendError: a column is missing.
         DataFileError: it cannot be read; the text is one line.
         OSError: it cannot be opened.
     """
-    for chunk in read_table(path, options):
+    unfinished: list[int] = []
+    for chunk in read_table(path, options, None if is_whole else unfinished.append):
         columns = {name: list(parts[0]) for name, parts in chunk.columns.items()}
         _check(path, columns, fields)
         events = _events(columns, fields)
         yield Block([msgspec.json.encode(event) for event in events], chunk.progress)
+    for line in unfinished:
+        text = "the last row has no line feed and may be incomplete; end it and send the file again"
+        yield Block([], 1.0, (Refusal("incomplete_line", f"{path}:{line}: {text}"),))
 
 
 def _check(path: Path, names: Collection[str], fields: Fields) -> None:

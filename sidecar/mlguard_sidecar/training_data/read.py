@@ -91,8 +91,15 @@ def separated_format(path: Path, options: ReadOptions) -> tuple[str, str]:
     return separator, encoding_of(path, options.encoding)
 
 
-def read_table(path: Path, options: ReadOptions) -> Iterator[Chunk]:
+def read_table(
+    path: Path, options: ReadOptions, on_unfinished: Callable[[int], object] | None = None
+) -> Iterator[Chunk]:
     """Yield the chunks of a file with separated values, whatever its name ends in.
+
+    Args:
+        path: the file.
+        options: how to read it.
+        on_unfinished: see `read_separated`.
 
     Raises:
         DataFileError: it cannot be read; the text is one line.
@@ -101,7 +108,8 @@ def read_table(path: Path, options: ReadOptions) -> Iterator[Chunk]:
     separator = options.separator or _SEPARATED.get(path.suffix.lower(), ",")
     if len(separator) != 1:
         raise DataFileError(f"--sep: found {separator!r}, expected one character")
-    yield from read_separated(path, separator, encoding_of(path, options.encoding))
+    encoding = encoding_of(path, options.encoding)
+    yield from read_separated(path, separator, encoding, on_unfinished)
 
 
 def _open_separated(path: Path, options: ReadOptions) -> DataFile:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -142,6 +143,25 @@ def test_rows_of_other_forms():
         features_by_column({"a": [1], "b": [1, 2]}, None, are_columns=True)
     with pytest.raises(FormError, match="no object whose values are all arrays"):
         features_by_column({"a": [1], "b": 2}, None, are_columns=True)
+
+
+def test_objects_with_other_keys_each_are_refused_before_they_are_columns():
+    rows = [{f"k{n}": n} for n in range(20_000)]
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormError, match="20000 objects whose keys differ, 20000 in all"):
+            features_by_column(rows, None, are_columns=False)
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_columns_beyond_the_limit_of_features_are_named_but_not_built():
+    rows = [{f"k{n}": n} for n in range(1000)]
+    columns = features_by_column(rows, None, are_columns=False)
+    assert list(columns) == [f"k{n}" for n in range(1000)]
+    assert columns["k511"] == [None] * 511 + [511] + [None] * 488
+    assert len({id(column) for column in columns.values()}) == 513
 
 
 def test_predictions():

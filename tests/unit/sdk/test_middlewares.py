@@ -407,6 +407,22 @@ def test_asgi_a_file_that_the_server_sends_is_not_read(guard, sidecar, paths):
     assert unread(guard) == ({"not_passed": 1} if paths is ROWS else {})
 
 
+@pytest.mark.parametrize(
+    "kind", ["http.response.push", "http.response.trailers", "http.response.debug"]
+)
+def test_asgi_other_extensions_do_not_make_a_body_unreadable(guard, sidecar, kind):
+    async def app(_scope, receive, send):
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": kind})
+        await send({"type": "http.response.body", "body": b'{"predictions": [7]}'})
+
+    call_asgi(asgi_app(app, guard), {"instances": [[1]]})
+    assert guard.flush()
+    assert sidecar.column("y_pred") == [7]
+    assert unread(guard) == {}
+
+
 @pytest.mark.parametrize("root", ["/api", "/api/"])
 @pytest.mark.parametrize("path", ["/api/predict", "/predict"])
 def test_asgi_what_an_application_is_mounted_under_is_no_part_of_a_route(
@@ -449,6 +465,27 @@ def test_asgi_the_end_of_the_lifespan_flushes(guard, sidecar):
         seen.append(sidecar.events)
 
     asyncio.run(asgi_app(app, guard)({"type": "lifespan"}, None, send))
+    assert seen == [1]
+
+
+def test_asgi_the_event_loop_runs_while_the_end_of_the_lifespan_flushes(guard, sidecar):
+    async def app(_scope, _receive, send):
+        sidecar.reads = False
+        guard.log(y_pred=1)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    seen = []
+
+    async def send(_message):
+        seen.append(sidecar.events)
+
+    async def other_task():
+        sidecar.reads = True
+
+    async def main():
+        await asyncio.gather(asgi_app(app, guard)({"type": "lifespan"}, None, send), other_task())
+
+    asyncio.run(main())
     assert seen == [1]
 
 
