@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 from collections import Counter
+from time import process_time
 from typing import get_args
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from support.offline import NOW, Offline
 from support.payload_logger import headers, rfc3339
 
+from mlguard.protocol import MAX_FEATURES
 from mlguard_sidecar.config import BaselineConfig, CloudEventsConfig, Config
 from mlguard_sidecar.config.schema import ModelCloudEventsConfig, ModelConfig
 from mlguard_sidecar.ingest.cloudevents import CloudEventReceiver
@@ -238,6 +240,27 @@ def test_what_cannot_be_read_has_a_reason(body, reason):
             read(text)
         assert error.value.reason == reason
         assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"inputs": [tensor(str(i), [1, 2], [1, 2]) for i in range(40_000)]},
+        {"inputs": {str(i): [1] for i in range(40_000)}},
+        {"instances": [{str(i): 1 for i in range(40_000)}]},
+    ],
+)
+def test_more_names_than_a_row_may_have_are_dropped_soon(body):
+    data, start = raw(body), process_time()
+    with pytest.raises(DroppedError) as caught:
+        read_request(data)
+    assert caught.value.reason == "too_large"
+    assert process_time() - start < 0.2
+
+
+def test_as_many_tensors_as_a_row_may_have_features_are_read():
+    found = [tensor(f"x{i}", [1, 2], [1, 2]) for i in range(MAX_FEATURES)]
+    assert len(read_request(raw({"inputs": found})).columns) == 2 * MAX_FEATURES
 
 
 def test_rows_of_different_kinds_are_not_read():
@@ -588,6 +611,24 @@ def test_events_without_a_model_or_of_other_projects_are_dropped(receiving):
     assert {r.reason for r in receiving.offline.pipeline.rejects} == {
         "unnamed", "forbidden_project"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "second"), [("request", "response"), ("response", "request")])
+@pytest.mark.parametrize(("own", "foreign"), [("shop", "else"), ("else", "shop")])
+def test_a_limited_key_neither_completes_nor_takes_what_is_of_another_project(
+    receiving, own, foreign, first, second
+):
+    bodies = dict(zip(("request", "response"), V1, strict=True))
+    mine = {"projects": frozenset({own}), "Ce-Namespace": own}
+    others = {"projects": frozenset({foreign}), "Ce-Namespace": foreign}
+    receiving.take(first, "1", bodies[first], **mine)
+    receiving.take(second, "1", bodies[second], **others)
+    receiving.take(second, "1", bodies[second], **others | {"Ce-Namespace": own})
+    assert receiving.results() == {"forbidden_project": 1}
+    assert receiving.models == []
+    receiving.take(second, "1", bodies[second], **mine)
+    assert receiving.results() == {"forbidden_project": 1, "joined": 2}
+    assert receiving.models == [ModelKey(own, "churn", "predict")]
 
 
 def test_a_batch_holds_many_events_and_each_costs_itself(receiving):

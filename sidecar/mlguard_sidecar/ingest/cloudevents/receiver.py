@@ -137,14 +137,16 @@ class CloudEventReceiver:
             text = f"the key of this request may not send events of {names.key.project}"
             raise DroppedError("forbidden_project", text)
         half = logged(event, names)
+        # of one model only: else a sender could complete, or use up, another project's inferences
+        key = (names.key, event.key)
         size = _OVERHEAD_BYTES + _BYTES_IN_MEMORY * len(event.data)
         request: LoggedRequest | None
         response: LoggedResponse | None
         try:
             if isinstance(half, LoggedRequest):
-                request, response = half, self._buffer.add_request(event.key, half, size)
+                request, response = half, self._buffer.add_request(key, half, size)
             else:
-                request, response = self._buffer.add_response(event.key, half, size), half
+                request, response = self._buffer.add_response(key, half, size), half
         except DuplicateError:
             raise DroppedError("duplicate", "the event came before") from None
         finally:
