@@ -164,6 +164,11 @@ def test_what_is_answered_while_the_sidecar_stops_is_counted(make_sidecar):
     assert 2 * len(answered) <= committed(sidecar.start()) <= 2 * len(answered) + 2
 
 
+def test_the_description_has_no_answer_but_200(sidecar):
+    found = requests.get(f"{sidecar.url}/api/v1/openapi.json", timeout=10).json()
+    assert list(found["paths"][PATH]["post"]["responses"]) == ["200"]
+
+
 def check_logger(sidecar, seconds: int) -> list[float]:
     """Send as a logger of five workers at 2,000 events a second; return its times by second."""
     events, sent = traffic(seconds * 2000, random.Random(seconds))
