@@ -437,6 +437,49 @@ def test_beyond_a_limit_the_oldest_goes():
     assert (len(buffer), buffer.expired_responses) == (2, 1)
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.booleans(), st.integers(1, 40), st.sampled_from("abc")),
+        max_size=60,
+    )
+)
+def test_beyond_a_limit_the_owner_of_most_loses_its_oldest(adds):
+    buffer = JoinBuffer(60, 5, lambda: 0.0)
+    waiting, joined, dropped = {}, set(), 0
+    for name, is_response, size, owner in adds:
+        key = owner, name
+        add = buffer.add_response if is_response else buffer.add_request
+        with contextlib.suppress(DuplicateError):
+            add(key, name, size, owner)
+        if key in joined or waiting.get(key, (not is_response, 0))[0] == is_response:
+            continue
+        if waiting.pop(key, None):
+            joined.add(key)
+            continue
+        waiting[key] = is_response, size
+        if len(waiting) > 5:
+            held = Counter()
+            for (each, _), (_, own) in waiting.items():
+                held[each] += own
+            gone = [k for k in waiting if k not in buffer._waiting]
+            assert len(gone) == 1
+            assert held[gone[0][0]] == max(held.values())
+            assert gone[0] == next(k for k in waiting if k[0] == gone[0][0])
+            del waiting[gone[0]]
+            dropped += 1
+        assert list(waiting) == list(buffer._waiting)
+    assert buffer.expired_requests + buffer.expired_responses == dropped
+
+
+def test_the_owner_of_most_is_found_among_many_soon():
+    buffer = JoinBuffer(60, 10_000, lambda: 0.0)
+    start = process_time()
+    for i in range(30_000):
+        buffer.add_request(i, i, 1, i)
+    assert process_time() - start < 2
+    assert (len(buffer), buffer.expired_requests) == (10_000, 20_000)
+
+
 # all together
 
 
@@ -630,6 +673,24 @@ def test_a_limited_key_neither_completes_nor_takes_what_is_of_another_project(
     receiving.take(second, "1", bodies[second], **mine)
     assert receiving.results() == {"forbidden_project": 1, "joined": 2}
     assert receiving.models == [ModelKey(own, "churn", "predict")]
+
+
+def test_large_requests_do_not_cost_what_waits_of_other_models(receiving):
+    receiving.take("request", "1", V1[0])
+    image = raw({"instances": [[[[0.5] * 500] * 10] * 200]})
+    for i in range(10):
+        receiving.take("request", f"image {i}", image, **{"Ce-Inferenceservicename": "image"})
+    assert receiving.results()["no_response"] > 0
+    receiving.take("response", "1", V1[1])
+    assert receiving.results()["joined"] == 2
+
+
+def test_an_image_is_charged_with_what_is_kept_of_it(receiving):
+    image = raw({"inputs": [tensor("x", [1, 1000, 1000], [0] * 1_000_000)]})
+    for i in range(10):
+        receiving.take("request", str(i), image)
+    assert receiving.results() == {}
+    assert receiving.receiver.waiting == 10
 
 
 def test_a_batch_holds_many_events_and_each_costs_itself(receiving):
