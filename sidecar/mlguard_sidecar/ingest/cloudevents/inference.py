@@ -21,6 +21,7 @@ MAX_MERGED_ROWS = 1000
 """Rows of several inferences that are counted together."""
 
 
+_FLOAT_BYTES = getsizeof(0.5)
 _CONTAINERS = frozenset((dict, list))
 
 
@@ -89,8 +90,10 @@ def size_bytes(tree: Any) -> int:
         if type(part) is dict:
             size += sum(map(getsizeof, part))
             part = list(part.values())
-        size += sum(map(getsizeof, part))
-        if not _CONTAINERS.isdisjoint(map(type, part)):
+        kinds = set(map(type, part))
+        # floats are all of one size, and the most
+        size += _FLOAT_BYTES * len(part) if kinds == {float} else sum(map(getsizeof, part))
+        if not _CONTAINERS.isdisjoint(kinds):
             parts += [each for each in part if type(each) in _CONTAINERS]
     return size
 
