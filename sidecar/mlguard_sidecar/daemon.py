@@ -309,6 +309,8 @@ class Daemon:
             log.error("stopped with events that the database refused")  # noqa: TRY400
         self._connections.close()
         await asyncio.sleep(0)
+        await self._http.close()  # which answered until now
+        stored = stored and await self._committer.commit()
         log.info("stopped")
         return stored
 

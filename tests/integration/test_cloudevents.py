@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import http.client
+import itertools
 import json
 import os
 import random
 import socket
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -139,6 +141,32 @@ def test_what_was_answered_is_counted_before_the_end(make_sidecar):
         post_pair(sidecar, str(i))
     assert sidecar.stop() == 0
     assert committed(sidecar.start()) == 100
+
+
+def test_what_is_answered_while_the_sidecar_stops_is_counted(make_sidecar):
+    sidecar = make_sidecar().start()
+    answered = []
+
+    def post_until_the_end():
+        for i in itertools.count():
+            try:
+                post_pair(sidecar, str(i))
+            except (OSError, http.client.HTTPException):
+                return
+            answered.append(i)
+
+    with ThreadPoolExecutor() as threads:
+        posting = threads.submit(post_until_the_end)
+        eventually(lambda: len(answered) > 20)
+        assert sidecar.stop() == 0
+        posting.result()
+    # of a pair whose answer did not come, either may be the case
+    assert 2 * len(answered) <= committed(sidecar.start()) <= 2 * len(answered) + 2
+
+
+def test_the_description_has_no_answer_but_200(sidecar):
+    found = requests.get(f"{sidecar.url}/api/v1/openapi.json", timeout=10).json()
+    assert list(found["paths"][PATH]["post"]["responses"]) == ["200"]
 
 
 def check_logger(sidecar, seconds: int) -> list[float]:

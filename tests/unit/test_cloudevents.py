@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 from collections import Counter
+from time import process_time
 from typing import get_args
 
 import numpy as np
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from support.offline import NOW, Offline
 from support.payload_logger import headers, rfc3339
 
+from mlguard.protocol import MAX_FEATURES
 from mlguard_sidecar.config import BaselineConfig, CloudEventsConfig, Config
 from mlguard_sidecar.config.schema import ModelCloudEventsConfig, ModelConfig
 from mlguard_sidecar.ingest.cloudevents import CloudEventReceiver
@@ -240,6 +242,28 @@ def test_what_cannot_be_read_has_a_reason(body, reason):
         assert len(str(error.value)) < 400
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"inputs": [tensor(str(i), [1, 2], [1, 2]) for i in range(40_000)]},
+        {"inputs": {str(i): [1] for i in range(40_000)}},
+        {"instances": [{str(i): 1 for i in range(40_000)}]},
+    ],
+)
+def test_more_names_than_a_row_may_have_are_dropped_soon(body):
+    data, start = raw(body), process_time()
+    with pytest.raises(DroppedError) as caught:
+        read_request(data)
+    assert caught.value.reason == "too_large"
+    # mostly the collector, which goes through what the tests have in memory
+    assert process_time() - start < 1
+
+
+def test_as_many_tensors_as_a_row_may_have_features_are_read():
+    found = [tensor(f"x{i}", [1, 2], [1, 2]) for i in range(MAX_FEATURES)]
+    assert len(read_request(raw({"inputs": found})).columns) == 2 * MAX_FEATURES
+
+
 def test_rows_of_different_kinds_are_not_read():
     with pytest.raises(DroppedError, match="different kinds"):
         read_request(raw({"instances": [[1], {"a": 1}]}))
@@ -411,6 +435,49 @@ def test_beyond_a_limit_the_oldest_goes():
     for name in "abc":
         buffer.add_response(name, name, MAX_WAITING_BYTES // 2)
     assert (len(buffer), buffer.expired_responses) == (2, 1)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.booleans(), st.integers(1, 40), st.sampled_from("abc")),
+        max_size=60,
+    )
+)
+def test_beyond_a_limit_the_owner_of_most_loses_its_oldest(adds):
+    buffer = JoinBuffer(60, 5, lambda: 0.0)
+    waiting, joined, dropped = {}, set(), 0
+    for name, is_response, size, owner in adds:
+        key = owner, name
+        add = buffer.add_response if is_response else buffer.add_request
+        with contextlib.suppress(DuplicateError):
+            add(key, name, size, owner)
+        if key in joined or waiting.get(key, (not is_response, 0))[0] == is_response:
+            continue
+        if waiting.pop(key, None):
+            joined.add(key)
+            continue
+        waiting[key] = is_response, size
+        if len(waiting) > 5:
+            held = Counter()
+            for (each, _), (_, own) in waiting.items():
+                held[each] += own
+            gone = [k for k in waiting if k not in buffer._waiting]
+            assert len(gone) == 1
+            assert held[gone[0][0]] == max(held.values())
+            assert gone[0] == next(k for k in waiting if k[0] == gone[0][0])
+            del waiting[gone[0]]
+            dropped += 1
+        assert list(waiting) == list(buffer._waiting)
+    assert buffer.expired_requests + buffer.expired_responses == dropped
+
+
+def test_the_owner_of_most_is_found_among_many_soon():
+    buffer = JoinBuffer(60, 10_000, lambda: 0.0)
+    start = process_time()
+    for i in range(30_000):
+        buffer.add_request(i, i, 1, i)
+    assert process_time() - start < 2
+    assert (len(buffer), buffer.expired_requests) == (10_000, 20_000)
 
 
 # all together
@@ -588,6 +655,42 @@ def test_events_without_a_model_or_of_other_projects_are_dropped(receiving):
     assert {r.reason for r in receiving.offline.pipeline.rejects} == {
         "unnamed", "forbidden_project"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "second"), [("request", "response"), ("response", "request")])
+@pytest.mark.parametrize(("own", "foreign"), [("shop", "else"), ("else", "shop")])
+def test_a_limited_key_neither_completes_nor_takes_what_is_of_another_project(
+    receiving, own, foreign, first, second
+):
+    bodies = dict(zip(("request", "response"), V1, strict=True))
+    mine = {"projects": frozenset({own}), "Ce-Namespace": own}
+    others = {"projects": frozenset({foreign}), "Ce-Namespace": foreign}
+    receiving.take(first, "1", bodies[first], **mine)
+    receiving.take(second, "1", bodies[second], **others)
+    receiving.take(second, "1", bodies[second], **others | {"Ce-Namespace": own})
+    assert receiving.results() == {"forbidden_project": 1}
+    assert receiving.models == []
+    receiving.take(second, "1", bodies[second], **mine)
+    assert receiving.results() == {"forbidden_project": 1, "joined": 2}
+    assert receiving.models == [ModelKey(own, "churn", "predict")]
+
+
+def test_large_requests_do_not_cost_what_waits_of_other_models(receiving):
+    receiving.take("request", "1", V1[0])
+    image = raw({"instances": [[[[0.5] * 500] * 10] * 200]})
+    for i in range(4):
+        receiving.take("request", f"image {i}", image, **{"Ce-Inferenceservicename": "image"})
+    assert receiving.results()["no_response"] > 0
+    receiving.take("response", "1", V1[1])
+    assert receiving.results()["joined"] == 2
+
+
+def test_an_image_is_charged_with_what_is_kept_of_it(receiving):
+    image = raw({"inputs": [tensor("x", [1, 1000, 1000], [0] * 1_000_000)]})
+    for i in range(10):
+        receiving.take("request", str(i), image)
+    assert receiving.results() == {}
+    assert receiving.receiver.waiting == 10
 
 
 def test_a_batch_holds_many_events_and_each_costs_itself(receiving):

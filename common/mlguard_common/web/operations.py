@@ -44,6 +44,7 @@ class Operation:
         headers: name of a header of the request -> its type.
         errors: statuses that answer with an Error, besides those that every operation has.
         others: status -> type of a further answer.
+        always_answers: whether it answers 200 to any request, and has no errors at all.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Operation:
     headers: Mapping[str, Any] | None = None
     errors: tuple[int, ...] = ()
     others: Mapping[int, Any] | None = None
+    always_answers: bool = False
 
     def route(self) -> web.RouteDef:
         """Return the route."""
@@ -120,7 +122,7 @@ def _operation(operation: Operation, schema: Callable[[Any], Any]) -> dict[str, 
         found = {JSON: {"schema": schema(each)}}
         responses[str(status)] = {"description": "See the schema", "content": found}
     errors = (*_EVERYWHERE, *operation.errors, *(_WITH_BODY if operation.body is not None else ()))
-    for status in sorted(set(errors)):
+    for status in () if operation.always_answers else sorted(set(errors)):
         if str(status) not in responses:
             found = {JSON: {"schema": schema(Error)}}
             responses[str(status)] = {"description": "Refused", "content": found}

@@ -65,6 +65,7 @@ class CloudEventsApi:
     _work_handle: asyncio.Handle | None = None
     _count_handle: asyncio.Handle | None = None
     _expire_handle: asyncio.Handle | None = None
+    _is_draining: bool = False
 
     def operations(self) -> list[Operation]:
         """Return the operations."""
@@ -80,11 +81,16 @@ class CloudEventsApi:
                     "application/cloudevents+json",
                     "application/cloudevents-batch+json",
                 ),
+                always_answers=True,
             )
         ]
 
     def flush(self) -> None:
-        """Read and count what is queued, as the process stops."""
+        """Read and count what is queued, and from now on each event before its answer.
+
+        The process stops: what is answered must be in one of its last commits.
+        """
+        self._is_draining = True
         while self._queue:
             received = self._queue.popleft()
             for part in self.receiver.split(received):
@@ -122,7 +128,9 @@ class CloudEventsApi:
             Received(request.content_type.lower(), headers, data, request.get(PROJECTS))
         )
         self._queued_bytes += len(data)
-        if self._work_handle is None:
+        if self._is_draining:
+            self.flush()
+        elif self._work_handle is None:
             loop = asyncio.get_running_loop()
             self._work_handle = loop.call_later(_QUEUE_SECONDS, self._work)
         return web.Response()

@@ -31,7 +31,8 @@ class CloudEvent(NamedTuple):
     """Logged request or response of a model server.
 
     Attributes:
-        key: what the request and the response of one inference have in common, and no others.
+        key: what the request and the response of one inference of a model have in common, and
+            no others of that model.
         is_response: whether it is the response.
         time: `time`, epoch seconds; None if it is missing or unreadable.
         is_timed: whether `time` says when the request or response passed, and not when the event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlguard_sidecar.ingest.cloudevents.dropped import DroppedError
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 MAX_MERGED_ROWS = 1000
 """Rows of several inferences that are counted together."""
+
+
+_FLOAT_BYTES = getsizeof(0.5)
+_CONTAINERS = frozenset((dict, list))
 
 
 class Passed(NamedTuple):
@@ -39,12 +44,20 @@ class LoggedRequest(NamedTuple):
     passed: Passed
     table: Table
 
+    def size_bytes(self) -> int:
+        """Return the size of its values in memory."""
+        return size_bytes(self.table.columns)
+
 
 class LoggedResponse(NamedTuple):
     """A response whose request is looked for."""
 
     passed: Passed
     predictions: Predictions
+
+    def size_bytes(self) -> int:
+        """Return the size of its values in memory."""
+        return size_bytes([self.predictions.y_pred, self.predictions.y_proba])
 
 
 class Inference(NamedTuple):
@@ -67,6 +80,22 @@ class Inference(NamedTuple):
     features: dict[str, list[Any]]
     y_pred: list[Any] | None
     y_proba: list[Any] | None
+
+
+def size_bytes(tree: Any) -> int:
+    """Return the size of a tree of JSON in memory, each of its values counted by itself."""
+    size, parts = getsizeof(tree), [tree]
+    while parts:
+        part = parts.pop()
+        if type(part) is dict:
+            size += sum(map(getsizeof, part))
+            part = list(part.values())
+        kinds = set(map(type, part))
+        # floats are all of one size, and the most
+        size += _FLOAT_BYTES * len(part) if kinds == {float} else sum(map(getsizeof, part))
+        if not _CONTAINERS.isdisjoint(kinds):
+            parts += [each for each in part if type(each) in _CONTAINERS]
+    return size
 
 
 def logged(event: CloudEvent, names: PayloadNames) -> LoggedRequest | LoggedResponse:

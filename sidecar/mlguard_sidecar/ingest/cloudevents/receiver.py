@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 SOURCE = "cloudevents"
 
-_BYTES_IN_MEMORY = 8
-"""Estimated size of a payload in memory, as a multiple of its size as JSON."""
-
 _OVERHEAD_BYTES = 1024
 _UNSAID: frozenset[DropReason] = frozenset({"duplicate", "unauthorized", "queue_full"})
 """Reasons that are counted only: they say no more, or come from anyone."""
@@ -137,14 +134,16 @@ class CloudEventReceiver:
             text = f"the key of this request may not send events of {names.key.project}"
             raise DroppedError("forbidden_project", text)
         half = logged(event, names)
-        size = _OVERHEAD_BYTES + _BYTES_IN_MEMORY * len(event.data)
+        # of one model only: else a sender could complete, or use up, another project's inferences
+        key = (names.key, event.key)
+        size = _OVERHEAD_BYTES + half.size_bytes()
         request: LoggedRequest | None
         response: LoggedResponse | None
         try:
             if isinstance(half, LoggedRequest):
-                request, response = half, self._buffer.add_request(event.key, half, size)
+                request, response = half, self._buffer.add_request(key, half, size, names.key)
             else:
-                request, response = self._buffer.add_response(event.key, half, size), half
+                request, response = self._buffer.add_response(key, half, size, names.key), half
         except DuplicateError:
             raise DroppedError("duplicate", "the event came before") from None
         finally:

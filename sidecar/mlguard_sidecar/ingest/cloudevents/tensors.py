@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlguard.protocol import MAX_FEATURES
 from mlguard_sidecar.ingest.cloudevents.dropped import DroppedError
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def read_tensors(found: Sequence[Any]) -> list[Tensor]:
     """Read tensors; all have the same number of rows.
 
     Raises:
-        DroppedError: one cannot be read.
+        DroppedError: one cannot be read, or there are more than a row may have features.
     """
+    _check_number(len(found), "tensors")
     tensors = [_tensor(each) for each in found]
     rows = {tensor.rows for tensor in tensors}
     if len(rows) > 1:
@@ -114,6 +116,7 @@ def table_of_rows(rows: Sequence[Any], names: Sequence[str]) -> Table:
     if kinds == {dict}:
         every = dict.fromkeys(name for row in rows for name in row)
         _check_density(len(rows), len(every), sum(map(len, rows)))
+        _check_number(len(every), "names")
         columns = {name: [row.get(name) for row in rows] for name in every}
     elif kinds == {list}:
         width = max(map(len, rows))
@@ -152,6 +155,7 @@ def table_of_columns(columns: Mapping[str, Any]) -> Table:
     Raises:
         DroppedError: they are no columns, or of several lengths.
     """
+    _check_number(len(columns), "names")
     lists = {name: value if isinstance(value, list) else [value] for name, value in columns.items()}
     lengths = set(map(len, lists.values()))
     if len(lengths) > 1:
@@ -176,11 +180,16 @@ def table_of_tensors(tensors: Sequence[Tensor], names: Sequence[str]) -> Table:
         named = (f"{each.name}_{i}" for each in matrices for i in range(each.width))
     columns: dict[str, list[Any]] = {}
     for tensor in tensors:
-        if tensor in matrices:
+        if tensor.is_flat and tensor.width > 1:
             columns.update({next(named): column for column in tensor.columns()})
         else:
             columns[tensor.name] = tensor.cells()
     return Table(tensors[0].rows if tensors else 0, columns)
+
+
+def _check_number(found: int, what: str) -> None:
+    if found > MAX_FEATURES:
+        raise DroppedError("too_large", f"{found} {what}, expected at most {MAX_FEATURES}")
 
 
 def _check_density(rows: int, width: int, cells: int) -> None:
