@@ -242,6 +242,7 @@ def test_what_cannot_be_put_or_promoted_is_answered_in_one_line(make_sidecar):
         assert model(sidecar)["baseline_origin"] == "first_events"
 
 
+@pytest.mark.long
 def test_files_of_the_folder_are_taken_up_and_given_up_without_a_restart(make_sidecar, tmp_path):
     folder = tmp_path / "baselines"
     folder.mkdir()

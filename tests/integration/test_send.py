@@ -89,7 +89,7 @@ def test_nobody_loses_count_when_either_is_killed(make_sidecar, tmp_path, way):
     chance = random.Random(7)
     sidecar = make_sidecar().start()
     file = tmp_path / "events.ndjson"
-    n, bad = 40_000, 400
+    n, bad = 120_000, 400
     rows = lines_of(n).splitlines()
     for _ in range(bad):
         rows.insert(chance.randrange(1, n), "no json")
@@ -99,12 +99,13 @@ def test_nobody_loses_count_when_either_is_killed(make_sidecar, tmp_path, way):
         before = counted(sidecar)
         process = subprocess.Popen(arguments(sidecar, way, file), stdout=subprocess.DEVNULL)
         eventually(lambda b=before, p=process: counted(sidecar) > b or p.poll() is not None)
-        time.sleep(chance.random() * 0.2)
+        time.sleep(chance.random() * 0.1)
         kills += process.poll() is None
         process.kill()
         process.wait()
+        if counted(sidecar) > n / 2:
+            break  # the rest is for the sidecar's own deaths
     assert kills
-    assert counted(sidecar) < n
     process = subprocess.Popen(arguments(sidecar, way, file), stdout=subprocess.PIPE, text=True)
     for _ in range(3):
         before = counted(sidecar)
