@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from mlguard.protocol import DEFAULT_ENDPOINT, MAX_NAME_LENGTH
+from mlguard.protocol import DEFAULT_ENDPOINT
 from mlguard_sidecar.baseline import MAX_FILE_BYTES, Baseline, read_file
 from mlguard_sidecar.histogram import OTHER
-from mlguard_sidecar.wire import ModelKey
+from mlguard_sidecar.wire import ModelKey, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -169,11 +169,6 @@ def model_of(name: str) -> ModelKey | None:
     if not all(is_name(each) for each in names) or set(names) == {OTHER}:
         return None
     return ModelKey(*names)
-
-
-def is_name(text: str) -> bool:
-    """Return whether a project, model or endpoint can have this name."""
-    return 0 < len(text) <= MAX_NAME_LENGTH and text.isprintable()
 
 
 def _encoded(name: str) -> str:

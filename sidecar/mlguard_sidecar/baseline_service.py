@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlguard_sidecar.baseline import MAX_OUTSIDE_SHARE, promote, read_file, with_quality
-from mlguard_sidecar.baseline_files import is_name
 from mlguard_sidecar.models import (
     BaselineRefusedError,
     Chosen,
@@ -20,6 +19,7 @@ from mlguard_sidecar.models import (
     learn_again,
 )
 from mlguard_sidecar.statistics import difference
+from mlguard_sidecar.wire import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

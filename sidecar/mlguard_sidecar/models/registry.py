@@ -127,7 +127,7 @@ class ModelRegistry:
     def changes(self, key: ModelKey, accumulator: ModelAccumulator) -> ModelDelta:
         """Return the pending changes of a model, after all rows that wait; they may be changed."""
         self._fold()
-        return self._pending.models.setdefault(key, ModelDelta(accumulator.schema))
+        return self._pending_of(key, accumulator)
 
     # pending
 
