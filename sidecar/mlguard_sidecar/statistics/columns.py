@@ -121,22 +121,26 @@ def column_statistics(
         if slots.stop > len(pane.counts):
             break
         baseline = baselines[i] if i < len(baselines) else None
-        part = _column(label, column, pane, slots, i, baseline)
         if baseline is not None and is_judged(column, settings):
             judged.append(i)
             befores.append(baseline.psi_baseline)
-            part = replace(part, is_sliding_judged=settings.is_sliding_judged)
             if reference is not None:
-                part = replace(part, reference=reference[slots])
                 references.append(baseline.psi_counts(reference[slots]))
-        found.append(part)
+        found.append(_column(label, column, pane, slots, i, baseline))
     alpha = settings.alpha / max(sum(is_judged(b.column, settings) for b in baselines), 1)
     bins = [part.bins for part in map(found.__getitem__, judged) if part.bins is not None]
-    for i, drift in zip(judged, _measure(befores, bins, settings, alpha), strict=True):
-        found[i] = replace(found[i], drift=drift)
-    if references:
-        for i, drift in zip(judged, _measure(references, bins, settings, alpha), strict=True):
-            found[i] = replace(found[i], reference_drift=drift)
+    drifts = _measure(befores, bins, settings, alpha)
+    from_reference = (
+        _measure(references, bins, settings, alpha) if references else [None] * len(bins)
+    )
+    for i, drift, reference_drift in zip(judged, drifts, from_reference, strict=True):
+        found[i] = replace(
+            found[i],
+            drift=drift,
+            reference=None if reference is None else reference[layout.slots(i)],
+            reference_drift=reference_drift,
+            is_sliding_judged=settings.is_sliding_judged,
+        )
     return found
 
 
