@@ -10,7 +10,7 @@ import time
 
 import aiohttp
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from support.sidecar import eventually
 
@@ -29,11 +29,13 @@ odd = st.recursive(
     ),
     max_leaves=6,
 )
-fields = st.sampled_from(
+names = st.sampled_from(
     ["timestamp", "latency_ms", "y_pred", "y_proba", "features", "id", "columns", "outcome",
-     "seq", "model_id", "else"]
+     "seq", "model_id", "y_true", "else"]
 )  # fmt: skip
-events = st.dictionaries(fields, odd, max_size=6)
+column = st.lists(st.none() | st.integers(0, 1) | odd, max_size=4) | odd
+columns = st.dictionaries(names, column | st.dictionaries(st.text(max_size=3), column, max_size=2))
+events = st.dictionaries(names, odd | columns, max_size=6)
 
 
 def post(sidecar, body: bytes, **headers: str):
@@ -60,8 +62,12 @@ def test_lines_of_any_values_count_the_same_over_both(sidecar, examples):
     seen = set()
 
     @settings(
-        max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None
-    )
+        max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck),
+        database=None, phases=[Phase.explicit, Phase.generate],  # shrinking would take minutes
+    )  # fmt: skip
+    @example([{"columns": {"y_pred": [1, 2, 3]}, "seq": {}}, {"y_pred": 1}])
+    @example([{"columns": {"y_pred": [1, 2]}, "outcome": {"id": [1, 2, 3]}, "seq": -1}])
+    @example([{"outcome": {"id": 1, "else": [1, 2, 3]}, "seq": 0}, {"outcome": {"id": []}}])
     @given(st.lists(events, min_size=1, max_size=8))
     def check(found: list[dict]) -> None:
         # of two projects, as a model that is known takes outcomes that a new one does not

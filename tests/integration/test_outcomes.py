@@ -143,12 +143,12 @@ def test_lines_of_plain_clients(sidecar):
         client.send(head | {"model_id": "other", "outcome": {"id": "x", "y_true": 1}})
         client.send(head | {"outcome": {"id": ["a", "b"], "y_true": [1]}})
         client.send(head | {"outcome": {"id": {}, "y_true": 1}}, head | {"outcome": 3})
-    eventually(lambda: sidecar.value("mlguard_outcomes_total") == 10)
-    assert sidecar.value("mlguard_quality_accuracy", window="24h") == 0.5
     rejected = "mlguard_sidecar_events_rejected_total"
+    eventually(lambda: sidecar.value(rejected, reason="bad_outcome") == 2)  # the last line
     assert sidecar.value(rejected, reason="unknown_model") == 1
     assert sidecar.value(rejected, reason="uneven_columns") == 2
-    assert sidecar.value(rejected, reason="bad_outcome") == 2
+    assert sidecar.value("mlguard_outcomes_total") == 10
+    assert sidecar.value("mlguard_quality_accuracy", window="24h") == 0.5
 
 
 def test_a_fleet_sums_its_accuracy(tmp_path):

@@ -207,12 +207,14 @@ def _document(lines: list[Line | RejectedError], index: int) -> Document:
     found = Document(events, indices)
     for line in lines:
         if isinstance(line, RejectedError):
-            rejected.setdefault(line.reason, (str(line), []))[1].append(index)
+            where = rejected.setdefault(line.reason, (str(line), []))[1]
+            where += range(index, index + line.rows)
+            index += line.rows - 1
         elif _is_event(line):
             indices.append(index)
         elif line.columns is not None or line.outcome is not None:
             found.batches.append((index, line))
-            index += rows_of(line) - 1
+            index += max(line.rows, 1) - 1
         else:
             text = "hello and stats are of the event socket alone"
             rejected.setdefault(Reason.WRONG_TYPE, (text, []))[1].append(index)
@@ -226,14 +228,3 @@ def _document(lines: list[Line | RejectedError], index: int) -> Document:
 
 def _is_event(line: Line) -> bool:
     return not (line.columns or line.outcome or line.hello or line.stats)
-
-
-def rows_of(line: Line) -> int:
-    """Return the number of rows of a batch or of outcomes."""
-    if line.columns is not None:
-        columns = line.columns
-        lists = [columns.timestamp, columns.latency_ms, columns.y_pred, columns.y_proba, columns.id]
-        lists += list((columns.features or {}).values())
-        return max((len(each) for each in lists if each is not None), default=1)
-    ids = line.outcome.id if line.outcome is not None else None
-    return len(ids) if isinstance(ids, list) else 1

@@ -20,7 +20,6 @@ from mlguard_sidecar.ingest.documents import (
     DocumentError,
     TooManyLinesError,
     documents,
-    rows_of,
 )
 from mlguard_sidecar.ingest.receipt import CommitFaultError
 from mlguard_sidecar.models import KeptAnswer
@@ -266,7 +265,7 @@ def _permitted(
     others = [index for index, line in events if line.project_id not in projects]
     for index, line in part.batches:
         if line.project_id not in projects:
-            others += range(index, index + rows_of(line))
+            others += range(index, index + max(line.rows, 1))
     text = "the key of this request is of other projects"
     errors = [RejectedError(Reason.FORBIDDEN_PROJECT, text, others)] if others else []
     return [line for _, line in kept], [index for index, _ in kept], batches, errors

@@ -141,7 +141,7 @@ class Pipeline:
             return self._receipt(0, [error], [], source)
         except Exception:  # a bug: it costs this batch, which must not be sent for ever
             log.exception("a batch cannot be read")
-            return self._receipt(0, [_internal(1)], [], source)
+            return self._receipt(0, [_internal(max(batch.rows, 1))], [], source)
         models = self._add(good.rows, source, size)
         return self._receipt(len(good.rows), good.rejected, invalid + good.invalid, source, models)
 
@@ -165,7 +165,7 @@ class Pipeline:
             return self._receipt(0, [error], [], source)
         except Exception:  # a bug: it costs this line, which must not be sent for ever
             log.exception("outcomes cannot be read")
-            return self._receipt(0, [_internal(1)], [], source)
+            return self._receipt(0, [_internal(max(line.rows, 1))], [], source)
         rejected = list(found.rejected)
         if not found.rows:
             return self._receipt(0, rejected, [], source)

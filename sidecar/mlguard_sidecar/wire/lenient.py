@@ -102,10 +102,13 @@ class _LineReader:
         line = LenientLine(
             ids.get("project_id"), ids.get("model_id"), ids.get("endpoint", DEFAULT_ENDPOINT)
         )
-        if outcome is not None:
+        if columns is not None:
+            line.columns = self._columns(columns)
+            line.seq = _seq(tree.get("seq"), line.rows)
+        elif outcome is not None:
             line.outcome = self._outcome(outcome)
-            line.seq = _seq(tree.get("seq"), max(map(_length, outcome.values()), default=1))
-        elif columns is None:
+            line.seq = _seq(tree.get("seq"), line.rows)
+        else:
             line.timestamp = _timestamp(tree.get("timestamp"))
             line.latency_ms = _latency(tree.get("latency_ms"))
             line.y_pred = self._value(tree.get("y_pred"), Reason.BAD_PREDICTION, "y_pred")
@@ -120,10 +123,6 @@ class _LineReader:
                     for name, value in features.items()
                     if self._is_text(name, 1)
                 }
-        else:
-            line.columns = self._columns(columns)
-            lists = [*columns.values(), *(line.columns.features or {}).values()]
-            line.seq = _seq(tree.get("seq"), max(map(_length, lists), default=1))
         line.invalid_values = [
             InvalidValues(reason, self._messages[reason], n) for reason, n in self._counts.items()
         ]
@@ -247,17 +246,12 @@ def _raw(value: object) -> Any:
     return value
 
 
-def _length(value: object) -> int:
-    return len(value) if isinstance(value, list) else 1
-
-
 def _seq(value: object, rows: int) -> int | None:
     if value is None:
         return None
     if type(value) is not int or not 1 <= value <= MAX_SEQ:
-        raise RejectedError(
-            Reason.WRONG_TYPE, f"seq: found {value!r:.40}, expected 1 to {MAX_SEQ}", range(rows)
-        )
+        text = f"seq: found {value!r:.40}, expected 1 to {MAX_SEQ}"
+        raise RejectedError(Reason.WRONG_TYPE, text, range(max(rows, 1)))
     return value
 
 

@@ -31,6 +31,12 @@ class Batch(msgspec.Struct, gc=False):
     features: dict[str, list[Value]] | None = None
     id: list[Id] | None = None
 
+    def lengths(self) -> list[int]:
+        """Return the different lengths of the columns, in ascending order."""
+        columns = [self.timestamp, self.latency_ms, self.y_pred, self.y_proba, self.id]
+        columns += (self.features or {}).values()
+        return sorted({len(column) for column in columns if column is not None})
+
 
 class Outcome(msgspec.Struct, gc=False):
     """Truth of a prediction; or of many, as columns of one length."""
@@ -39,6 +45,11 @@ class Outcome(msgspec.Struct, gc=False):
     y_true: Value | list[Value] = None
     y_pred: Value | list[Value] = None
     y_proba: Proba | list[Proba] = None
+
+    def lengths(self) -> list[int]:
+        """Return the different lengths of the columns, in ascending order; 1 for single values."""
+        columns = (self.id, self.y_true, self.y_pred, self.y_proba)
+        return sorted({len(column) for column in columns if isinstance(column, list)}) or [1]
 
 
 class Stats(msgspec.Struct, gc=False):
@@ -64,6 +75,13 @@ class Line(msgspec.Struct, gc=False):
     stats: Stats | None = None
     id: Id = None
     outcome: Outcome | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of events or outcomes; 1 for what is neither a batch nor columns of outcomes."""
+        if self.columns is not None:
+            return max(self.columns.lengths(), default=0)
+        return 1 if self.outcome is None else max(self.outcome.lengths())
 
 
 decoder = msgspec.json.Decoder(Line)

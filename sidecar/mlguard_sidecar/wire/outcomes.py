@@ -77,7 +77,7 @@ def rows_of_outcome(line: Line, outcome: Outcome) -> OutcomeRows:
     """
     columns = [outcome.id, outcome.y_true, outcome.y_pred, outcome.y_proba]
     lists = [column for column in columns if isinstance(column, list)]
-    lengths = sorted({len(column) for column in lists}) or [1]
+    lengths = outcome.lengths()
     n = lengths[-1]
     if len(lengths) > 1:
         found = ", ".join(map(str, lengths))

@@ -224,12 +224,10 @@ def rows_of_batch(line: Line, batch: Batch, now: float) -> tuple[Rows, list[Inva
     Raises:
         RejectedError: no row of the batch can be counted.
     """
-    columns = [batch.timestamp, batch.latency_ms, batch.y_pred, batch.y_proba, batch.id]
-    lengths = {len(c) for c in columns if c is not None}
-    lengths.update(map(len, (batch.features or {}).values()))
+    lengths = batch.lengths()
     n = max(lengths, default=0)
     if len(lengths) > 1:
-        found = ", ".join(map(str, sorted(lengths)))
+        found = ", ".join(map(str, lengths))
         raise RejectedError(
             Reason.UNEVEN_COLUMNS, f"columns of lengths {found}, expected one length", range(n)
         )
