@@ -127,12 +127,15 @@ class DayRecorder:
         settings = self._settings.now.of(key)
         return SlidingSettings(settings.drift.sliding, settings.thresholds.get("drift_psi", 0.0))
 
-    async def days(self, key: ModelKey, count: int) -> list[Day] | None:
+    async def days(
+        self, key: ModelKey, count: int, *, column: tuple[str, str] | None = None
+    ) -> list[Day] | None:
         """Return the last days of a model with events, today included; None without such a model.
 
         Args:
             key: key of the model, retired or not.
             count: number of days.
+            column: role and name of the only column to return; all by default.
 
         Raises:
             sqlite3.Error: the database cannot be used.
@@ -141,11 +144,11 @@ class DayRecorder:
         for _, start in await self._store.days.unrecorded(today, key):
             await self._day(key, start, record=True)
         begin = today - (count - 1) * DAY_SECONDS
-        found = await self._store.days.recorded(key, begin, today)
+        found = await self._store.days.recorded(key, begin, today, column)
         if found is None:
             return None
         current = await self._day(key, today, record=False)
-        return [*found, current] if current else found
+        return [*found, current.only(column) if column else current] if current else found
 
     async def quality(self, key: ModelKey, count: int) -> dict[int, Quality]:
         """Return start of a day -> quality of its predictions, as far as their truths have come.

@@ -98,7 +98,7 @@ def documented(manual: str) -> set[str]:
     text = (ROOT / manual).read_text()
     found = set()
     for methods, path in re.findall(r"`((?:[A-Z]+(?:, )?)+) (/api/v[12]/[^`?]*)[^`]*`", text):
-        for name in ("PROJECT", "MODEL", "ENDPOINT", "ID"):
+        for name in ("PROJECT", "MODEL", "ENDPOINT", "ID", "KIND", "NAME"):
             path = path.replace(f"/{name}", f"/{{{name.lower()}}}")  # noqa: PLW2901
         found |= {f"{method} {path}" for method in methods.split(", ")}
     return found
@@ -113,6 +113,9 @@ def test_a_sidecar_answers_as_its_document_says(make_sidecar, examples):
     validate(sidecar.url, "/api/v1/models/p/m/predict")
     validate(sidecar.url, "/api/v1/models/p/m/predict/explain")
     validate(sidecar.url, "/api/v1/models/p/m/predict/history")
+    for span in ("1h", "24h", "30d", "400d"):
+        validate(sidecar.url, f"/api/v1/models/p/m/predict/series?range={span}")
+    validate(sidecar.url, "/api/v1/models/p/m/predict/columns/feature/x")
     validate(sidecar.url, "/api/v1/rejects")
     statuses = ask_everything(sidecar.url, examples)
     print(dict(statuses))
@@ -122,8 +125,8 @@ def test_a_sidecar_answers_as_its_document_says(make_sidecar, examples):
 
 def validate(url: str, path: str) -> None:
     """Check an answer with data in it, which random names do not find."""
-    found = document(url)
-    pattern = next(p for p in found["paths"] if re.fullmatch(re.sub(r"{\w+}", r"[^/]+", p), path))
+    found, plain = document(url), path.partition("?")[0]
+    pattern = next(p for p in found["paths"] if re.fullmatch(re.sub(r"{\w+}", r"[^/]+", p), plain))
     schema = found["paths"][pattern]["get"]["responses"]["200"]["content"]["application/json"]
     answer = requests.get(url + path, timeout=10).json()
     Draft202012Validator({**schema["schema"], "components": found["components"]}).validate(answer)

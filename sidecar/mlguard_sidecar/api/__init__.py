@@ -3,5 +3,14 @@
 from mlguard_sidecar.api.baseline_api import BaselineApi, column_answer
 from mlguard_sidecar.api.index import INDEX
 from mlguard_sidecar.api.models_api import MAX_HISTORY_DAYS, ModelApi, day_answer
+from mlguard_sidecar.api.trends_api import TrendsApi
 
-__all__ = ["INDEX", "MAX_HISTORY_DAYS", "BaselineApi", "ModelApi", "column_answer", "day_answer"]
+__all__ = [
+    "INDEX",
+    "MAX_HISTORY_DAYS",
+    "BaselineApi",
+    "ModelApi",
+    "TrendsApi",
+    "column_answer",
+    "day_answer",
+]

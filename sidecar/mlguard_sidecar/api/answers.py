@@ -96,6 +96,8 @@ class ModelAnswer(Answer, frozen=True):
     model: str
     endpoint: str
     inferences: int
+    last_seen: str | None
+    thresholds: Mapping[str, float]
     baseline: str | None
     baseline_origin: str | None
     learning_ratio: float | None
@@ -120,6 +122,55 @@ class ModelsAnswer(Answer, frozen=True):
     models: list[ModelAnswer]
     events: EventCounts
     store_errors: int
+
+
+class PointAnswer(Answer, frozen=True):
+    """A model in one step of time."""
+
+    start: str
+    inferences: int
+    latency_p50_seconds: float | None
+    latency_p95_seconds: float | None
+    latency_p99_seconds: float | None
+    prediction_ratios: Mapping[str, float]
+    score_mean: float | None
+    score_stddev: float | None
+
+
+class SeriesAnswer(Answer, frozen=True):
+    """A model over time, the oldest step first, without gaps."""
+
+    step_seconds: int
+    points: list[PointAnswer]
+
+
+class BinAnswer(Answer, frozen=True):
+    """A bin of drift: its share of the values in the baseline, or the reference, and now."""
+
+    bin: str
+    baseline_ratio: float | None
+    ratio: float
+
+
+class WindowBinsAnswer(ColumnAnswer, frozen=True):
+    """A feature or prediction in a window, with its bins; without a baseline there are none."""
+
+    bins: list[BinAnswer]
+
+
+class DatedColumnAnswer(DayColumnAnswer, frozen=True):
+    """A feature or prediction on a day."""
+
+    day: str
+
+
+class ColumnDetailAnswer(Answer, frozen=True):
+    """A feature or prediction: its windows, its last days, and what explains its drift."""
+
+    windows: list[WindowBinsAnswer]
+    days: list[DatedColumnAnswer]
+    since: str | None
+    sentences: Sequence[str]
 
 
 class DayAnswer(Answer, frozen=True):

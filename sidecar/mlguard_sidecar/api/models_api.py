@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from mlguard_common.web import Operation
+from mlguard_common.web import Operation, rfc3339
 from mlguard_sidecar.api.answers import (
     ColumnAnswer,
     DayAnswer,
@@ -64,6 +64,7 @@ class ModelApi:
         forget: erases a model; returns whether there was one.
         rejects: the last rejections and invalid values, the newest last.
         telemetry: the counts of events.
+        last_seen: returns when events of a model came last, epoch seconds.
         clock: epoch seconds.
     """
 
@@ -72,6 +73,7 @@ class ModelApi:
     forget: Callable[[ModelKey], Awaitable[bool]]
     rejects: Collection[Reject]
     telemetry: Telemetry
+    last_seen: Callable[[ModelKey], float | None]
     clock: Callable[[], float]
 
     def operations(self) -> list[Operation]:
@@ -122,7 +124,7 @@ class ModelApi:
         now, telemetry = self.clock(), self.telemetry
         return json_response(
             ModelsAnswer(
-                models=[_model(model, now) for model in self.statistics()],
+                models=[self._answer(model, now) for model in self.statistics()],
                 events=EventCounts(
                     committed=telemetry.total("events_committed"),
                     rejected=telemetry.total("events_rejected"),
@@ -143,7 +145,12 @@ class ModelApi:
     async def _model(self, request: web.Request) -> web.Response:
         key = model_key(request)
         found = self._find(key)
-        return no_model(key) if found is None else json_response(_model(found, self.clock()))
+        if found is None:
+            return no_model(key)
+        return json_response(self._answer(found, self.clock()))
+
+    def _answer(self, model: ModelStatistics, now: float) -> ModelAnswer:
+        return _model(model, now, self.last_seen(model.key))
 
     async def _erase(self, request: web.Request) -> web.Response:
         key = model_key(request)
@@ -189,7 +196,7 @@ def _reject(reject: Reject) -> RejectAnswer:
 
 def _explanation(explanation: Explanation) -> ExplanationAnswer:
     return ExplanationAnswer(
-        **msgspec.structs.asdict(_column(explanation.column)),
+        **msgspec.structs.asdict(column_answer_of(explanation.column)),
         since=explanation.since,
         guess=explanation.guess,
         sentences=explanation.sentences,
@@ -211,7 +218,7 @@ def day_answer(day: Day, quality: Quality | None = None) -> DayAnswer:
         score_stddev=stddev,
         baseline=day.baseline,
         quality=None if quality is None else _day_quality(quality),
-        columns=[_day_column(column) for column in day.columns],
+        columns=[day_column_answer(column) for column in day.columns],
     )
 
 
@@ -235,7 +242,8 @@ def _outcomes(outcomes: OutcomeStatistics) -> OutcomesAnswer:
     )
 
 
-def _day_column(column: DayColumn) -> DayColumnAnswer:
+def day_column_answer(column: DayColumn) -> DayColumnAnswer:
+    """Return a column of a day."""
     return DayColumnAnswer(
         name=column.name,
         role=column.role,
@@ -258,20 +266,22 @@ def _day_column(column: DayColumn) -> DayColumnAnswer:
     )
 
 
-def _model(model: ModelStatistics, now: float) -> ModelAnswer:
+def _model(model: ModelStatistics, now: float, last_seen: float | None) -> ModelAnswer:
     baseline = model.schema.baseline
     return ModelAnswer(
         project=model.key.project,
         model=model.key.model,
         endpoint=model.key.endpoint,
         inferences=model.total.rows,
+        last_seen=None if last_seen is None else rfc3339(last_seen),
+        thresholds=model.settings.thresholds,
         baseline=baseline.id if baseline else None,
         baseline_origin=model.schema.origin,
         learning_ratio=model.learning_ratio,
         drifted=model.drifted,
         not_watched=model.not_watched,
         windows=[_traffic(window, now) for window in model.traffic],
-        columns=[_column(column) for column in model.columns],
+        columns=[column_answer_of(column) for column in model.columns],
         outcomes=None if model.outcomes is None else _outcomes(model.outcomes),
     )
 
@@ -292,7 +302,8 @@ def _traffic(traffic: TrafficStatistics, now: float) -> TrafficAnswer:
     )
 
 
-def _column(column: ColumnStatistics) -> ColumnAnswer:
+def column_answer_of(column: ColumnStatistics) -> ColumnAnswer:
+    """Return the statistics of a column in a window."""
     drift, sliding = column.drift, column.reference_drift
     return ColumnAnswer(
         name=column.column.name,

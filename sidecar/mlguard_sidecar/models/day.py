@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,3 +88,8 @@ class Day:
     score: tuple[float, float] | None
     baseline: str | None
     columns: tuple[DayColumn, ...]
+
+    def only(self, column: tuple[str, str]) -> Day:
+        """Return this day with one column, given its role and name."""
+        kept = tuple(each for each in self.columns if (each.role, each.name) == column)
+        return replace(self, columns=kept)

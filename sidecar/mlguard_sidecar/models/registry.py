@@ -276,6 +276,11 @@ class ModelRegistry:
         log.info("%s gives its place to another model, after a day without events", "/".join(key))
         return True
 
+    def last_event(self, key: ModelKey) -> float | None:
+        """Return when events of a model came last, epoch seconds; None if it is not known."""
+        found = self._accumulators.get(key)
+        return found.last_event or None if found is not None else None
+
     def _last_events(self) -> dict[ModelKey, float]:
         """Return when events of each model that may retire came last, epoch seconds."""
         in_use = {OTHER_MODEL, *self.models_with_pending_events()}

@@ -16,6 +16,7 @@ from mlguard_sidecar.statistics.quality import (
     quality_as_json,
     quality_of_model,
 )
+from mlguard_sidecar.statistics.series import Point, point_of_day, point_of_traffic
 from mlguard_sidecar.statistics.traffic import TrafficStatistics
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "JudgedWindow",
     "ModelStatistics",
     "OutcomeStatistics",
+    "Point",
     "StatisticsCache",
     "TrafficStatistics",
     "compute_day",
@@ -34,6 +36,8 @@ __all__ = [
     "explain",
     "explanation_of",
     "moved_together",
+    "point_of_day",
+    "point_of_traffic",
     "quality_as_json",
     "quality_of_model",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from mlguard_sidecar.baseline import ColumnBaseline
     from mlguard_sidecar.histogram import OutsideCounts, Pane
     from mlguard_sidecar.models import Schema, Window
+
+
+class BinShare(NamedTuple):
+    """Bin of drift, with its shares of the values.
+
+    Attributes:
+        label: its label in metrics.
+        before: share in what alerts compare with; None where that has no values.
+        now: share in the window.
+    """
+
+    label: str
+    before: float | None
+    now: float
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,26 @@ class ColumnStatistics:
         if self.baseline is None or not self.is_sliding_judged or self.reference is None:
             return self.baseline
         return replace(self.baseline, counts=self.reference)
+
+    @cached_property
+    def bin_shares(self) -> list[BinShare]:
+        """Bins of drift, with their shares; empty without a baseline."""
+        if self.compared is None or self.bins is None:
+            return []
+        before, now = self.compared.psi_baseline, self.bins
+        n, m = int(before.sum()), max(int(now.sum()), 1)
+        return [
+            BinShare(label, was / n if n else None, is_now / m)
+            for label, was, is_now in zip(
+                self.compared.psi_labels, before.tolist(), now.tolist(), strict=True
+            )
+        ]
+
+    @property
+    def evidence(self) -> float | None:
+        """How many times the judged PSI is its critical value; None if it was not measured."""
+        drift = self.judged_drift
+        return None if drift is None else drift.psi / max(drift.critical, 1e-12)
 
     @property
     def has_drifted(self) -> bool:

@@ -21,6 +21,7 @@ from mlguard_sidecar.store.read import (
     read_panes,
     read_schema,
 )
+from mlguard_sidecar.store.series import read_traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from mlguard_sidecar.baseline import Baseline
-    from mlguard_sidecar.histogram import Pane
+    from mlguard_sidecar.histogram import Pane, Traffic
     from mlguard_sidecar.models import Day, Schema, StoredDay
     from mlguard_sidecar.wire import ModelKey
 
@@ -126,6 +127,20 @@ class DayStore:
 
         return await self._read(job)
 
+    async def traffic(self, key: ModelKey, start: int, end: int, step: int) -> dict[int, Traffic]:
+        """Return start of a step -> its traffic; steps without events are left out.
+
+        Args:
+            key: key of the model, retired or not.
+            start: start of the first step, epoch seconds, a multiple of `step`.
+            end: end of the last one.
+            step: seconds.
+
+        Raises:
+            sqlite3.Error: the database cannot be read.
+        """
+        return await self._read(lambda: read_traffic(self._db, key, start, end, step))
+
     async def feature_panes(self, key: ModelKey, start: int) -> list[tuple[Baseline, Pane]]:
         """Return the feature panes of one day of a model, each with the baseline of its bins.
 
@@ -144,18 +159,21 @@ class DayStore:
 
         return await self._read(job)
 
-    async def recorded(self, key: ModelKey, start: int, end: int) -> list[Day] | None:
+    async def recorded(
+        self, key: ModelKey, start: int, end: int, column: tuple[str, str] | None = None
+    ) -> list[Day] | None:
         """Return the recorded days of a model, retired or not; None without such a model.
 
         Args:
             key: key of the model.
             start: start of the first day, epoch seconds.
             end: end of the last day, epoch seconds.
+            column: role and name of the only column to return; all by default.
 
         Raises:
             sqlite3.Error: the database cannot be read.
         """
-        return await self._read(lambda: read_recorded_days(self._db, key, start, end))
+        return await self._read(lambda: read_recorded_days(self._db, key, start, end, column))
 
     async def outcomes(self, key: ModelKey, start: int, end: int) -> OutcomeDays:
         """Return the outcomes of a model, retired or not, by the day of their predictions.

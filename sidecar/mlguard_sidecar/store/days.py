@@ -135,7 +135,9 @@ def delete_days(db: Database, model: int, starts: Iterable[int]) -> None:
             db.execute(f"DELETE FROM {table} WHERE model = ? AND start = ?", (model, start))  # noqa: S608 - fixed
 
 
-def read_recorded_days(db: Database, key: ModelKey, start: int, end: int) -> list[Day] | None:
+def read_recorded_days(
+    db: Database, key: ModelKey, start: int, end: int, column: tuple[str, str] | None = None
+) -> list[Day] | None:
     """Return the recorded days of a model between two times, in order; None without such a model.
 
     Args:
@@ -143,6 +145,7 @@ def read_recorded_days(db: Database, key: ModelKey, start: int, end: int) -> lis
         key: key of the model.
         start: start of the first day, epoch seconds.
         end: end of the last day, epoch seconds.
+        column: role and name of the only column to return; all by default.
     """
     model = _model_id(db, key)
     if model is None:
@@ -151,8 +154,9 @@ def read_recorded_days(db: Database, key: ModelKey, start: int, end: int) -> lis
     columns: dict[int, list[DayColumn]] = {}
     for begin, role, name, kind, *values in db.execute(
         f"SELECT start, {_COLUMNS} FROM day_column"  # noqa: S608 - fixed
-        " WHERE model = ? AND start >= ? AND start < ? ORDER BY start, position",
-        where,
+        " WHERE model = ? AND start >= ? AND start < ?"
+        f"{' AND (role, name) = (?, ?)' if column else ''} ORDER BY start, position",
+        (*where, *(column or ())),
     ).fetchall():
         columns.setdefault(begin, []).append(DayColumn(Role(role), name, Kind(kind), *values))
     days = []
