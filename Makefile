@@ -9,7 +9,7 @@ VENV_SERVERS := .venv-servers
 SERVERS := $(basename $(notdir $(wildcard tests/servers/*.txt)))
 # many tests wait for a daemon, so that there may be more of them than cores
 PARALLEL := --numprocesses=4 --dist=worksteal
-DEBIAN_PACKAGES := prometheus prometheus-alertmanager victoria-metrics
+DEBIAN_PACKAGES := chromium prometheus prometheus-alertmanager victoria-metrics
 
 .PHONY: demo test test-long lint bench format clean
 .DELETE_ON_ERROR:

@@ -16,6 +16,7 @@ from mlguard_rules.notify import NotifyConfig, RulesConfig
 _NAME = 128
 _ROLE = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/\S+")
 _EXPORT = re.compile(r"s3://[^/]+(/.*)?|/.*")
+_URL = re.compile(r"https?://[^\s/@?#]+(/[^\s?#@]*)?")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _MIN_INTERVAL_SECONDS, _DAY_SECONDS = 6 * 3600, 24 * 3600
 _MAX_REQUESTS = 100_000
@@ -120,6 +121,7 @@ class CostConfig(ConfigStruct, frozen=True):
     tags: TagsConfig = TagsConfig()
     budgets: list[BudgetConfig] = msgspec.field(default_factory=list)
     untagged_threshold_ratio: float = 0.2
+    inferences_url: str | None = None
     spikes: SpikeConfig = SpikeConfig()
 
     def __post_init__(self) -> None:
@@ -132,6 +134,8 @@ class CostConfig(ConfigStruct, frozen=True):
             raise ValueError(f"max_requests_per_month: expected 0 to {_MAX_REQUESTS}")
         if not 0 <= self.untagged_threshold_ratio <= 1:
             raise ValueError("untagged_threshold_ratio: expected 0 (no alert) to 1")
+        if self.inferences_url is not None and not _URL.fullmatch(self.inferences_url):
+            raise ValueError("inferences_url: expected http://HOST:PORT of a sidecar or Prometheus")
         budgets = [(b.project, b.model, b.currency) for b in self.budgets]
         if len(set(budgets)) != len(budgets):
             raise ValueError("budgets: expected one for each project, model and currency")

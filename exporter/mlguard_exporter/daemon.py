@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import mlguard
 from mlguard_common.daemon import Lifecycle, lifecycle_metrics
 from mlguard_common.database import DatabaseThread, acquire_lock, open_database
-from mlguard_common.web import HttpServer, api_routes, routes, split_listen
+from mlguard_common.web import split_listen
 from mlguard_exporter.exposition import METRICS as SPEND_METRICS
 from mlguard_exporter.exposition import SpendCollector
 from mlguard_exporter.polling import CostPoller
-from mlguard_exporter.relay import RELAY_PATHS, Credentials, relay_operations
+from mlguard_exporter.relay import Credentials
 from mlguard_exporter.store import MIGRATIONS, database_path
+from mlguard_exporter.web import http_server
 from mlguard_rules.service import METRICS as ALERTING_METRICS
-from mlguard_rules.service import AlertApi, Alerting, Settings
+from mlguard_rules.service import Alerting, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,17 +32,6 @@ METRICS = (*SPEND_METRICS, *ALERTING_METRICS, *lifecycle_metrics("exporter"))
 
 _IMMUTABLE = ("listen", "data_dir")
 """Keys that change only with a restart."""
-
-_INDEX = """ML Guard exporter
-
-/metrics               figures for Prometheus
-/healthz               the process runs
-/readyz                alerts are accepted
-/api/v1/alerts         alerts that are pending or firing
-/api/v1/silences       alerts that notify nobody
-/api/v1/alertmanager   POST: Alertmanager's webhook
-/api/v2/alerts         POST: alerts, as to an Alertmanager
-"""
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +48,6 @@ class Daemon:
         ConfigError: a rule file or the file of a secret cannot be used.
         StoreError: the database cannot be used.
     """
-
-    index = _INDEX
 
     def __init__(
         self,
@@ -81,17 +69,13 @@ class Daemon:
         self._spend = SpendCollector(config.cost, transact, clock)
         self._poller = CostPoller(config.cost, transact, clock, self._spend.refresh)
         self.collectors = (self._spend, self._alerting, self._lifecycle)
-        operations = [
-            *AlertApi(self._alerting, clock).operations(),
-            *relay_operations(self._alerting, lambda: self._credentials, clock),
-        ]
-        self._http = HttpServer(
-            [
-                *routes(self),
-                *api_routes("ML Guard exporter", mlguard.__version__, operations),
-            ],
-            lambda: self._lifecycle.access,
-            exempt=RELAY_PATHS,
+        self._http = http_server(
+            self,
+            self._lifecycle,
+            self._alerting,
+            self._spend,
+            lambda: self._credentials,
+            clock,
         )
 
     async def run(self, stop: asyncio.Event) -> bool:

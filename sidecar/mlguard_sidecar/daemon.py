@@ -8,14 +8,13 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
-import mlguard
+from mlguard import __version__
 from mlguard_common.daemon import Lifecycle, lifecycle_metrics
-from mlguard_common.web import HttpServer, api_routes, routes, split_listen
+from mlguard_common.web import split_listen
 from mlguard_rules.service import METRICS as ALERTING_METRICS
-from mlguard_rules.service import AlertApi, Alerting
+from mlguard_rules.service import Alerting
 from mlguard_sidecar import paths
 from mlguard_sidecar import telemetry as t
-from mlguard_sidecar.api import INDEX, BaselineApi, ModelApi
 from mlguard_sidecar.baseline_service import BaselineService
 from mlguard_sidecar.baseline_watcher import BaselineWatcher
 from mlguard_sidecar.committer import Committer
@@ -25,14 +24,8 @@ from mlguard_sidecar.exposition import METRICS as MODEL_METRICS
 from mlguard_sidecar.exposition import ModelCollector
 from mlguard_sidecar.history import DayRecorder
 from mlguard_sidecar.ingest import (
-    CLOUDEVENTS_PATH,
-    EVENTS_PATH,
-    BodyReader,
-    CloudEventReceiver,
-    CloudEventsApi,
     Connection,
     Connections,
-    EventsApi,
     Pipeline,
     SocketListener,
     accept_connections,
@@ -48,6 +41,7 @@ from mlguard_sidecar.settings import (
 from mlguard_sidecar.statistics import StatisticsCache, explanation_of
 from mlguard_sidecar.store import Store, load, open_store
 from mlguard_sidecar.telemetry import Telemetry
+from mlguard_sidecar.web import Parts, http_server
 
 if TYPE_CHECKING:
     import socket
@@ -84,8 +78,6 @@ class Daemon:
         StoreError: the database cannot be used.
     """
 
-    index = INDEX
-
     def __init__(
         self,
         config: Config,
@@ -93,7 +85,7 @@ class Daemon:
         clock: Callable[[], float] = time,
     ) -> None:
         self._lifecycle = Lifecycle(
-            "sidecar", mlguard.__version__, config, read_config, self._apply, _IMMUTABLE
+            "sidecar", __version__, config, read_config, self._apply, _IMMUTABLE
         )
         self._settings = CurrentSettings(config)
         self._clock = clock
@@ -163,35 +155,21 @@ class Daemon:
             self._count_failed_statistics,
         )
         self.collectors = (self._models, self._telemetry, self._alerting, self._lifecycle)
-        events_api = EventsApi(
-            self._pipeline, self._store.kept_answer, self._telemetry, self.not_ready, BodyReader()
-        )
-        self._cloudevents = cloudevents = CloudEventsApi(
-            CloudEventReceiver(self._pipeline, self._telemetry, lambda: self._lifecycle.config),
-            lambda: self._lifecycle.access,
-            BodyReader(),
-            lambda: self._pipeline.is_congested,
-        )
-        self._telemetry.cloudevents_pending = lambda: cloudevents.pending
-        operations = [
-            *events_api.operations(),
-            *cloudevents.operations(),
-            *ModelApi(
-                self._statistics,
-                self._recorder,
-                self._forget,
-                self._pipeline.rejects,
+        self._http, self._cloudevents = http_server(
+            Parts(
+                self,
+                self._lifecycle,
+                self._pipeline,
+                self._store,
+                self._registry,
                 self._telemetry,
+                self._recorder,
+                baselines,
+                self._alerting,
+                self._statistics,
+                self._forget,
                 clock,
-            ).operations(),
-            *BaselineApi(baselines, lambda: self._registry.views).operations(),
-            *AlertApi(self._alerting, clock).operations(),
-        ]
-        self._http = HttpServer(
-            [*routes(self), *api_routes("ML Guard sidecar", mlguard.__version__, operations)],
-            lambda: self._lifecycle.access,
-            exempt=[CLOUDEVENTS_PATH],
-            taking_events=[EVENTS_PATH, CLOUDEVENTS_PATH],
+            )
         )
 
     def _count_failed_statistics(self) -> None:

@@ -23,6 +23,7 @@ EXEMPT_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
 _HOST = re.compile(r"(?P<name>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1"})
+_COOKIE_PREFIX = "mlguard_key_"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -51,7 +52,8 @@ class Access:
     - A request from 127.0.0.1 or ::1 needs no key if its `Host` is localhost, 127.0.0.1, [::1] or
       an allowed name. The `Host` is checked because a foreign web page can let its own name
       resolve to 127.0.0.1 (DNS rebinding).
-    - Any other request needs a key; with it, any `Host` is accepted.
+    - Any other request needs a key, in a header or as the cookie that the page's login sets; with
+      it, any `Host` is accepted.
     - A request from a page of another origin (`Origin`) can never change anything.
     - A key of some projects may only send events, and only theirs.
 
@@ -82,9 +84,9 @@ class Access:
                 text="only loopback (http://127.0.0.1, http://localhost) is answered without a"
                 " key; set http.api_keys or MLGUARD_API_KEY, or http.allowed_hosts\n"
             )
-        given = request.headers.get("X-API-Key", "").encode("utf-8", "surrogateescape")
-        # all keys are compared, so that the duration reveals nothing
-        found = [key for key in self.api_keys if hmac.compare_digest(given, key.value.encode())]
+        found = self._keys_of(request.headers.get("X-API-Key", "")) or self._keys_of_cookies(
+            request
+        )
         if not found:
             raise web.HTTPUnauthorized(
                 text="a valid key is needed in the header X-API-Key\n",
@@ -95,6 +97,48 @@ class Access:
                 raise web.HTTPForbidden(text="this key of some projects may only send events\n")
             request[PROJECTS] = frozenset().union(*(key.projects or () for key in found))
 
+    def _keys_of(self, text: str) -> list[ApiKey]:
+        """Return the keys that a text is."""
+        given = text.encode("utf-8", "surrogateescape")
+        # all keys are compared, so that the duration reveals nothing
+        return [key for key in self.api_keys if hmac.compare_digest(given, key.value.encode())]
+
+    def _keys_of_cookies(self, request: web.Request) -> list[ApiKey]:
+        """Return the keys for which a browser has a cookie, none of them limited."""
+        found = self.cookies(request)
+        return [
+            key
+            for key, (name, value) in ((k, _cookie(k)) for k in self.api_keys if found)
+            if hmac.compare_digest(found.get(name, "").encode(), value.encode())
+        ]
+
+    def has_cookie(self, request: web.Request) -> bool:
+        """Return whether a browser sends the cookie of a key."""
+        return bool(self._keys_of_cookies(request))
+
+    @staticmethod
+    def cookies(request: web.Request) -> dict[str, str]:
+        """Return the cookies of keys that a browser sends, valid or not."""
+        return {n: v for n, v in request.cookies.items() if n.startswith(_COOKIE_PREFIX)}
+
+    def cookie_of(self, text: str) -> tuple[str, str]:
+        """Return name and value of the cookie that stands for a key.
+
+        It is derived from the key, so that it outlives a restart, ends with the key, and does not
+        reveal it.
+
+        Raises:
+            HTTPUnauthorized: the text is no key.
+            HTTPForbidden: it is a key that may only send events.
+        """
+        found = self._keys_of(text.strip())
+        if not found:
+            raise web.HTTPUnauthorized(text="this key is not valid\n")
+        whole = [key for key in found if key.projects is None]
+        if not whole:
+            raise web.HTTPForbidden(text="this key of some projects may only send events\n")
+        return _cookie(whole[0])
+
     @staticmethod
     def check_origin(request: web.Request) -> None:
         """Check that a request which may change something does not come from a foreign page.
@@ -102,11 +146,23 @@ class Access:
         Raises:
             HTTPForbidden: the method is not safe, and the origin is foreign.
         """
-        origin = request.headers.get("Origin")
-        if origin is None or request.method in _SAFE_METHODS:
+        if request.method in _SAFE_METHODS:
             return
+        origin = request.headers.get("Origin")
+        if origin is None:
+            # some browsers send no Origin with a form, but all say so if it is of another site
+            if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+                return
+            raise web.HTTPForbidden(text="a page of another origin may change nothing here\n")
         if origin.lower().partition("://")[2] != request.headers.get("Host", "").lower():
             raise web.HTTPForbidden(text="a page of another origin may change nothing here\n")
+
+
+def _cookie(key: ApiKey) -> tuple[str, str]:
+    def derived(purpose: bytes) -> str:
+        return hmac.new(key.value.encode(), purpose, "sha256").hexdigest()
+
+    return f"{_COOKIE_PREFIX}{derived(b'name')[:8]}", derived(b"value")
 
 
 def is_loopback(request: web.Request) -> bool:
@@ -153,13 +209,15 @@ def access_middleware(
 
     Args:
         access: returns the rules of access.
-        exempt: paths that are not checked.
+        exempt: paths that are not checked, with the names of their parameters in braces.
         taking_events: paths that take events.
     """
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path not in exempt:
+        resource = request.match_info.route.resource
+        path = request.path if resource is None else resource.canonical
+        if path not in exempt:
             access().check(request, takes_events=request.path in taking_events)
         return await handler(request)
 

@@ -26,7 +26,7 @@ class ApiKeyConfig(ConfigStruct, frozen=True):
 
 
 class HttpConfig(ConfigStruct, frozen=True):
-    """Keys and host names that are accepted over HTTP.
+    """Keys and host names that are accepted over HTTP, and whether there are pages.
 
     The environment variable MLGUARD_API_KEY is a further key.
     """
@@ -34,6 +34,8 @@ class HttpConfig(ConfigStruct, frozen=True):
     api_keys: list[_Text | ApiKeyConfig] | None = None
     api_keys_file: str | None = None
     allowed_hosts: list[_Text] | None = None
+    page: bool = True
+    page_public: bool = False
 
     def __post_init__(self) -> None:
         for each in self.api_keys or []:

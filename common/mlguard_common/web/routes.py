@@ -1,4 +1,4 @@
-"""Routes that every daemon has: index, metrics, health and reload."""
+"""Routes that every daemon has: metrics, health and reload."""
 
 from __future__ import annotations
 
@@ -29,13 +29,7 @@ _SLICE_SECONDS = 0.002
 
 
 class Host(Protocol):
-    """Daemon, as the handlers use it.
-
-    Attributes:
-        index: text of `GET /`.
-    """
-
-    index: str
+    """Daemon, as the handlers use it."""
 
     @property
     def collectors(self) -> Sequence[Collector]:
@@ -50,9 +44,6 @@ class Host(Protocol):
 
 def routes(host: Host) -> list[web.RouteDef]:
     """Return the routes."""
-
-    async def index(_: web.Request) -> web.Response:
-        return web.Response(text=host.index)
 
     async def metrics(request: web.Request) -> web.Response:
         headers = {"Content-Type": TEXT_CONTENT_TYPE, "Vary": "Accept, Accept-Encoding"}
@@ -83,7 +74,6 @@ def routes(host: Host) -> list[web.RouteDef]:
         return web.Response(text="reloaded\n")
 
     return [
-        web.get("/", index),
         web.get("/metrics", metrics),
         web.get("/healthz", healthz),
         web.get("/readyz", readyz),

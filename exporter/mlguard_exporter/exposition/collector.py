@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlguard_common.metrics import Families
     from mlguard_exporter.analysis import SubjectAnomalies
     from mlguard_exporter.config import AccountConfig, CostConfig, TagsConfig
+    from mlguard_exporter.sources import RequestCounts
 
 
 class SpendCollector:
@@ -38,6 +39,9 @@ class SpendCollector:
         cost: the accounts, and how spend is compared.
         transact: runs a job on the database in one transaction.
         clock: epoch seconds.
+
+    Attributes:
+        snapshot: the data of the last refresh; None before the first.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class SpendCollector:
         self._transact = transact
         self._clock = clock
         self._figures: Figures | None = None
+        self.snapshot: SpendSnapshot | None = None
 
     def use(self, cost: CostConfig) -> None:
         """Use another configuration from the next refresh on."""
@@ -61,9 +66,13 @@ class SpendCollector:
         accounts = await self._transact(lambda db: load_accounts(db, cost, now))
         # takes seconds with a thousand endpoints; the database stays free meanwhile
         anomalies = await asyncio.to_thread(detect_all, accounts, cost)
-        self._figures = await self._transact(
-            lambda db: build_figures(db, cost, accounts, anomalies, now)
+        self._figures, requests = await self._transact(
+            lambda db: (
+                build_figures(db, cost, accounts, anomalies, now),
+                [count_requests(db, account.name) for account in cost.accounts],
+            )
         )
+        self.snapshot = SpendSnapshot(cost, accounts, anomalies, requests)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metric families of spend."""
@@ -83,6 +92,22 @@ class LoadedAccount(NamedTuple):
     poll_state: PollState
     costs: AccountCosts
     settings: str | None
+
+
+class SpendSnapshot(NamedTuple):
+    """What the figures of spend are computed from.
+
+    Attributes:
+        cost: the configuration.
+        accounts: the data of each account.
+        anomalies: the anomalies of each account, in the same order.
+        requests: the requests of each account, in the same order.
+    """
+
+    cost: CostConfig
+    accounts: Sequence[LoadedAccount]
+    anomalies: Sequence[list[SubjectAnomalies]]
+    requests: Sequence[RequestCounts]
 
 
 def load_accounts(db: Database, cost: CostConfig, now: float) -> list[LoadedAccount]:

@@ -32,6 +32,7 @@ class Anomaly:
         excess: the amount less the expected one; 0 where none was expected.
         is_spike: whether the excess is large enough for an alert.
         is_start: whether it is the spike with which spend begins.
+        limit: excess from which a day is a spike; None while there is too little history.
     """
 
     day: date
@@ -40,6 +41,7 @@ class Anomaly:
     excess: float
     is_spike: bool
     is_start: bool = False
+    limit: float | None = None
 
 
 def detect_spikes(
@@ -159,7 +161,9 @@ class SpikeDetector:
         is_over = amount - expected > limit
         fee = self._repeated_fee(day, amount - expected, limit) if day.day == 1 else 0.0
         if fee:
-            return Anomaly(day, amount, expected + fee, amount - expected - fee, is_spike=False)
+            return Anomaly(
+                day, amount, expected + fee, amount - expected - fee, is_spike=False, limit=limit
+            )
         previous = self._level.previous(day) * factor
         spike = is_over and amount > previous * (1 + share)
         if amount <= 0 or factor < FAINT:
@@ -171,7 +175,7 @@ class SpikeDetector:
             if new_level:
                 self._level.accept(day, level)
                 self._season.rescale(self._level.value(factors) / level)
-        return Anomaly(day, amount, expected, amount - expected, spike)
+        return Anomaly(day, amount, expected, amount - expected, spike, limit=limit)
 
     def _share(self, weekday: int) -> float:
         """Return the share of the expected amount that a spike's excess must surpass."""

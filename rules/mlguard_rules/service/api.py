@@ -128,6 +128,10 @@ class AlertApi:
         ]
 
     async def _alerts(self, _: web.Request) -> web.Response:
+        return _json(AlertsAnswer(Alerts(self.alerts())))
+
+    def alerts(self) -> list[AlertAnswer]:
+        """Return the alerts that are pending or firing."""
         silences = self._alerting.silences
         now = self._clock()
 
@@ -155,7 +159,7 @@ class AlertApi:
             )
             for alert in self._alerting.received
         ]
-        return _json(AlertsAnswer(Alerts(alerts)))
+        return alerts
 
     async def _silences(self, _: web.Request) -> web.Response:
         return _json(SilencesAnswer([_to_json(silence) for silence in self._alerting.silences]))

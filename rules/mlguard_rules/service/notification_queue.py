@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from mlguard_common.metrics import Families
@@ -28,6 +28,34 @@ _DRAIN_SECONDS = 9.0
 OUTCOMES = ("sent", "failed", "dropped")
 
 log = logging.getLogger(__name__)
+
+
+class LastAttempt(NamedTuple):
+    """Last attempt to send to a receiver, of this process.
+
+    Attributes:
+        time: epoch seconds.
+        outcome: one of OUTCOMES.
+        reason: reason of a failure.
+    """
+
+    time: float
+    outcome: str
+    reason: str
+
+
+class ReceiverState(NamedTuple):
+    """How sending to a receiver goes.
+
+    Attributes:
+        name: its name.
+        pending: number of notifications that wait.
+        last: the last attempt; None before the first.
+    """
+
+    name: str
+    pending: int
+    last: LastAttempt | None
 
 
 class NotificationQueue:
@@ -53,6 +81,7 @@ class NotificationQueue:
         self._urls: dict[str, str] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._last: dict[str, LastAttempt] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()
         self._successors: dict[str, str] = {}
@@ -149,13 +178,24 @@ class NotificationQueue:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def states(self) -> list[ReceiverState]:
+        """Return how sending to each receiver goes, in the order of the configuration."""
+        return [
+            ReceiverState(name, len(queue), self._last.get(name))
+            for name, queue in self.receivers.items()
+        ]
+
+    def _attempted(self, receiver: str, outcome: str, reason: str = "") -> None:
+        self._counts[receiver, outcome] += 1
+        self._last[receiver] = LastAttempt(self._clock(), outcome, reason)
+
     def _done(self, notification: Notification, outcome: str) -> None:
-        self._counts[notification.receiver, outcome] += 1
+        self._attempted(notification.receiver, outcome)
         self._store.put("notification", notification.id, None)
         self._store.save_soon()
 
     def _failed(self, notification: Notification) -> None:
-        self._counts[notification.receiver, "failed"] += 1
+        self._attempted(notification.receiver, "failed", notification.last_failure)
         self._failures[notification.receiver, notification.last_failure] += 1
         successor = self._successors.get(notification.receiver)
         if notification.receiver not in self.receivers and successor in self.receivers:

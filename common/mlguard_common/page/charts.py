@@ -1,0 +1,321 @@
+"""Charts as geometry, which the templates draw as SVG.
+
+The plot is stretched to the width of the page, so that lines keep their width and texts, which
+stand around it, their size. Its coordinates run from 0 to WIDTH and, downwards, from 0 to HEIGHT.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlguard_common.page import texts
+from mlguard_common.page.scale import Scale, scale_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+WIDTH, HEIGHT = 1000, 100
+_MAX_SLOTS = 72
+_DAY_SECONDS = 86_400
+_SPARK_WIDTH, _SPARK_HEIGHT = 100, 24
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values of a chart.
+
+    Attributes:
+        name: name in the legend.
+        values: one for each point of time; None where there is none.
+        band: half the height of a band around each value; none by default.
+    """
+
+    name: str
+    values: Sequence[float | None]
+    band: Sequence[float | None] = ()
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Horizontal line that values are compared with."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Drawn series.
+
+    Attributes:
+        name: name in the legend; empty for a part without an entry.
+        style: number of its style among those of the chart, from 0.
+        path: data of the SVG path.
+        kind: `line`, `band`, `bars` or `limit`.
+    """
+
+    name: str
+    style: int
+    path: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Part of the plot that belongs to a point of time, with the figures in it.
+
+    Attributes:
+        x: its left side.
+        width: its width.
+        text: the figures in words.
+        is_marked: whether something happened then.
+    """
+
+    x: float
+    width: float
+    text: str
+    is_marked: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Chart over time.
+
+    Attributes:
+        title: what it shows.
+        marks: texts of the axis of values, the highest first, evenly spaced.
+        grid: heights of these.
+        times: epoch seconds of the axis of time, evenly spaced, the earliest first.
+        shapes: what is drawn.
+        slots: the points of time.
+        step: seconds between two points.
+        is_empty: whether there are no values at all.
+    """
+
+    title: str
+    marks: Sequence[str]
+    grid: Sequence[float]
+    times: Sequence[float]
+    shapes: Sequence[Shape]
+    slots: Sequence[Slot]
+    step: float
+    is_empty: bool
+
+    @property
+    def summary(self) -> str:
+        """The last figures in words, for those who cannot see it."""
+        known = [slot.text for slot in self.slots if slot.text]
+        return f"last, {known[-1]}" if known else "nothing"
+
+    @property
+    def legend(self) -> list[Shape]:
+        """Shapes that have an entry in the legend."""
+        return [shape for shape in self.shapes if shape.name]
+
+
+def time_chart(
+    title: str,
+    times: Sequence[float],
+    step: float,
+    series: Sequence[Series],
+    text: Callable[[float | None], str],
+    *,
+    kind: str = "line",
+    limits: Iterable[Limit] = (),
+    marked: frozenset[float] = frozenset(),
+    top: float | None = None,
+    from_zero: bool = True,
+) -> Chart:
+    """Return a chart over time.
+
+    Args:
+        title: what it shows.
+        times: epoch seconds at which the points begin, in order.
+        step: seconds of a point.
+        series: the values; of kind `stack` they are shares that are stacked, of `bars` one series.
+        text: returns a value as a text.
+        kind: `line`, `bars` or `stack`.
+        limits: lines to compare with.
+        marked: points at which something happened.
+        top: upper end of the axis; from the values by default.
+        from_zero: whether the axis begins at zero.
+    """
+    lines = list(limits)
+    scale = _scale(series, lines, kind, top, from_zero=from_zero)
+    width = WIDTH / max(len(times), 1)
+    shapes: list[Shape] = []
+    if kind == "stack":
+        shapes += _stacked(series, scale, width)
+    elif kind == "bars":
+        shapes += [
+            Shape(each.name, i, _bars(_tops(each.values, scale), width), "bars")
+            for i, each in enumerate(series)
+        ]
+    else:
+        for i, each in enumerate(series):
+            if each.band:
+                shapes.append(Shape("", i, _band(each, scale, width), "band"))
+            shapes.append(Shape(each.name, i, _line(each.values, scale, width), "line"))
+    for i, limit in enumerate(lines):
+        y = _y(limit.value, scale)
+        shapes.append(Shape(f"{limit.name} {text(limit.value)}", i, f"M0 {y}H{WIDTH}", "limit"))
+    stride = -(-len(times) // _MAX_SLOTS)
+    slots = [
+        Slot(
+            round(i * width, 1),
+            round(width * min(stride, len(times) - i), 1),
+            _words(series, min(i + stride, len(times)) - 1, times, step, text),
+            not marked.isdisjoint(times[i : i + stride]),
+        )
+        for i in range(0, len(times), stride or 1)
+    ]
+    known = any(value is not None for each in series for value in each.values)
+    ends = _ends(times, step)
+    marks = scale.marks[::-1]
+    return Chart(
+        title,
+        [text(mark) for mark in marks],
+        [_y(mark, scale) for mark in marks],
+        ends,
+        shapes,
+        slots,
+        step,
+        not known,
+    )
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """Return the path of a small line without axes, 100 wide and 24 high; empty without values."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    scale = Scale(0.0, max(*known, 1e-12), 1.0)
+    return _line(values, scale, _SPARK_WIDTH / len(values), _SPARK_HEIGHT)
+
+
+def paired_bars(before: Sequence[float], now: Sequence[float]) -> tuple[str, str]:
+    """Return two paths of narrow bars side by side, 100 wide and 24 high.
+
+    Args:
+        before: shares of the bins, drawn first.
+        now: shares of the same bins.
+    """
+    highest = max([*before, *now, 1e-12])
+    width = _SPARK_WIDTH / max(len(before), 1)
+    bar = round(0.4 * width, 1)
+
+    def path(shares: Sequence[float], offset: float) -> str:
+        return "".join(
+            f"M{round(i * width + offset, 1)} {_SPARK_HEIGHT}"
+            f"V{round(_SPARK_HEIGHT * (1 - share / highest), 1)}h{bar}V{_SPARK_HEIGHT}z"
+            for i, share in enumerate(shares)
+            if share > 0
+        )
+
+    return path(before, 0.08 * width), path(now, 0.52 * width)
+
+
+def _scale(
+    series: Sequence[Series],
+    limits: Sequence[Limit],
+    kind: str,
+    top: float | None,
+    *,
+    from_zero: bool,
+) -> Scale:
+    if kind == "stack":
+        return Scale(0.0, 1.0, 0.5)
+    found = [limit.value for limit in limits]
+    for each in series:
+        bands = each.band or [None] * len(each.values)
+        for value, band in zip(each.values, bands, strict=True):
+            if value is not None:
+                found += [value - (band or 0.0), value + (band or 0.0)]
+    low, high = min(found, default=0.0), max(found, default=1.0)
+    low = min(low, 0.0) if from_zero else low
+    return scale_of(low, high if top is None else max(top, high))
+
+
+def _y(value: float, scale: Scale, height: float = HEIGHT) -> float:
+    return round(height * (1 - scale.position(value)), 1)
+
+
+def _tops(values: Sequence[float | None], scale: Scale) -> list[tuple[float, float]]:
+    ground = _y(0.0, scale)
+    return [(ground, ground if value is None else _y(value, scale)) for value in values]
+
+
+def _bars(ends: Sequence[tuple[float, float]], width: float) -> str:
+    """Return the path of bars, given the lower and upper end of each."""
+    return "".join(
+        f"M{round((i + 0.1) * width, 1)} {low}V{high}h{round(0.8 * width, 1)}V{low}z"
+        for i, (low, high) in enumerate(ends)
+        if low != high
+    )
+
+
+def _stacked(series: Sequence[Series], scale: Scale, width: float) -> list[Shape]:
+    points = max((len(each.values) for each in series), default=0)
+    ground, shapes = [0.0] * points, []
+    for i, each in enumerate(series):
+        above = [below + (value or 0.0) for below, value in zip(ground, each.values, strict=True)]
+        ends = [(_y(low, scale), _y(high, scale)) for low, high in zip(ground, above, strict=True)]
+        shapes.append(Shape(each.name, i, _bars(ends, width), "bars"))
+        ground = above
+    return shapes
+
+
+def _line(
+    values: Sequence[float | None], scale: Scale, width: float, height: float = HEIGHT
+) -> str:
+    """Return the path of a line, interrupted where values are missing."""
+    parts, is_down = [], False
+    for i, value in enumerate(values):
+        if value is None:
+            is_down = False
+            continue
+        x, y = round((i + 0.5) * width, 1), _y(value, scale, height)
+        alone = not is_down and (i + 1 == len(values) or values[i + 1] is None)
+        parts.append(f"{'L' if is_down else 'M'}{x} {y}{'h0.01' if alone else ''}")
+        is_down = True
+    return "".join(parts)
+
+
+def _band(series: Series, scale: Scale, width: float) -> str:
+    """Return the path of the areas around a line, one for each run of values."""
+    path, run = "", []
+    for i, (value, band) in enumerate(
+        zip([*series.values, None], [*series.band, None], strict=True)
+    ):
+        if value is not None:
+            x = round((i + 0.5) * width, 1)
+            run.append((x, _y(value + (band or 0), scale), _y(value - (band or 0), scale)))
+        elif run:
+            over = "L".join(f"{x} {high}" for x, high, _ in run)
+            under = "L".join(f"{x} {low}" for x, _, low in reversed(run))
+            path += f"M{over}L{under}z"
+            run = []
+    return path
+
+
+def _words(
+    series: Sequence[Series],
+    i: int,
+    times: Sequence[float],
+    step: float,
+    text: Callable[[float | None], str],
+) -> str:
+    found = [f"{each.name} {text(each.values[i])}" for each in series if each.values[i] is not None]
+    if not found:
+        return ""
+    when = texts.day(times[i]) if step >= _DAY_SECONDS else f"{texts.clock(times[i])} UTC"
+    return f"{when}: {', '.join(found)}"
+
+
+def _ends(times: Sequence[float], step: float, parts: int = 4) -> list[float]:
+    """Return evenly spaced times from the begin of the first point to the end of the last."""
+    if not times:
+        return []
+    begin, end = times[0], times[-1] + step
+    return [begin + (end - begin) * i / parts for i in range(parts + 1)]

@@ -1,0 +1,177 @@
+"""The page of all models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlguard_common.page import sparkline, texts
+from mlguard_sidecar.page.attention import (
+    Attention,
+    alerts_of,
+    attention,
+    exceeds,
+    judged_columns,
+)
+from mlguard_sidecar.page.links import model_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mlguard_rules.service import AlertAnswer
+    from mlguard_sidecar.statistics import ColumnStatistics, ModelStatistics, Point
+    from mlguard_sidecar.wire import ModelKey
+
+_CLASSES = 2
+_TREND = 0.1
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model in the table.
+
+    Attributes:
+        key: key of the model.
+        path: address of its page.
+        attention: the verdict.
+        inferences: in the last 24 hours.
+        rate: inferences a second in the shortest window; None without traffic.
+        traffic: path of the inferences by hour.
+        p95: latency in the shortest window that has any, in seconds.
+        p95_trend: its change against the longest window; empty if it is small.
+        latency: path of the latency by hour.
+        classes: the most frequent classes and their shares.
+        score: mean score.
+        drifted: number of columns beyond chance and threshold.
+        worst: the column that is the furthest over its evidence.
+        quality: quality of outcomes in words; empty if it is not known.
+        firing: number of alerts that fire.
+        last_seen: epoch seconds; None if it is not known.
+    """
+
+    key: ModelKey
+    path: str
+    attention: Attention
+    inferences: int
+    rate: float | None
+    traffic: str
+    p95: float | None
+    p95_trend: str
+    latency: str
+    classes: Sequence[tuple[str, float]]
+    score: float | None
+    drifted: int
+    worst: ColumnStatistics | None
+    quality: str
+    firing: int
+    last_seen: float | None
+
+
+SORTS: Mapping[str, tuple[str, Callable[[ModelRow], Any]]] = {
+    "attention": ("State", lambda row: (-row.attention.rank, row.key)),
+    "model": ("Model", lambda row: row.key),
+    "traffic": ("Inferences, 24 h", lambda row: (-row.inferences, row.key)),
+    "p95": ("Latency p95", lambda row: (-(row.p95 or 0.0), row.key)),
+    "drift": ("Drift", lambda row: (-_evidence(row.worst), row.key)),
+    "seen": ("Last seen", lambda row: (-(row.last_seen or 0.0), row.key)),
+}
+"""Name of an order -> heading of its column, and the key by which rows are sorted."""
+
+
+def model_row(
+    model: ModelStatistics,
+    hours: Sequence[Point],
+    alerts: Sequence[AlertAnswer],
+    last_seen: float | None,
+    now: float,
+) -> ModelRow:
+    """Return the row of a model.
+
+    Args:
+        model: its statistics.
+        hours: the last 24 hours.
+        alerts: all alerts.
+        last_seen: when its events came last, epoch seconds.
+        now: epoch seconds.
+    """
+    own = alerts_of(model.key, alerts)
+    columns = judged_columns(model)
+    timed = [traffic for traffic in model.traffic if traffic.latency_quantiles]
+    p95 = timed[0].latency_quantiles[1] if timed and timed[0].latency_quantiles else None
+    busy = [traffic for traffic in model.traffic if traffic.inferences]
+    return ModelRow(
+        key=model.key,
+        path=model_path(model.key),
+        attention=attention(model, own),
+        inferences=sum(point.inferences for point in hours),
+        rate=model.traffic[0].rate(now) if model.traffic else None,
+        traffic=sparkline([float(point.inferences) for point in hours]),
+        p95=p95,
+        p95_trend=_trend(model),
+        latency=sparkline([q[1] if (q := point.latency_quantiles) else None for point in hours]),
+        classes=_classes(busy[0].class_ratios if busy else []),
+        score=busy[0].score[0] if busy and busy[0].score else None,
+        drifted=sum(exceeds(column, model) for column in columns),
+        worst=columns[0] if columns and columns[0].judged_drift else None,
+        quality=_quality(model),
+        firing=sum(alert.state == "firing" for alert in own),
+        last_seen=last_seen,
+    )
+
+
+def summary(rows: Sequence[ModelRow], firing: int) -> tuple[str, str, str]:
+    """Return level, headline and explanation of the state of all models.
+
+    Args:
+        rows: the models.
+        firing: number of all alerts that fire.
+    """
+    drifted = sum(row.attention.level == "warn" or row.drifted > 0 for row in rows)
+    quiet = sum(row.attention.level == "quiet" for row in rows)
+    models = _count(len(rows), "model")
+    if firing:
+        return "bad", f"{_count(firing, 'alert')} firing", f"{models} watched"
+    if drifted:
+        head = f"{_count(drifted, 'model')} may need a look"
+        return "warn", head, f"no alert is firing; {models} watched"
+    if quiet == len(rows):
+        return "quiet", "Still learning", f"{models} without a baseline yet, no alert is firing"
+    text = f"{models} watched, no alert is firing, nothing drifts beyond its threshold"
+    return "good", "All is well", text + (f"; {quiet} still learning" if quiet else "")
+
+
+def _evidence(column: ColumnStatistics | None) -> float:
+    return (column.evidence or 0.0) if column else 0.0
+
+
+def _trend(model: ModelStatistics) -> str:
+    timed = [traffic for traffic in model.traffic if traffic.latency_quantiles]
+    if len(timed) < 2:
+        return ""
+    short, long = timed[0].latency_quantiles, timed[-1].latency_quantiles
+    if short is None or long is None or not long[1]:
+        return ""
+    change = short[1] / long[1] - 1
+    if abs(change) < _TREND:
+        return f"as in {timed[-1].window}"
+    sign = "\N{UPWARDS ARROW}" if change > 0 else "\N{DOWNWARDS ARROW}"
+    return f"{sign} {texts.percent(abs(change))} against {timed[-1].window}"
+
+
+def _classes(ratios: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    return sorted(ratios, key=lambda each: -each[1])[:_CLASSES]
+
+
+def _quality(model: ModelStatistics) -> str:
+    windows = model.outcomes.windows if model.outcomes else ()
+    for window in windows:
+        quality = window.quality
+        if quality.accuracy is not None:
+            return f"accuracy {texts.percent(quality.accuracy)}"
+        if quality.absolute_error is not None:
+            return f"mean error {texts.number(quality.absolute_error.mean)}"
+    return ""
+
+
+def _count(n: int, name: str) -> str:
+    return f"{n} {name}" if n == 1 else f"{n} {name}s"
