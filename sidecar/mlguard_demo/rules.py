@@ -8,7 +8,6 @@ import yaml
 
 from mlguard_common.config import duration_milliseconds
 
-_WAITS = ("for", "keep_firing_for")
 _HALF_HOURS = 36.5
 """Half hours of waiting in a replayed year: each becomes ten days."""
 
@@ -21,7 +20,8 @@ def speedup(seconds: float) -> float:
 def write_rules(folder: Path, name: str, speedup: float) -> Path:
     """Write the bundled rule file `name` to `folder`, its waiting times divided by `speedup`.
 
-    Expressions, labels and texts stay as they are.
+    `keep_firing_for` is left out, so that what fires is what the live table shows. Expressions,
+    labels and texts stay as they are.
     """
     bundled = files("mlguard_rules") / "bundled" / f"{name}.rules.yml"
     document = yaml.safe_load(bundled.read_text(encoding="utf-8"))
@@ -33,7 +33,7 @@ def write_rules(folder: Path, name: str, speedup: float) -> Path:
 
 
 def _shortened(rule: dict[str, Any], speedup: float) -> dict[str, Any]:
-    waits = {
-        key: f"{duration_milliseconds(rule[key]) / speedup:.0f}ms" for key in _WAITS if key in rule
-    }
-    return rule | waits
+    kept = {key: value for key, value in rule.items() if key != "keep_firing_for"}
+    if "for" in rule:
+        kept["for"] = f"{duration_milliseconds(rule['for']) / speedup:.0f}ms"
+    return kept

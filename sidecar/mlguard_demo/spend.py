@@ -12,7 +12,7 @@ HISTORY_DAYS = 60
 SETTLING_DAYS = 2
 """Days after which AWS changes a day's charges no more."""
 SPIKE_OWNER = ("shop", "recommender", "rank")
-BUDGETS_USD = {PROJECT: 2000.0, "shop": 6000.0, "support": 4000.0}
+BUDGETS_USD = {PROJECT: 2000.0, "shop": 5500.0, "support": 4000.0}
 """Budget of each project in a month. That of the shop does not suffice."""
 
 SAGEMAKER = "Amazon SageMaker"

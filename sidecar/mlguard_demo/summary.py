@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mlguard_demo.alerts import DRIFT_ALERTS, SPEND_ALERTS, Alert
+from mlguard_demo.alerts import EXPECTED, Alert
 from mlguard_demo.configuration import PSI_THRESHOLD
 from mlguard_demo.costs import SettledDay
 from mlguard_demo.flights import LATE_MINUTES, YEAR_HOURS, Flights, time_of
@@ -165,12 +165,8 @@ def _alerts(result: Result) -> list[str]:
     lines.append(
         _titled("Notified", f"{len(result.notifications)} times through Apprise, such as:")
     )
-    for kind in (DRIFT_ALERTS, SPEND_ALERTS):
-        found = [
-            each
-            for each in result.notifications
-            if each.is_firing and any(name in each.title for name in kind)
-        ]
+    for name in EXPECTED:
+        found = [n for n in result.notifications if n.is_firing and name in n.title]
         if found:
             wrapped = textwrap.wrap(found[-1].first_paragraph, _WIDTH - 2)
             lines += ["", f"  {found[-1].title}", *(f"  {line}" for line in wrapped)]
@@ -184,7 +180,10 @@ def _next(result: Result) -> list[str]:
         "",
         *([_titled("Data", str(result.folder))] if result.folder else []),
         _titled("Pages", f"{sidecar}/ (models) and {exporter}/ (spend)"),
-        *([_titled("Alerts", f"mlguard alerts list --url {sidecar}")] if result.keep else []),
+        *(
+            _titled("" if rank else "Alerts", f"mlguard alerts list --url {url}")
+            for rank, url in enumerate(result.urls if result.keep else ())
+        ),
         "",
         *([] if result.keep else ["Next: mlguard demo --open keeps running and shows the pages."]),
         f"Point Prometheus at {targets}.",
