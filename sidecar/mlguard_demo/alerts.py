@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import aiohttp
 import msgspec
 
+from mlguard_demo.configuration import RULES_INTERVAL_SECONDS
 from mlguard_demo.errors import DemoError
 
 EXPECTED = ("MLGuardFeatureDrift", "MLGuardCostSpike")
@@ -76,9 +77,12 @@ async def fetch_firing(http: aiohttp.ClientSession, urls: Sequence[str]) -> list
 async def await_firing(http: aiohttp.ClientSession, urls: Sequence[str]) -> list[Alert]:
     """Return the firing alerts once they include the `EXPECTED` ones, or after 5 s.
 
+    Waits for the next evaluation of the rules, so that they are those of the last flights.
+
     Raises:
         DemoError: one of the daemons does not answer.
     """
+    await asyncio.sleep(RULES_INTERVAL_SECONDS + _POLL_SECONDS)
     deadline = time.monotonic() + _FIRING_SECONDS
     while True:
         alerts = await fetch_firing(http, urls)

@@ -12,6 +12,7 @@ from mlguard_demo.workspace import Address, Windows, Workspace
 
 BASELINE_EVENTS = 20_000
 PSI_THRESHOLD = 0.2
+RULES_INTERVAL_SECONDS = 1
 _RECEIVER = "demo"
 
 
@@ -69,7 +70,11 @@ def _common(
 ) -> dict[str, Any]:
     files = [write_rules(workspace.path, name, alerting.speedup) for name in rules]
     return {
-        "rules": {"bundled": False, "files": [str(path) for path in files], "interval": "1s"},
+        "rules": {
+            "bundled": False,
+            "files": [str(path) for path in files],
+            "interval": f"{RULES_INTERVAL_SECONDS}s",
+        },
         "notify": {
             "receivers": [{"name": _RECEIVER, "url": alerting.receiver}],
             "routes": [{"receivers": [_RECEIVER], "group_wait": "1s", "group_interval": "10s"}],

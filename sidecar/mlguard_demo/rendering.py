@@ -201,7 +201,7 @@ def _legend(view: View, width: int) -> Text:
     for part in textwrap.wrap(explanation, room):
         text.append(f" {part}\n")
     models, spend = view.urls
-    text.append(f" {models}/ (models)  {spend}/ (spend)   Ctrl-C stops.\n", style="not dim")
+    text.append(f" {models}/  spend {spend}/  Ctrl-C stops.\n", style="not dim")
     text.append(f" {view.folder}", style="not dim")
     return text
 

@@ -70,7 +70,9 @@ async def start_servers(
     Raises:
         DemoError: one of them did not start; the text has the last line of its log.
     """
-    console.print("ML Guard: a year of real flights through a real model", style="bold")
+    console.print(
+        "ML Guard: a year of real flights through a real model, and what it costs", style="bold"
+    )
     env = _environment()
     loading = asyncio.create_task(asyncio.to_thread(load, find_data()))
     async with AsyncExitStack() as stack:

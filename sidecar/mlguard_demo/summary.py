@@ -162,9 +162,9 @@ def _alerts(result: Result) -> list[str]:
         lines.append(_titled("" if rank else "Firing", f"{alert.severity:8}  {alert.summary}"))
     if not result.alerts:
         lines.append(_titled("Firing", "no alert"))
-    lines.append(
-        _titled("Notified", f"{len(result.notifications)} times through Apprise, such as:")
-    )
+    count = len(result.notifications)
+    such = ", such as:" if count else ""
+    lines.append(_titled("Notified", f"{count} times through Apprise{such}"))
     for name in EXPECTED:
         found = [n for n in result.notifications if n.is_firing and name in n.title]
         if found:
@@ -176,18 +176,20 @@ def _alerts(result: Result) -> list[str]:
 def _next(result: Result) -> list[str]:
     sidecar, exporter = result.urls
     targets = " and ".join(url.removeprefix("http://") for url in result.urls)
+    lines = [""]
+    if result.folder:
+        lines.append(_titled("Data", str(result.folder)))
+    if result.keep:
+        commands = [f"mlguard alerts list --url {url}" for url in result.urls]
+        lines += [_titled("Alerts", commands[0]), _titled("", commands[1])]
+    else:
+        lines.append(_titled("Next", "mlguard demo --open keeps running and shows the pages"))
     return [
-        "",
-        *([_titled("Data", str(result.folder))] if result.folder else []),
-        _titled("Pages", f"{sidecar}/ (models) and {exporter}/ (spend)"),
-        *(
-            _titled("" if rank else "Alerts", f"mlguard alerts list --url {url}")
-            for rank, url in enumerate(result.urls if result.keep else ())
-        ),
-        "",
-        *([] if result.keep else ["Next: mlguard demo --open keeps running and shows the pages."]),
-        f"Point Prometheus at {targets}.",
-        "In your own server: from mlguard import Guard; Guard(...).log(...)",
+        *lines,
+        _titled("Pages", f"{sidecar}/ (models)"),
+        _titled("", f"{exporter}/ (spend)"),
+        _titled("Prometheus", f"can scrape {targets}"),
+        _titled("Your server", "from mlguard import Guard; Guard(...).log(...)"),
     ]
 
 

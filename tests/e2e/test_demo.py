@@ -94,7 +94,9 @@ def test_the_year_goes_through_and_every_flight_is_counted(scratch):
     assert number(r"([\d,]+) flights predicted", done.stdout) == 336_776
     assert number(r"sidecar counted ([\d,]+)", done.stdout) == 336_776
     sidecar, exporter = pages(done.stdout)
-    assert f"{sidecar}/ (models) and {exporter}/ (spend)" in done.stdout.splitlines()[-5]
+    end = done.stdout.partition("The year is over")[2]
+    assert f"{sidecar}/ (models)" in end
+    assert f"{exporter}/ (spend)" in end
     assert re.search(
         r"^Firing .*(?:\n {14}.*)*of nyc-flights/late/predict has drifted",
         done.stdout,
@@ -219,6 +221,6 @@ def test_ctrl_c_leaves_nothing_behind(scratch, stage):
     assert demo.returncode == 130
     assert errors == ""
     assert output.splitlines()[-1] == "Stopped, all servers are down."
-    assert len(children) == 3
+    assert len(children) >= 3
     assert not any(child.is_running() for child in children)
     assert list(scratch.iterdir()) == []
