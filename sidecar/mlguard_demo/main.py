@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,11 +108,11 @@ async def _run(options: Options, console: Console, kept: list[Path]) -> int:
         if options.keep or options.folder:
             kept.append(workspace.path)
         async with start_servers(console, workspace, addresses, options.seconds) as session:
-            work = _show(options, console, workspace, addresses, session)
+            work = _replay_year(options, console, workspace, addresses, session)
             return await _while_all_run(work, session.children)
 
 
-async def _show(
+async def _replay_year(
     options: Options, console: Console, workspace: Workspace, addresses: Addresses, session: Session
 ) -> int:
     monitor = Monitor(
@@ -126,9 +126,9 @@ async def _show(
     )
     console.print()
     replay = Replay(session.flights, session.model_url, options.seconds)
-    async with opening(addresses.urls if options.open_pages else ()) as opened:
+    async with opening(addresses.urls) if options.open_pages else nullcontext() as opened:
         await monitor.run(replay)
-        if opened.done() and not opened.result():
+        if opened is not None and opened.done() and not opened.result():
             console.print("\nNo browser was found to open the pages in.")
     final = await monitor.final_snapshot(replay.answered)
     alerts = await await_firing(session.http, addresses.urls)
