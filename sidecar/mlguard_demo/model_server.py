@@ -28,9 +28,8 @@ from mlguard_demo.messages import (
     PredictRequest,
     PredictResponse,
 )
+from mlguard_demo.names import ENDPOINT, MODEL, PROJECT
 
-PROJECT = "nyc-flights"
-MODEL = "late"
 PATH = f"/v1/models/{MODEL}:predict"
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 _FLUSH_SECONDS = 3.0
@@ -78,7 +77,9 @@ async def serve(socket: Path) -> None:
     flights = load(find_data())
     classifier = train(flights.part(0, int(flights.hours.searchsorted(JANUARY_HOURS))))
     del flights
-    guard = Guard(project=PROJECT, model=MODEL, socket=socket, queue_size=_QUEUE_SIZE)
+    guard = Guard(
+        project=PROJECT, model=MODEL, endpoint=ENDPOINT, socket=socket, queue_size=_QUEUE_SIZE
+    )
     server = Server(classifier, guard, msgspec.json.Decoder(PredictRequest))
     app = web.Application(client_max_size=_MAX_BODY_BYTES)
     app.router.add_post(PATH, server.predict)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from mlguard_demo.history import HistoryPoint
+from mlguard_demo.receiver import Receiver
 from mlguard_demo.rendering import View, render_line, render_table, symbols_for
 from mlguard_demo.replay import Replay
 from mlguard_demo.snapshot import Snapshot, fetch_snapshot
@@ -28,20 +29,24 @@ class Monitor:
     Attributes:
         console: a terminal shows a live table, anything else gets a line every 5 s.
         http: HTTP client.
-        url: the sidecar's address.
+        urls: addresses of the sidecar and the exporter.
+        receiver: of the notifications of both daemons.
         windows: which of its windows are shown.
         baseline_means: mean of each numeric feature in the baseline.
         folder: the working folder.
         history: the snapshots of the present replay.
+        notified: how many notifications have been printed, where there is no live table.
     """
 
     console: Console
     http: aiohttp.ClientSession
-    url: str
+    urls: tuple[str, str]
+    receiver: Receiver
     windows: Windows
     baseline_means: Mapping[str, float]
     folder: str
     history: list[HistoryPoint] = field(default_factory=list)
+    notified: int = 0
 
     async def run(self, replay: Replay) -> None:
         """Run the replay, and print until it ends."""
@@ -84,6 +89,9 @@ class Monitor:
         due = time.monotonic() + _LINE_SECONDS
         while True:
             await self._record(replay)
+            for notification in self.receiver.notifications[self.notified :]:
+                self.console.print(f"{'':11}  {notification.title}", soft_wrap=True)
+                self.notified += 1
             if running.done() or time.monotonic() >= due:
                 due += _LINE_SECONDS
                 self.console.print(render_line(self._view(replay)), soft_wrap=True)
@@ -96,7 +104,7 @@ class Monitor:
         self.history.append(HistoryPoint(hour, await self._fetch()))
 
     async def _fetch(self) -> Snapshot:
-        return await fetch_snapshot(self.http, self.url, self.windows)
+        return await fetch_snapshot(self.http, self.urls[0], self.windows)
 
     def _view(self, replay: Replay) -> View:
         days = round(self.windows.features / replay.seconds * 365)
@@ -107,7 +115,8 @@ class Monitor:
             behind=replay.behind,
             history=self.history,
             baseline_means=self.baseline_means,
-            url=self.url,
+            urls=self.urls,
             window=f"{self.windows.features} s ({days} days of flights)",
             folder=self.folder,
+            notification=self.receiver.latest_title,
         )

@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from mlguard_demo.configuration import PSI_THRESHOLD
 from mlguard_demo.flights import YEAR_HOURS, time_of
 from mlguard_demo.history import (
     DriftStatus,
@@ -19,7 +20,6 @@ from mlguard_demo.history import (
     relative_height,
 )
 from mlguard_demo.snapshot import ColumnDrift, Snapshot
-from mlguard_demo.workspace import PSI_THRESHOLD
 
 _UNITS = {
     "temp": "F",
@@ -77,9 +77,10 @@ class View:
         behind: seconds by which it lags behind the requested pace.
         history: the snapshots so far, the latest last.
         baseline_means: mean of each numeric feature in the baseline.
-        url: the sidecar's address.
+        urls: addresses of the sidecar and the exporter.
         window: the drift window, for example "6 s (29 days of flights)".
         folder: the working folder.
+        notification: title of the latest notification; None before the first.
     """
 
     hour: float
@@ -88,9 +89,10 @@ class View:
     behind: float
     history: Sequence[HistoryPoint]
     baseline_means: Mapping[str, float]
-    url: str
+    urls: tuple[str, str]
     window: str
     folder: str
+    notification: str | None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -128,6 +130,7 @@ def render_table(view: View, width: int, symbols: Symbols) -> RenderableType:
     return Group(
         _progress_bar(view, width, symbols),
         Text("  ".join([f" {view.answered:,} flights", *_traffic(view)])),
+        Text(f" notified: {view.notification or 'nobody yet'}", no_wrap=True, overflow="ellipsis"),
         Text(),
         _table(view, width, symbols),
         Text(),
@@ -197,7 +200,8 @@ def _legend(view: View, width: int) -> Text:
     text = Text(style="dim", no_wrap=True, overflow="ellipsis")
     for part in textwrap.wrap(explanation, room):
         text.append(f" {part}\n")
-    text.append(f" {view.url}/metrics   Ctrl-C stops.\n", style="not dim")
+    models, spend = view.urls
+    text.append(f" {models}/  spend {spend}/  Ctrl-C stops.\n", style="not dim")
     text.append(f" {view.folder}", style="not dim")
     return text
 

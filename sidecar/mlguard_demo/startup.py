@@ -1,4 +1,4 @@
-"""Starting the sidecar and the model server, while the flights are loaded."""
+"""Starting the daemons and the model server, while the flights are loaded."""
 
 import asyncio
 import os
@@ -7,17 +7,26 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import aiohttp
 import msgspec
 from rich.console import Console
 
+from mlguard_demo.configuration import Alerting, write_exporter_config, write_sidecar_config
+from mlguard_demo.cost_explorer import aws_environment, cost_explorer
+from mlguard_demo.costs import SettledDay, await_settled_day
 from mlguard_demo.errors import DemoError
 from mlguard_demo.flights import Flights, find_data, load
+from mlguard_demo.loopback import serve
 from mlguard_demo.messages import ModelServerInfo
 from mlguard_demo.processes import ChildProcess, child_process
-from mlguard_demo.workspace import Address, Workspace
+from mlguard_demo.receiver import Receiver
+from mlguard_demo.rules import speedup
+from mlguard_demo.spend import BUDGETS_USD, HISTORY_DAYS, Spend
+from mlguard_demo.workspace import Address, Addresses, Workspace, windows_for
 
+EXPORTER = ("-P", "-m", "mlguard_exporter")
 SIDECAR = ("-P", "-m", "mlguard_sidecar")
 MODEL_SERVER = ("-P", "-m", "mlguard_demo.model_server")
 _READY_SECONDS = 30.0
@@ -32,31 +41,50 @@ class Session:
     Attributes:
         flights: the flights of the year.
         model_url: where the model server answers.
-        http: HTTP client for both servers.
-        children: the two processes.
+        settled_day: what the projects spent.
+        receiver: of the notifications of both daemons.
+        http: HTTP client for all servers.
+        children: the processes.
     """
 
     flights: Flights
     model_url: str
+    settled_day: SettledDay
+    receiver: Receiver
     http: aiohttp.ClientSession
-    children: tuple[ChildProcess, ChildProcess]
+    children: tuple[ChildProcess, ...]
 
 
 @asynccontextmanager
 async def start_servers(
-    console: Console, workspace: Workspace, address: Address
+    console: Console, workspace: Workspace, addresses: Addresses, seconds: float
 ) -> AsyncIterator[Session]:
-    """Start both servers, print each step, and stop the servers at the end of the block.
+    """Start all servers, print each step, and stop the servers at the end of the block.
+
+    Args:
+        console: where each step is printed.
+        workspace: the working folder.
+        addresses: of the daemons.
+        seconds: how long the year will take.
 
     Raises:
         DemoError: one of them did not start; the text has the last line of its log.
     """
-    console.print("ML Guard: a year of real flights through a real model", style="bold")
+    console.print(
+        "ML Guard: a year of real flights through a real model, and what it costs", style="bold"
+    )
     env = _environment()
     loading = asyncio.create_task(asyncio.to_thread(load, find_data()))
     async with AsyncExitStack() as stack:
         stack.callback(loading.cancel)
         start = time.monotonic()
+        spend = Spend(datetime.now(UTC).date())
+        receiver = Receiver()
+        aws_url = await stack.enter_async_context(serve(cost_explorer(spend)))
+        apprise_url = receiver.apprise_url(await stack.enter_async_context(serve(receiver.app())))
+        alerting = Alerting(apprise_url, speedup(seconds))
+        write_sidecar_config(workspace, addresses.sidecar, windows_for(seconds), alerting)
+        write_exporter_config(workspace, addresses.exporter, alerting)
         sidecar = await stack.enter_async_context(
             child_process(
                 "the sidecar",
@@ -74,15 +102,33 @@ async def start_servers(
                 read_output=True,
             )
         )
+        exporter = await stack.enter_async_context(
+            child_process(
+                "the exporter",
+                [sys.executable, *EXPORTER, "--config", str(workspace.exporter_config)],
+                log=workspace.exporter_log,
+                env=env | aws_environment(aws_url),
+            )
+        )
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        with _progress(console, "starting the sidecar"):
-            await _wait_for_sidecar(http, sidecar, address)
-        _print_step(console, "sidecar", f"{address.url}/metrics")
+        with _progress(console, "starting the sidecar and the exporter"):
+            await _wait_until_ready(http, sidecar, addresses.sidecar)
+            await _wait_until_ready(http, exporter, addresses.exporter)
+        _print_step(console, "sidecar", f"{addresses.sidecar.url}/")
+        _print_step(console, "exporter", f"{addresses.exporter.url}/")
         _print_step(console, "folder", str(workspace.path))
         with _progress(console, "loading the flights of 2013"):
             flights = await loading
         _print_step(
             console, "data", f"{len(flights):,} flights out of New York in 2013, hourly weather"
+        )
+        with _progress(console, "reading the spend"):
+            settled_day = await await_settled_day(http, addresses.exporter.url)
+        _print_step(
+            console,
+            "spend",
+            f"{HISTORY_DAYS} simulated days of {len(BUDGETS_USD)} projects at AWS; "
+            f"${settled_day.total:,.2f} on {settled_day.day.day} {settled_day.day:%b}",
         )
         with _progress(console, "training the model"):
             info = await _wait_for_model_server(model)
@@ -94,14 +140,15 @@ async def start_servers(
         _print_step(
             console, "server", f"{info.url}  (all started in {time.monotonic() - start:.1f} s)"
         )
-        yield Session(flights, info.url, http, (sidecar, model))
+        children = sidecar, model, exporter
+        yield Session(flights, info.url, settled_day, receiver, http, children)
 
 
-async def _wait_for_sidecar(
-    http: aiohttp.ClientSession, sidecar: ChildProcess, address: Address
+async def _wait_until_ready(
+    http: aiohttp.ClientSession, daemon: ChildProcess, address: Address
 ) -> None:
     deadline = time.monotonic() + _READY_SECONDS
-    while sidecar.process.returncode is None:
+    while daemon.process.returncode is None:
         try:
             async with http.get(f"{address.url}/readyz") as response:
                 if response.status == 200:
@@ -109,9 +156,9 @@ async def _wait_for_sidecar(
         except aiohttp.ClientError:
             pass
         if time.monotonic() > deadline:
-            raise DemoError(f"the sidecar was not ready in {_READY_SECONDS:.0f} s")
+            raise DemoError(f"{daemon.name} was not ready in {_READY_SECONDS:.0f} s")
         await asyncio.sleep(_POLL_SECONDS)
-    await sidecar.raise_when_ended()
+    await daemon.raise_when_ended()
 
 
 async def _wait_for_model_server(model: ChildProcess) -> ModelServerInfo:
@@ -125,8 +172,11 @@ async def _wait_for_model_server(model: ChildProcess) -> ModelServerInfo:
 def _environment() -> dict[str, str]:
     # Settings for another sidecar must not reach this one. One thread for each process: threads
     # of mathematical libraries that spin would take the cores that the replay needs.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLGUARD_")}
-    return {**kept, **dict.fromkeys(_THREADS, "1")}
+    # The user's account at AWS must not be asked, and no proxy leads to servers on this machine.
+    foreign = ("MLGUARD_", "AWS_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    proxy = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
+    return kept | proxy | dict.fromkeys(_THREADS, "1")
 
 
 @contextmanager

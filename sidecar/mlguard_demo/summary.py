@@ -1,21 +1,28 @@
 """The summary that is printed at the end of the year."""
 
 import statistics
+import textwrap
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlguard_demo.alerts import EXPECTED, Alert
+from mlguard_demo.configuration import PSI_THRESHOLD
+from mlguard_demo.costs import SettledDay
 from mlguard_demo.flights import LATE_MINUTES, YEAR_HOURS, Flights, time_of
 from mlguard_demo.history import HistoryPoint, Peak, find_peaks, shifted_since
+from mlguard_demo.receiver import Notification
 from mlguard_demo.replay import Replay
-from mlguard_demo.workspace import PSI_THRESHOLD
 
 WINTER, SUMMER = (12, 1, 2), (6, 7, 8)
 _MAX_PEAKS = 3
 _INDENT = " " * 14
+_WIDTH = 80
 _SLOWER = 1.1
 """Ratio to the requested time above which the machine is too slow."""
 
@@ -29,7 +36,10 @@ class Result:
         counted: how many of its flights the sidecar has counted.
         dropped: how many the SDK in the model server reported as dropped.
         history: the sidecar's snapshots during the replay.
-        url: the sidecar's address.
+        settled_day: what the projects spent.
+        alerts: those that fire, the most severe first.
+        notifications: of both daemons, the latest last.
+        urls: addresses of the sidecar and the exporter.
         folder: the working folder; None if it is about to be removed.
         keep: whether the servers keep running.
     """
@@ -38,7 +48,10 @@ class Result:
     counted: int
     dropped: int
     history: Sequence[HistoryPoint]
-    url: str
+    settled_day: SettledDay
+    alerts: Sequence[Alert]
+    notifications: Sequence[Notification]
+    urls: tuple[str, str]
     folder: Path | None
     keep: bool
 
@@ -52,7 +65,14 @@ def summary_lines(result: Result) -> list[str]:
     distance = next((peak for peak in found if peak.name == "distance"), None)
     if distance is not None:
         lines.append(_titled("Hardly moved", f"distance, PSI {distance.psi:.2f} at most"))
-    return [*lines, *_lateness(result), *_latency(result.history), *_next(result)]
+    return [
+        *lines,
+        *_lateness(result),
+        *_latency(result.history),
+        *_spend(result.settled_day),
+        *_alerts(result),
+        *_next(result),
+    ]
 
 
 def shares(replay: Replay, months: Sequence[int]) -> tuple[float, float]:
@@ -125,14 +145,51 @@ def _latency(history: Sequence[HistoryPoint]) -> list[str]:
     return [_titled("Latency", f"p95 {median:.1f} ms (median), {worst:.1f} ms at most")]
 
 
-def _next(result: Result) -> list[str]:
-    target = result.url.removeprefix("http://")
-    keep = "" if result.keep else "mlguard demo --keep keeps running; "
+def _spend(day: SettledDay) -> list[str]:
+    by_project: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for (project, _, _), amount in day.by_owner.items():
+        by_project[project or "untagged"] += amount
+    largest = sorted(by_project.items(), key=lambda item: -item[1])
     return [
-        *([_titled("Data", str(result.folder))] if result.folder else []),
-        "",
-        f"Next: {keep}point Prometheus at {target},",
-        "and in your own server: from mlguard import Guard; Guard(...).log(...)",
+        _titled("Spend", f"${day.total:,.2f} on {day.day.day} {day.day:%b} (simulated):"),
+        _INDENT + ", ".join(f"{project} {amount:,.2f}" for project, amount in largest),
+    ]
+
+
+def _alerts(result: Result) -> list[str]:
+    lines = [""]
+    for rank, alert in enumerate(result.alerts):
+        lines.append(_titled("" if rank else "Firing", f"{alert.severity:8}  {alert.summary}"))
+    if not result.alerts:
+        lines.append(_titled("Firing", "no alert"))
+    count = len(result.notifications)
+    such = ", such as:" if count else ""
+    lines.append(_titled("Notified", f"{count} times through Apprise{such}"))
+    for name in EXPECTED:
+        found = [n for n in result.notifications if n.is_firing and name in n.title]
+        if found:
+            wrapped = textwrap.wrap(found[-1].first_paragraph, _WIDTH - 2)
+            lines += ["", f"  {found[-1].title}", *(f"  {line}" for line in wrapped)]
+    return lines
+
+
+def _next(result: Result) -> list[str]:
+    sidecar, exporter = result.urls
+    targets = " and ".join(url.removeprefix("http://") for url in result.urls)
+    lines = [""]
+    if result.folder:
+        lines.append(_titled("Data", str(result.folder)))
+    if result.keep:
+        commands = [f"mlguard alerts list --url {url}" for url in result.urls]
+        lines += [_titled("Alerts", commands[0]), _titled("", commands[1])]
+    else:
+        lines.append(_titled("Next", "mlguard demo --open keeps running and shows the pages"))
+    return [
+        *lines,
+        _titled("Pages", f"{sidecar}/ (models)"),
+        _titled("", f"{exporter}/ (spend)"),
+        _titled("Prometheus", f"can scrape {targets}"),
+        _titled("Your server", "from mlguard import Guard; Guard(...).log(...)"),
     ]
 
 

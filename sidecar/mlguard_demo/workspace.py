@@ -1,21 +1,18 @@
-"""The sidecar's address, working folder and configuration."""
+"""The addresses of the daemons, and the working folder."""
 
 import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from mlguard_demo.errors import StartError
 
-BASELINE_EVENTS = 20_000
-PSI_THRESHOLD = 0.2
 _MAX_SOCKET_PATH = 100
 """Bytes; the system allows about 108."""
+_MAX_PORT = 0xFFFF
 _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only compared
 
 
@@ -35,6 +32,19 @@ class Address:
     def url(self) -> str:
         """The URL for programs on this machine."""
         return f"http://{_host_and_port(_LOOPBACK_OF.get(self.host, self.host), self.port)}"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The addresses of the two daemons."""
+
+    sidecar: Address
+    exporter: Address
+
+    @property
+    def urls(self) -> tuple[str, str]:
+        """The URLs of both, the sidecar's first."""
+        return self.sidecar.url, self.exporter.url
 
 
 @dataclass(frozen=True)
@@ -72,19 +82,29 @@ class Workspace:
         return self.path / "mlguard.yaml"
 
     @property
+    def exporter_config(self) -> Path:
+        """The exporter's configuration."""
+        return self.path / "exporter.yaml"
+
+    @property
     def socket(self) -> Path:
         """The sidecar's socket."""
         return self.path / "mlguard.sock"
 
     @property
     def data(self) -> Path:
-        """The folder of the sidecar's database."""
+        """The folder of both databases."""
         return self.path / "data"
 
     @property
     def sidecar_log(self) -> Path:
         """The sidecar's standard error."""
         return self.path / "sidecar.log"
+
+    @property
+    def exporter_log(self) -> Path:
+        """The exporter's standard error."""
+        return self.path / "exporter.log"
 
     @property
     def model_log(self) -> Path:
@@ -97,29 +117,39 @@ def windows_for(seconds: float) -> Windows:
     return Windows(traffic=5, features=max(2, round(seconds / 12.5)))
 
 
-def check_address(listen: str) -> Address:
-    """Parse HOST:PORT and check that it is free; port 0 becomes any free one.
+def check_addresses(listen: str) -> Addresses:
+    """Parse the sidecar's HOST:PORT and check that it is free; port 0 becomes any free one.
+
+    The exporter gets the next port of the same host, or any free one where that is in use.
 
     Raises:
         StartError: it is not HOST:PORT, or another program uses it.
     """
     host, colon, digits = listen.rpartition(":")
-    if not colon or not digits.isdecimal() or int(digits) > 0xFFFF:
+    if not colon or not digits.isdecimal() or int(digits) > _MAX_PORT:
         raise StartError(f"--listen takes HOST:PORT, for example 127.0.0.1:9520, not {listen!r}")
     host, port = host.strip("[]") or "127.0.0.1", int(digits)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # Without this, a port that was used a moment ago would count as in use.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            probe.listen()
-            return Address(host=host, port=probe.getsockname()[1])
+        sidecar = _probe(host, port)
     except OSError as error:
         raise StartError(
             f"port {port} on {host} cannot be used ({error.strerror}); "
             "choose another with --listen 127.0.0.1:0 (any free one)"
         ) from error
+    if sidecar.port < _MAX_PORT:
+        with suppress(OSError):
+            return Addresses(sidecar, _probe(host, sidecar.port + 1))
+    return Addresses(sidecar, _probe(host, 0))
+
+
+def _probe(host: str, port: int) -> Address:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # Without this, a port that was used a moment ago would count as in use.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        probe.listen()
+        return Address(host=host, port=probe.getsockname()[1])
 
 
 @contextmanager
@@ -145,25 +175,6 @@ def open_workspace(folder: Path | None, *, keep: bool) -> Iterator[Workspace]:
     finally:
         if folder is None and not keep:
             shutil.rmtree(workspace.path, ignore_errors=True)
-
-
-def write_config(workspace: Workspace, address: Address, windows: Windows) -> None:
-    """Write the sidecar's configuration file."""
-    config = {
-        "listen": address.listen,
-        "socket": {"path": str(workspace.socket)},
-        "data_dir": str(workspace.data),
-        "pane": "1s",
-        "windows": {
-            "traffic": [windows.traffic_label, "15s"],
-            "features": [windows.features_label],
-        },
-        "baseline": {"events": BASELINE_EVENTS},
-        "drift": {"min_samples": 100},
-        "thresholds": {"drift_psi": PSI_THRESHOLD},
-        "log": {"level": "warning", "format": "logfmt"},
-    }
-    workspace.config.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
 
 
 def _create(path: Path) -> Workspace:

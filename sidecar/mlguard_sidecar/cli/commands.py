@@ -38,7 +38,16 @@ mlguard.add_command(send)
 
 @mlguard.command()
 @click.option("--keep", is_flag=True, help="Repeat the replay until Ctrl-C.")
-@click.option("--listen", default="127.0.0.1:9520", show_default=True, metavar="HOST:PORT")
+@click.option(
+    "--open", "open_pages", is_flag=True, help="Open the pages in a browser; implies --keep."
+)
+@click.option(
+    "--listen",
+    default="127.0.0.1:9520",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Address of the sidecar; the exporter gets the next port.",
+)
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Working folder; temporary by default."
 )
@@ -50,15 +59,21 @@ mlguard.add_command(send)
     help="Only send 500 sample events to a running sidecar, with the key in MLGUARD_API_KEY.",
 )
 def demo(
-    *, keep: bool, listen: str, folder: Path | None, seconds: float, send_to: str | None
+    *,
+    keep: bool,
+    open_pages: bool,
+    listen: str,
+    folder: Path | None,
+    seconds: float,
+    send_to: str | None,
 ) -> None:
-    """Run the demonstration: a real model on a year of flights, in a minute and a half."""
+    """Run the demonstration: a real model on a year of flights, its alerts and its costs."""
     if send_to is not None:
         _send_samples(send_to.rstrip("/"))
         return
     from mlguard_demo import run  # noqa: PLC0415 - only this command needs it
 
-    sys.exit(run(keep=keep, listen=listen, folder=folder, seconds=seconds))
+    sys.exit(run(keep=keep, listen=listen, folder=folder, seconds=seconds, open_pages=open_pages))
 
 
 def _send_samples(url: str) -> None:
