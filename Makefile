@@ -11,7 +11,7 @@ SERVERS := $(basename $(notdir $(wildcard tests/servers/*.txt)))
 PARALLEL := --numprocesses=4 --dist=worksteal
 DEBIAN_PACKAGES := chromium prometheus prometheus-alertmanager victoria-metrics
 
-.PHONY: demo test test-long lint bench format clean
+.PHONY: demo test test-long lint bench format screenshots clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV_DEMO)/.ready
@@ -35,6 +35,10 @@ format: $(VENV_DEV)/.ready
 
 bench: $(VENV_DEV)/.ready
 	@$(VENV_DEV)/bin/python tests/bench/run.py $(ARGS)
+
+# the pictures of the manuals, from the demonstration
+screenshots: $(VENV_DEV)/.ready $(VENV_DEV)/.tools
+	$(VENV_DEV)/bin/python scripts/screenshots.py
 
 clean:
 	rm -rf $(VENV_DEMO) $(VENV_DEV) $(VENV_PEERS) $(VENV_SERVERS) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -21,15 +22,17 @@ if TYPE_CHECKING:
 class Range(StrEnum):
     """Length of a series, which ends now."""
 
+    MINUTES = "5m"
     HOUR = "1h"
     DAY = "24h"
     MONTH = "30d"
     YEAR = "400d"
 
 
-_STEPS = {Range.HOUR: 60, Range.DAY: 1200}
-_POINTS = {Range.HOUR: 60, Range.DAY: 72, Range.MONTH: 30, Range.YEAR: 400}
+_STEPS = {Range.MINUTES: 5, Range.HOUR: 60, Range.DAY: 1200}
+_POINTS = {Range.MINUTES: 60, Range.HOUR: 60, Range.DAY: 72, Range.MONTH: 30, Range.YEAR: 400}
 _HOURS = 24
+_KEPT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class SeriesReader:
         self._views = views
         self._pane_seconds = pane_seconds
         self._clock = clock
+        self._kept: dict[ModelKey, tuple[float, TrafficSeries | None]] = {}
 
     async def read(self, key: ModelKey, span: Range) -> TrafficSeries | None:
         """Return the series of a model; None without such a model.
@@ -87,13 +91,35 @@ class SeriesReader:
         starts = range(end - _POINTS[span] * DAY_SECONDS, end, DAY_SECONDS)
         return TrafficSeries(DAY_SECONDS, [known.get(start) or Point(start) for start in starts])
 
-    async def last_hours(self, key: ModelKey) -> TrafficSeries | None:
-        """Return the last 24 hours of a model, hour by hour; None without such a model.
+    def ranges(self) -> list[Range]:
+        """Return the ranges that are worth showing: minutes only with panes of seconds."""
+        fine = self._pane_seconds <= _STEPS[Range.MINUTES]
+        return [each for each in Range if fine or each is not Range.MINUTES]
+
+    def usual(self, key: ModelKey) -> Range:
+        """Return the range in which a model is shown at first: an older one by the day."""
+        view = self._views().get(key)
+        age = self._clock() - view.first_seen if view is not None else math.inf
+        young = [each for each in self.ranges() if each in (Range.MINUTES, Range.HOUR)]
+        return next((each for each in young if age <= _STEPS[each] * _POINTS[each]), Range.DAY)
+
+    async def recent(self, key: ModelKey) -> TrafficSeries | None:
+        """Return the last 24 hours of a model by hour, of a young one less; None without a model.
+
+        It is kept for a minute, as all models are shown at once.
 
         Raises:
             sqlite3.Error: the database cannot be read.
         """
-        return await self._of_panes(key, HOUR_SECONDS, _HOURS)
+        span, now = self.usual(key), self._clock()
+        if span is not Range.DAY:
+            return await self.read(key, span)
+        when, found = self._kept.get(key, (-_KEPT_SECONDS, None))
+        if not 0 <= now - when < _KEPT_SECONDS:
+            found = await self._of_panes(key, HOUR_SECONDS, _HOURS)
+            self._kept = {k: v for k, v in self._kept.items() if k in self._views()}
+            self._kept[key] = now, found
+        return found
 
     async def _of_panes(self, key: ModelKey, step: int, count: int) -> TrafficSeries | None:
         view = self._views().get(key)

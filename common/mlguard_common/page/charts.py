@@ -52,7 +52,7 @@ class Shape:
         name: name in the legend; empty for a part without an entry.
         style: number of its style among those of the chart, from 0.
         path: data of the SVG path.
-        kind: `line`, `band`, `bars` or `limit`.
+        kind: `line`, `dots`, `band`, `bars` or `limit`.
     """
 
     name: str
@@ -157,6 +157,9 @@ def time_chart(
             if each.band:
                 shapes.append(Shape("", i, _band(each, scale, width), "band"))
             shapes.append(Shape(each.name, i, _line(each.values, scale, width), "line"))
+            dots = _dots(each.values, scale, width)
+            if dots:
+                shapes.append(Shape("", i, dots, "dots"))
     for i, limit in enumerate(lines):
         y = _y(limit.value, scale)
         shapes.append(Shape(f"{limit.name} {text(limit.value)}", i, f"M0 {y}H{WIDTH}", "limit"))
@@ -272,14 +275,22 @@ def _line(
     """Return the path of a line, interrupted where values are missing."""
     parts, is_down = [], False
     for i, value in enumerate(values):
-        if value is None:
-            is_down = False
-            continue
-        x, y = round((i + 0.5) * width, 1), _y(value, scale, height)
-        alone = not is_down and (i + 1 == len(values) or values[i + 1] is None)
-        parts.append(f"{'L' if is_down else 'M'}{x} {y}{'h0.01' if alone else ''}")
-        is_down = True
+        if value is not None:
+            x, y = round((i + 0.5) * width, 1), _y(value, scale, height)
+            parts.append(f"{'L' if is_down else 'M'}{x} {y}")
+        is_down = value is not None
     return "".join(parts)
+
+
+def _dots(values: Sequence[float | None], scale: Scale, width: float) -> str:
+    """Return the path of the values without a neighbour, which no line shows."""
+    return "".join(
+        f"M{round((i + 0.5) * width, 1)} {_y(value, scale)}h0.01"
+        for i, value in enumerate(values)
+        if value is not None
+        and (i == 0 or values[i - 1] is None)
+        and (i + 1 == len(values) or values[i + 1] is None)
+    )
 
 
 def _band(series: Series, scale: Scale, width: float) -> str:

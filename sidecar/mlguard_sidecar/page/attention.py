@@ -34,7 +34,14 @@ class Attention:
 def alerts_of(key: ModelKey, alerts: Sequence[AlertAnswer]) -> list[AlertAnswer]:
     """Return the alerts about a model, those that fire first."""
     found = [a for a in alerts if tuple(a.labels.get(label) for label in _LABELS) == tuple(key)]
-    return sorted(found, key=lambda alert: (alert.state != "firing", alert.activeAt))
+    return sorted(
+        found,
+        key=lambda alert: (
+            alert.state != "firing",
+            alert.labels.get("severity") != "critical",
+            alert.activeAt,
+        ),
+    )
 
 
 def judged_columns(model: ModelStatistics, window: str | None = None) -> list[ColumnStatistics]:

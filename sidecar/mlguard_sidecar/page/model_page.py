@@ -125,7 +125,7 @@ def _latency(points: Sequence[Point], i: int) -> list[float | None]:
 
 def _step(seconds: int) -> str:
     names = {60: "minute", 3600: "hour", 86_400: "day"}
-    return names.get(seconds, f"{seconds // 60} minutes")
+    return names.get(seconds, f"{seconds // 60} minutes" if seconds > 60 else f"{seconds} seconds")
 
 
 def _class_series(points: Sequence[Point]) -> list[Series]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mlguard_sidecar.statistics import ColumnStatistics, ModelStatistics, Point
     from mlguard_sidecar.wire import ModelKey
 
+_ALERTS = 2
 _CLASSES = 2
 _TREND = 0.1
 
@@ -34,12 +35,12 @@ class ModelRow:
         key: key of the model.
         path: address of its page.
         attention: the verdict.
-        inferences: in the last 24 hours.
+        inferences: in the longest window.
+        window: label of that window.
         rate: inferences a second in the shortest window; None without traffic.
-        traffic: path of the inferences by hour.
+        traffic: path of the recent inferences.
         p95: latency in the shortest window that has any, in seconds.
         p95_trend: its change against the longest window; empty if it is small.
-        latency: path of the latency by hour.
         classes: the most frequent classes and their shares.
         score: mean score.
         drifted: number of columns beyond chance and threshold.
@@ -53,11 +54,11 @@ class ModelRow:
     path: str
     attention: Attention
     inferences: int
+    window: str
     rate: float | None
     traffic: str
     p95: float | None
     p95_trend: str
-    latency: str
     classes: Sequence[tuple[str, float]]
     score: float | None
     drifted: int
@@ -70,7 +71,7 @@ class ModelRow:
 SORTS: Mapping[str, tuple[str, Callable[[ModelRow], Any]]] = {
     "attention": ("State", lambda row: (-row.attention.rank, row.key)),
     "model": ("Model", lambda row: row.key),
-    "traffic": ("Inferences, 24 h", lambda row: (-row.inferences, row.key)),
+    "traffic": ("Inferences", lambda row: (-row.inferences, row.key)),
     "p95": ("Latency p95", lambda row: (-(row.p95 or 0.0), row.key)),
     "drift": ("Drift", lambda row: (-_evidence(row.worst), row.key)),
     "seen": ("Last seen", lambda row: (-(row.last_seen or 0.0), row.key)),
@@ -80,7 +81,7 @@ SORTS: Mapping[str, tuple[str, Callable[[ModelRow], Any]]] = {
 
 def model_row(
     model: ModelStatistics,
-    hours: Sequence[Point],
+    recent: Sequence[Point],
     alerts: Sequence[AlertAnswer],
     last_seen: float | None,
     now: float,
@@ -89,7 +90,7 @@ def model_row(
 
     Args:
         model: its statistics.
-        hours: the last 24 hours.
+        recent: the last 24 hours, of a young model less.
         alerts: all alerts.
         last_seen: when its events came last, epoch seconds.
         now: epoch seconds.
@@ -103,12 +104,12 @@ def model_row(
         key=model.key,
         path=model_path(model.key),
         attention=attention(model, own),
-        inferences=sum(point.inferences for point in hours),
+        inferences=model.traffic[-1].inferences if model.traffic else 0,
+        window=model.traffic[-1].window if model.traffic else "",
         rate=model.traffic[0].rate(now) if model.traffic else None,
-        traffic=sparkline([float(point.inferences) for point in hours]),
+        traffic=sparkline([float(point.inferences) for point in recent]),
         p95=p95,
         p95_trend=_trend(model),
-        latency=sparkline([q[1] if (q := point.latency_quantiles) else None for point in hours]),
         classes=_classes(busy[0].class_ratios if busy else []),
         score=busy[0].score[0] if busy and busy[0].score else None,
         drifted=sum(exceeds(column, model) for column in columns),
@@ -119,18 +120,19 @@ def model_row(
     )
 
 
-def summary(rows: Sequence[ModelRow], firing: int) -> tuple[str, str, str]:
+def summary(rows: Sequence[ModelRow], alerts: Sequence[AlertAnswer]) -> tuple[str, str, str]:
     """Return level, headline and explanation of the state of all models.
 
     Args:
         rows: the models.
-        firing: number of all alerts that fire.
+        alerts: all alerts.
     """
+    firing = [alert for alert in alerts if alert.state == "firing"]
     drifted = sum(row.attention.level == "warn" or row.drifted > 0 for row in rows)
     quiet = sum(row.attention.level == "quiet" for row in rows)
     models = _count(len(rows), "model")
     if firing:
-        return "bad", f"{_count(firing, 'alert')} firing", f"{models} watched"
+        return "bad", f"{_count(len(firing), 'alert')} firing", f"{_what(firing)}; {models} watched"
     if drifted:
         head = f"{_count(drifted, 'model')} may need a look"
         return "warn", head, f"no alert is firing; {models} watched"
@@ -138,6 +140,15 @@ def summary(rows: Sequence[ModelRow], firing: int) -> tuple[str, str, str]:
         return "quiet", "Still learning", f"{models} without a baseline yet, no alert is firing"
     text = f"{models} watched, no alert is firing, nothing drifts beyond its threshold"
     return "good", "All is well", text + (f"; {quiet} still learning" if quiet else "")
+
+
+def _what(firing: Sequence[AlertAnswer]) -> str:
+    """Return what the alerts say, the critical ones first, each thing once."""
+    order = sorted(firing, key=lambda alert: alert.labels.get("severity") != "critical")
+    said = [a.annotations.get("summary") or a.labels.get("alertname", "an alert") for a in order]
+    different = list(dict.fromkeys(said))
+    rest = len(different) - _ALERTS
+    return ", ".join(different[:_ALERTS]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _evidence(column: ColumnStatistics | None) -> float:

@@ -79,15 +79,14 @@ class Pages:
         rows = []
         for model in self.statistics():
             try:
-                hours = await self.series.last_hours(model.key)
+                recent = await self.series.recent(model.key)
             except (sqlite3.Error, OSError):
-                hours = None  # the row is worth more than its small lines
-            points = hours.points if hours else ()
+                recent = None  # the row is worth more than its small lines
+            points = recent.points if recent else ()
             rows.append(model_row(model, points, alerts, self.last_seen(model.key), now))
         order = request.query.get("sort", "attention")
         order = order if order in SORTS else "attention"
         rows.sort(key=SORTS[order][1])
-        firing = sum(alert.state == "firing" for alert in alerts)
         names = {tuple(row.key) for row in rows}
         others = [
             alert
@@ -101,7 +100,7 @@ class Pages:
             ("/api/v1/models", "/api/v1/alerts"),
             {
                 "rows": rows,
-                "summary": summary(rows, firing),
+                "summary": summary(rows, alerts),
                 "sorts": {name: heading for name, (heading, _) in SORTS.items()},
                 "order": order,
                 "other_alerts": others,
@@ -119,7 +118,8 @@ class Pages:
 
     async def _model(self, request: web.Request) -> Page:
         key, model = self._find(request)
-        span = _range(request.query.get("range"))
+        wanted = request.query.get("range")
+        span = Range(wanted) if wanted in list(Range) else self.series.usual(key)
         series = await self.series.read(key, span)
         days = await self.history.days(key, _EXPLAINED_DAYS)
         if model is None or series is None or days is None:
@@ -128,8 +128,8 @@ class Pages:
         baseline = model.schema.baseline
         explanations = explain(model.columns, days, baseline.id if baseline else None)
         labels = [window.span.label for window in model.feature_windows]
-        wanted = request.query.get("window")
-        window = wanted if wanted in labels else judged_window(model)
+        window = request.query.get("window")
+        window = window if window in labels else judged_window(model)
         traffic = [each for each in model.traffic if each.inferences] or list(model.traffic)
         now = self.clock()
         return Page(
@@ -152,7 +152,7 @@ class Pages:
                 "window": window,
                 "windows": labels,
                 "range": span,
-                "ranges": list(Range),
+                "ranges": self.series.ranges(),
                 "charts": model_charts(series, model.settings.thresholds),
                 "points": series.points[::-1],
                 "step": series.step,
@@ -191,7 +191,3 @@ class Pages:
                 "refresh_seconds": 6 * _REFRESH_SECONDS,
             },
         )
-
-
-def _range(text: str | None) -> Range:
-    return Range(text) if text in list(Range) else Range.DAY
