@@ -859,7 +859,11 @@ def broken_copies(tests: dict, rng: random.Random) -> list[dict]:
 
 
 @pytest.mark.needs("promtool")
-@pytest.mark.parametrize("name", BUNDLES)
+@pytest.mark.parametrize(
+    "name",  # a simulated month of spend takes a minute; promtool runs the same tests of it
+    [pytest.param(n, marks=[pytest.mark.long] if n == "cost" else []) for n in BUNDLES],
+)
+@pytest.mark.timeout(300)
 def test_the_rules_own_tests_pass_and_broken_ones_fail(tmp_path, name):
     source = ROOT / f"rules/tests/{name}.test.yml"
     done = CliRunner().invoke(mlguard, ["rules", "test", str(source)])

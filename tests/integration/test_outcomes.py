@@ -147,7 +147,7 @@ def test_lines_of_plain_clients(sidecar):
     eventually(lambda: sidecar.value(rejected, reason="bad_outcome") == 2)  # the last line
     assert sidecar.value(rejected, reason="unknown_model") == 1
     assert sidecar.value(rejected, reason="uneven_columns") == 2
-    assert sidecar.value("mlguard_outcomes_total") == 10
+    eventually(lambda: sidecar.value("mlguard_outcomes_total") == 10)
     assert sidecar.value("mlguard_quality_accuracy", window="24h") == 0.5
 
 
