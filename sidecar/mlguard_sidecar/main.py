@@ -15,6 +15,7 @@ from mlguard_common.command import run_command
 # the sidecar does no linear algebra: threads for it would only cost memory
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+CONFIG_VARIABLE = "MLGUARD_CONFIG"
 LOST_EVENTS = 1
 
 
@@ -45,7 +46,7 @@ def _run(flags: argparse.Namespace) -> int:
     from mlguard_sidecar.daemon import Daemon  # noqa: PLC0415
 
     def read_config() -> Config:
-        config = load_config(flags.config, Config) if flags.config else Config()
+        config = load_config(flags.config, Config, variable=CONFIG_VARIABLE)
         socket = msgspec.structs.replace(config.socket, path=flags.socket or config.socket.path)
         log = msgspec.structs.replace(config.log, level=flags.log_level or config.log.level)
         return with_changes(

@@ -37,43 +37,79 @@ class ConfigError(MLGuardError):
     """Invalid configuration; the text is one line with file, key, found and expected."""
 
 
-def load_config(path: Path, kind: type[T], environ: Mapping[str, str] = os.environ) -> T:
+def load_config(
+    path: Path | None,
+    kind: type[T],
+    environ: Mapping[str, str] = os.environ,
+    *,
+    variable: str = "",
+) -> T:
     """Read a configuration file; `${NAME}` in a value is replaced by an environment variable.
 
     Args:
-        path: the file.
+        path: the file; None for none.
         kind: type of the result; if it allows unknown keys, these are ignored.
         environ: environment variables.
+        variable: environment variable that may hold YAML with keys that the file leaves out.
 
     Raises:
-        ConfigError: the file cannot be read, or is invalid.
+        ConfigError: the file or the variable cannot be read, or is invalid.
     """
+    raw: dict[Any, Any] = {}
+    sources = []
+    if environ.get(variable, "").strip():
+        sources.append(variable)
+        raw = _parsed(environ[variable].encode("utf-8", "surrogateescape"), variable)
+    if path is not None:
+        sources.append(str(path))
+        raw = _merged(raw, _parsed(_read(path), str(path)))
+    where = " over ".join(reversed(sources))
+    if not kind.__struct_config__.forbid_unknown_fields:
+        raw = {key: value for key, value in raw.items() if key in kind.__struct_encode_fields__}
     try:
-        raw = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+        filled = _filled(raw, environ, where, "")
+    except RecursionError as error:
+        raise ConfigError(f"{where}: an alias stands for what contains it") from error
+    try:
+        return _convert(filled, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(error, kind, raw, filled)}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _parsed(text: bytes, where: str) -> dict[Any, Any]:
+    """Return the mapping that is written in YAML; an empty one for nothing."""
+    try:
+        raw = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         # a constructor's error shows a tag, and a password that begins with ! looks like one
         of_tag = isinstance(error, yaml.constructor.ConstructorError)
         problem = "found a tag or a key that is not known" if of_tag else error.problem
-        raise ConfigError(f"{path}:{line}: not YAML: {problem}") from error
+        raise ConfigError(f"{where}:{line}: not YAML: {problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
         found = "a text" if isinstance(raw, str) else _shown(raw)  # may be a file of a secret
-        raise ConfigError(f"{path}: found {found}, expected keys and values")
-    if not kind.__struct_config__.forbid_unknown_fields:
-        raw = {key: value for key, value in raw.items() if key in kind.__struct_encode_fields__}
-    try:
-        filled = _filled(raw, environ, path, "")
-    except RecursionError as error:
-        raise ConfigError(f"{path}: an alias stands for what contains it") from error
-    try:
-        return _convert(filled, kind)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(error, kind, raw, filled)}") from error
+        raise ConfigError(f"{where}: found {found}, expected keys and values")
+    return raw
+
+
+def _merged(under: dict[Any, Any], over: dict[Any, Any]) -> dict[Any, Any]:
+    """Return both, where the second has its way; sections are merged, lists are replaced."""
+    both = {
+        key: _merged(under[key], over[key])
+        for key in under.keys() & over.keys()
+        if isinstance(under[key], dict) and isinstance(over[key], dict)
+    }
+    return under | over | both
 
 
 def with_changes(config: S, **changes: object) -> S:
@@ -109,16 +145,16 @@ def _convert(tree: object, kind: type[T]) -> T:
     return msgspec.convert(tree, kind, strict=False, dec_hook=parse)
 
 
-def _filled(tree: Any, environ: Mapping[str, str], path: Path, key: str) -> Any:
+def _filled(tree: Any, environ: Mapping[str, str], where: str, key: str) -> Any:
     if isinstance(tree, dict):
-        return {k: _filled(v, environ, path, f"{key}.{k}".strip(".")) for k, v in tree.items()}
+        return {k: _filled(v, environ, where, f"{key}.{k}".strip(".")) for k, v in tree.items()}
     if isinstance(tree, list):
-        return [_filled(v, environ, path, f"{key}[{i}]") for i, v in enumerate(tree)]
+        return [_filled(v, environ, where, f"{key}[{i}]") for i, v in enumerate(tree)]
     if isinstance(tree, str):
         for name in _VARIABLE.findall(tree):
             if name not in environ:
                 raise ConfigError(
-                    f"{path}: {_plain(key)}: found ${{{name}}}, expected that variable to be set"
+                    f"{where}: {_plain(key)}: found ${{{name}}}, expected that variable to be set"
                 )
         return _VARIABLE.sub(lambda found: environ[found[1]], tree)
     return tree

@@ -12,6 +12,7 @@ from mlguard_common.web.access import EXEMPT_PATHS, Access, access_middleware
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Awaitable, Callable, Iterable
 
     from aiohttp.typedefs import Handler, Middleware
@@ -100,8 +101,13 @@ class HttpServer:
             app, access_log=None, shutdown_timeout=2.0, auto_decompress=False
         )
 
-    async def listen_tcp(self, host: str, port: int) -> int:
+    async def listen_tcp(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen on an address, and return the port, which the system chooses if 0 is given.
+
+        Args:
+            host: name or IP address.
+            port: port.
+            tls: with the certificate; None for HTTP without TLS.
 
         Raises:
             BindError: the address cannot be listened on.
@@ -109,7 +115,8 @@ class HttpServer:
         if self._runner.server is None:
             await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, host, port, reuse_address=True).start()
+            site = web.TCPSite(self._runner, host, port, reuse_address=True, ssl_context=tls)
+            await site.start()
         except OSError as error:
             what = error.strerror or str(error)
             raise BindError(

@@ -13,6 +13,7 @@ from mlguard_sidecar.cli.alerts import alerts
 from mlguard_sidecar.cli.baseline import baseline
 from mlguard_sidecar.cli.client import NoAnswerError, RequestError, request
 from mlguard_sidecar.cli.history import history_table
+from mlguard_sidecar.cli.inject import inject
 from mlguard_sidecar.cli.options import URL, fail, model_path
 from mlguard_sidecar.cli.outcomes import outcomes
 from mlguard_sidecar.cli.rules import rules
@@ -31,6 +32,7 @@ def mlguard() -> None:
 
 mlguard.add_command(alerts)
 mlguard.add_command(baseline)
+mlguard.add_command(inject)
 mlguard.add_command(outcomes)
 mlguard.add_command(rules)
 mlguard.add_command(send)
