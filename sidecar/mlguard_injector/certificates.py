@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import logging
 import os
 import ssl
@@ -137,6 +138,7 @@ class Certificates:
         self._api = api
         self._clock = clock
         self._loaded: KeyPair | None = None
+        self._requested = asyncio.Event()
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.expires = 0.0
@@ -210,10 +212,17 @@ class Certificates:
         self._loaded = pair
         log.info("the certificate is valid until %s", pair.expires.date())
 
+    def request(self) -> None:
+        """Request that the certificate is looked at soon."""
+        self._requested.set()
+
     async def run(self, seconds: float) -> None:
-        """Refresh at intervals, until cancelled."""
+        """Refresh at intervals and on request, until cancelled."""
         while True:
-            await asyncio.sleep(seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._requested.wait()
+            self._requested.clear()
             try:
                 await self.refresh()
             except CertificateError as error:

@@ -179,5 +179,6 @@ class Daemon:
         return None if self._certificates.expires else "waiting for a certificate"
 
     def reload(self) -> str | None:
-        """Reload the configuration; return the error in it, None if it is in use."""
+        """Reload configuration and certificate; return the error in the first, None without one."""
+        self._certificates.request()
         return self._lifecycle.reload()
