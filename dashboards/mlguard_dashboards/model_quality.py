@@ -1,0 +1,132 @@
+"""Panels of a model's data and of its outcomes."""
+
+from __future__ import annotations
+
+from mlguard_dashboards import panels as p
+from mlguard_dashboards import queries as q
+from mlguard_dashboards import tables
+from mlguard_dashboards.frame import ONE_MODEL
+
+
+def data_quality() -> p.Placed:
+    """Return the table of shares of bad values by feature."""
+    limits = "mlguard_feature_{}_ratio_threshold"
+
+    def column(title: str, name: str, baseline: str = "") -> tables.Column:
+        share = f"max by (feature) (mlguard_feature_{name}_ratio{{{ONE_MODEL}}})"
+        limit = f"scalar({q.limit(limits.format(name), ONE_MODEL)})"
+        if baseline:
+            share = f"{share}\n- max by (feature) (mlguard_baseline_{name}_ratio{{{ONE_MODEL}}})"
+        return tables.Column(title, f"({share}) / {limit}", p.RATIO, p.OVER_ONE, 0)
+
+    return tables.rows(
+        "Data quality as a share of its limits",
+        "Of each feature, the share of bad values divided by the limit of its alert, of the worst"
+        " window and replica: from 100 % on the alert fires, if there are enough events. Missing"
+        " and unseen count beyond the baseline's share, so that they may be negative. Needs"
+        " exposition: full.",
+        {"feature": "Column"},
+        [
+            column("Missing", "missing", "missing"),
+            column("Invalid", "invalid"),
+            column("Out of range", "out_of_range"),
+            column("Unseen", "unseen", "unseen"),
+        ],
+        sort_by="Missing",
+        width=12,
+    )
+
+
+def outcomes() -> list[p.Placed]:
+    """Return the panels of what predictions turned out to be worth."""
+    return [_classification(), _probabilities(), _errors()]
+
+
+def _windowed(name: str, labels: str = "window") -> str:
+    return f"avg by ({labels}) (mlguard_quality_{name}{{{ONE_MODEL}}})"
+
+
+def _classification() -> p.Placed:
+    baseline = f"max(mlguard_baseline_accuracy{{{ONE_MODEL}}})"
+    drop = f"max(mlguard_quality_accuracy_drop_threshold{{{ONE_MODEL}}} > 0)"
+    chance = f"max by (window) (mlguard_quality_accuracy_drop_critical{{{ONE_MODEL}}})"
+    total = (
+        f"{q.rate('mlguard_quality_correct_total', ONE_MODEL)}\n"
+        f"/ ({q.rate('mlguard_outcomes_total', ONE_MODEL)} > 0)"
+    )
+    return p.graph(
+        "Accuracy, precision, recall",
+        "Over the outcomes that arrived in each window; mean of the replicas, and with"
+        " exposition: fleet the accuracy of all replicas. The alert fires below the dashed limit"
+        " and the dotted line of chance, which need a baseline built with --y-true.",
+        {
+            "accuracy {{window}}": f"{_windowed('accuracy')}\nor on ()\n{total}",
+            "precision {{window}}": _windowed("precision"),
+            "recall {{window}}": _windowed("recall"),
+            "baseline": baseline,
+            "limit": f"{baseline} - {drop}",
+            "chance {{window}}": f"scalar({baseline}) - {chance}",
+        },
+        p.RATIO,
+        width=8,
+        largest=1,
+    )
+
+
+def _probabilities() -> p.Placed:
+    return p.graph(
+        "Probabilities against outcomes",
+        "Log loss in nats and Brier score of each window, less is better; and how far the mean"
+        " probability of the positive class lies from its share among the truths: 0 is calibrated."
+        " Needs y_proba and exposition: full.",
+        {
+            "log loss {{window}}": _windowed("log_loss"),
+            "Brier {{window}}": _windowed("brier_score"),
+            "calibration {{window}}": f"{_windowed('positive_score_mean')}\n"
+            f"- {_windowed('positive_ratio')}",
+        },
+        "none",
+        width=8,
+        from_zero=False,
+    )
+
+
+def _errors() -> p.Placed:
+    baseline = f"max(mlguard_baseline_absolute_error_mean{{{ONE_MODEL}}})"
+    rise = f"max(mlguard_quality_error_rise_ratio_threshold{{{ONE_MODEL}}} > 0)"
+    chance = f"max by (window) (mlguard_quality_error_rise_critical{{{ONE_MODEL}}})"
+    return p.graph(
+        "Errors of a regression",
+        "Mean absolute error and root of the mean squared error of each window, mean of the"
+        " replicas. The alert fires above the dashed limit and the dotted line of chance. Empty"
+        " for classes.",
+        {
+            "absolute {{window}}": _windowed("absolute_error_mean"),
+            "root mean square {{window}}": f"sqrt({_windowed('squared_error_mean')})",
+            "baseline": baseline,
+            "limit": f"{baseline} * (1 + {rise})",
+            "chance {{window}}": f"scalar({baseline}) + {chance}",
+        },
+        "none",
+        width=8,
+    )
+
+
+def coverage() -> p.Placed:
+    """Return how many predictions have an outcome."""
+    return p.graph(
+        "Outcomes",
+        "Predictions with an ID and outcomes a second, outcomes that were not counted, by reason."
+        " Many unmatched ones mean that IDs differ between prediction and outcome.",
+        {
+            "predictions with an ID": q.rate("mlguard_outcome_predictions_total", ONE_MODEL),
+            "outcomes": q.rate("mlguard_outcomes_total", ONE_MODEL),
+            "not counted: {{reason}}": q.rate(
+                "mlguard_outcomes_uncounted_total", ONE_MODEL, "reason"
+            )
+            + " > 0",
+        },
+        p.RATE,
+        width=24,
+        height=6,
+    )
