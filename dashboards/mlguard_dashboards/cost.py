@@ -164,10 +164,7 @@ def _per_thousand() -> p.Placed:
         "Cost per 1,000 inferences",
         "Usage charges of the settled day divided by the inferences of that day, by model. Needs"
         " the recording rules of fleet.rules.yml, and tags for project, model and endpoint.",
-        {
-            "{{project}}/{{model}}/{{model_endpoint}}": "mlguard:cost_per_1000_inferences_usd"
-            ':settled_day{project=~"$project"}'
-        },
+        {"{{project}}/{{model}}/{{model_endpoint}}": q.per_thousand('project=~"$project"')},
         p.DOLLARS,
         interval=_DAY,
         links=[

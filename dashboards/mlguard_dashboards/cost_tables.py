@@ -73,7 +73,6 @@ def anomalies(account: str) -> p.Placed:
 def owners(selector: str) -> p.Placed:
     """Return spend by project, model and endpoint."""
     by = ("project", "model", "model_endpoint")
-    cost = 'mlguard:cost_per_1000_inferences_usd:settled_day{project=~"$project"}'
     return tables.rows(
         "Spend by endpoint",
         "One row for each project, model and endpoint; the row without names is untagged spend."
@@ -91,7 +90,7 @@ def owners(selector: str) -> p.Placed:
             tables.Column(
                 "Forecast", q.spend("mlguard_cost_month_forecast_usd", selector, *by), p.DOLLARS
             ),
-            tables.Column("Per 1,000", cost, p.DOLLARS),
+            tables.Column("Per 1,000", q.per_thousand('project=~"$project"'), p.DOLLARS),
         ],
         sort_by="Month to date",
         link=("Model", tables.TO_MODEL),

@@ -11,7 +11,8 @@ from mlguard_dashboards.frame import ONE_MODEL, dashboard, of_model, query_varia
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard
 
-_COLUMN = f'{ONE_MODEL}, feature="$feature"'
+_FEATURE = 'feature="$feature"'
+_COLUMN = f"{ONE_MODEL}, {_FEATURE}"
 _WINDOW = f'{_COLUMN}, window="$window"'
 _BINS = f'{_COLUMN}, baseline="$baseline"'
 _WINDOWS = "mlguard_drift_samples|mlguard:feature_samples:increase"
@@ -62,7 +63,7 @@ def _numbers() -> list[p.Placed]:
             "Drift / limit",
             "The index as a multiple of its limit, of the window that has least, which is what"
             " alerts judge. From 1 on, and beyond chance, the column has drifted.",
-            f"max({q.drift_ratio(_COLUMN)})",
+            f"max({q.drift_ratio(ONE_MODEL, _FEATURE)})",
             "none",
             steps=p.OVER_ONE,
             decimals=2,

@@ -119,7 +119,6 @@ def _alerts() -> p.Placed:
 
 def _models() -> p.Placed:
     firing = f"count by ({q.MODEL}) ({q.firing(MODELS)})"
-    cost = f"mlguard:cost_per_1000_inferences_usd:settled_day{{{MODELS}}}"
     return tables.rows(
         "Models",
         "One row for each model. Drift is the largest index of its features and"
@@ -153,7 +152,7 @@ def _models() -> p.Placed:
                 p.RATE,
             ),
             tables.Column("Spend", q.settled_day(MODELS, q.MODEL), p.DOLLARS),
-            tables.Column("Per 1,000", cost, p.DOLLARS),
+            tables.Column("Per 1,000", q.per_thousand(MODELS), p.DOLLARS),
         ],
         sort_by="Drift / limit",
         link=("Model", tables.TO_MODEL),

@@ -54,6 +54,7 @@ def _classification() -> p.Placed:
         f"{q.rate('mlguard_quality_correct_total', ONE_MODEL)}\n"
         f"/ ({q.rate('mlguard_outcomes_total', ONE_MODEL)} > 0)"
     )
+    total = f'label_replace({total}, "window", "$__rate_interval", "", "")'
     return p.graph(
         "Accuracy, precision, recall",
         "Over the outcomes that arrived in each window; mean of the replicas, and with"

@@ -49,7 +49,8 @@ def latency(quantile: int, selector: str, window: str) -> str:
         f'max by ({MODEL}) (mlguard_latency_p{quantile}_seconds{{{selector}, window="{window}"}})'
     )
     buckets = rate("mlguard_inference_latency_seconds_bucket", selector, MODEL, "le")
-    return f"{gauge}\nor\nhistogram_quantile(0.{quantile}, {buckets})"
+    # comparing drops what is not a number, as without a latency
+    return f"{gauge}\nor\n(histogram_quantile(0.{quantile}, {buckets}) >= 0)"
 
 
 def judged_p95(selector: str) -> str:
@@ -57,7 +58,7 @@ def judged_p95(selector: str) -> str:
     return (
         f"max by ({MODEL}) (mlguard_latency_p95_seconds{{{selector}}}\n"
         f'  and ignoring (figure) mlguard_judged_window_events{{figure="latency"}})\n'
-        f"or\nmax by ({MODEL}) (mlguard:latency_seconds:p95_rate5m{{{selector}}})"
+        f"or\nmax by ({MODEL}) (mlguard:latency_seconds:p95_rate5m{{{selector}}} >= 0)"
     )
 
 
@@ -76,16 +77,21 @@ def psi_critical(selector: str) -> str:
     return _windows("mlguard_drift_psi_critical", "mlguard:drift_psi_critical:pooled", selector)
 
 
-def drift_ratio(selector: str) -> str:
+def drift_ratio(selector: str, column: str = "") -> str:
     """Return the index of each column as a multiple of its limit: of the window that has least.
 
     The reference is the one that alerts use: the baseline, or the days before.
+
+    Args:
+        selector: matchers of the model.
+        column: matchers of the column.
     """
+    columns = f"{selector}{_more(column)}"
     return (
-        f"({_smallest(psi(selector))})\n"
+        f"({_smallest(psi(columns))})\n"
         f"/ on ({MODEL}) group_left () {limit('mlguard_drift_psi_threshold', selector)}\n"
         f"or\n"
-        f"({_smallest(_reference('psi', selector))})\n"
+        f"({_smallest(_reference('psi', columns))})\n"
         f"/ on ({MODEL}) group_left () {limit('mlguard_drift_reference_psi_threshold', selector)}"
     )
 
@@ -156,6 +162,11 @@ def with_upper_edge(expression: str) -> str:
     """Return an expression by bin with the label `upper`, by which numeric bins are ordered."""
     edge = f'label_replace({expression}, "upper", "$1", "bin", "<=(.*)")'
     return f'label_replace({edge}, "upper", "1e308", "bin", ">.*")'
+
+
+def per_thousand(selector: str) -> str:
+    """Return the cost of 1,000 inferences of the settled day, in US dollars, by model."""
+    return f"max by ({MODEL}) (mlguard:cost_per_1000_inferences_usd:settled_day{{{selector}}})"
 
 
 def settled_day(selector: str, *by: str) -> str:

@@ -10,8 +10,11 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mlguard_dashboards import DASHBOARDS, FOLDER, render
+from mlguard_exporter.daemon import METRICS as EXPORTER
+from mlguard_sidecar.daemon import METRICS as SIDECAR
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = ROOT / ".venv-grafana/node_modules"
@@ -128,6 +131,49 @@ def test_links_lead_to_dashboards_and_variables_that_exist(name):
         for mapped in each["value"][0]["options"].values()
     }
     assert anchors <= sections
+
+
+BUNDLED = ROOT / "rules/mlguard_rules/bundled"
+NOT_SHOWN = {
+    "mlguard_quality_outcomes": "how many outcomes a window has; accuracy's line of chance says it",
+    "mlguard_outcome_coverage_ratio": "over 30 days; the API shows it beside the outcomes",
+    "mlguard_baseline_outcomes": "of the baseline's data; the API shows it beside its quality",
+}
+"""Exported metrics that no panel and no rule reads, and why."""
+
+
+def metrics_in(text: str) -> set[str]:
+    """Names of the metrics that an expression reads, and of histograms without their suffix."""
+    names = set(re.findall(r"\b(?:mlguard[_:][\w:]+|ALERTS\w*|up)\b(?=[{\[\s)]|$)", text))
+    pattern = re.findall(r"mlguard_\(([\w|]+)\)(\w+)|__name__=~\"(mlguard[\w:|]+)\"", text)
+    for parts, rest, several in pattern:
+        names |= {f"mlguard_{part}{rest}" for part in parts.split("|")} if parts else set()
+        names |= set(several.split("|")) if several else set()
+    return {re.sub(r"_bucket$", "", name) for name in names}
+
+
+def expressions(found: dict) -> list[str]:
+    """Every expression of panels, annotations and variables."""
+    targets = [target["expr"] for panel in found["panels"] for target in panel["targets"]]
+    annotations = [annotation["expr"] for annotation in found["annotations"]["list"]]
+    return targets + annotations + [v["query"] for v in found["templating"]["list"]]
+
+
+def test_every_metric_is_shown_and_every_shown_one_exists():
+    rules = [
+        rule
+        for path in BUNDLED.glob("*.rules.yml")
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    exported = {metric.name for metric in (*SIDECAR, *EXPORTER)}
+    recorded = {rule["record"] for rule in rules if "record" in rule}
+    shown = set().union(
+        *(metrics_in(text) for name in DASHBOARDS for text in expressions(dashboard(name)))
+    )
+    assert shown <= exported | recorded | {"up"}
+    judged = set().union(*(metrics_in(rule["expr"]) for rule in rules))
+    assert exported - shown - judged == set(NOT_SHOWN)
 
 
 def checked_by_types(folder: Path, version: int) -> str:
