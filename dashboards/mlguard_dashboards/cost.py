@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlguard_dashboards import cost_tables, tables
+from mlguard_dashboards import distributions as dist
 from mlguard_dashboards import panels as p
 from mlguard_dashboards import queries as q
 from mlguard_dashboards.frame import dashboard, link_to, query_variable
@@ -12,11 +13,12 @@ from mlguard_dashboards.frame import dashboard, link_to, query_variable
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard
 
+    from mlguard_dashboards.layout import Placed
+
 _ACCOUNT = 'account=~"$account"'
 _OWNER = f'{_ACCOUNT}, project=~"$project"'
 _ALERTS = "MLGuard(Cost.*|PaidButIdle)"
-_DAY = "1h"
-"""Step of graphs of what changes once a day."""
+_ALERT_KEYS = {**tables.MODEL_KEYS, "aws_service": "Service", "account": "Account"}
 
 
 def build() -> Dashboard:
@@ -41,9 +43,10 @@ def build() -> Dashboard:
             [
                 tables.alerts(
                     "",
-                    "Firing alerts about spend, with what to do. Model leads to the model.",
+                    "Firing alerts about spend, with what to do.",
+                    keys=_ALERT_KEYS,
                     names=_ALERTS,
-                    height=6,
+                    height=5,
                 )
             ],
             [_projects(), _services()],
@@ -58,7 +61,7 @@ def build() -> Dashboard:
     )
 
 
-def _numbers() -> list[p.Placed]:
+def _numbers() -> list[Placed]:
     used, forecast = (
         f"max({cost_tables.of_budget(metric, _OWNER)}\n/ on (project, model) {cost_tables.BUDGET})"
         for metric in ("mlguard_cost_month_to_date_usd", "mlguard_cost_month_forecast_usd")
@@ -117,7 +120,7 @@ def _numbers() -> list[p.Placed]:
     ]
 
 
-def _projects() -> p.Placed:
+def _projects() -> Placed:
     return p.graph(
         "Spend of a day by project",
         "Usage charges of the UTC day two days before the time shown, by project. The series"
@@ -125,11 +128,11 @@ def _projects() -> p.Placed:
         {"{{project}}": q.settled_day(_OWNER, "project")},
         p.DOLLARS,
         stacked=True,
-        interval=_DAY,
+        daily=True,
     )
 
 
-def _services() -> p.Placed:
+def _services() -> Placed:
     return p.graph(
         "Spend of a day by AWS service",
         "Usage charges of the UTC day two days before the time shown, by service, of all projects.",
@@ -140,33 +143,38 @@ def _services() -> p.Placed:
         },
         p.DOLLARS,
         stacked=True,
-        interval=_DAY,
+        daily=True,
     )
 
 
-def _expected() -> p.Placed:
-    expected = f'{_OWNER}, scope="project"'
+def _expected() -> Placed:
+    owner = f'{_OWNER}, project!=""'
+    # a project of one part has no expectation of its own, but that of the part
+    expected = "\nor\n".join(
+        q.spend("mlguard_cost_expected_usd", f'{owner}, scope="{scope}"', "project")
+        for scope in ("project", "model", "endpoint")
+    )
     return p.graph(
         "Spend against expectation",
         "Usage charges of the settled day of each project, and what is expected of such a weekday"
         " (dashed). Spikes are days far above it; the table above says of what part.",
         {
-            "{{project}}": q.settled_day(f'{_OWNER}, project!=""', "project"),
-            "expected {{project}}": q.spend("mlguard_cost_expected_usd", expected, "project"),
+            "{{project}}": q.settled_day(owner, "project"),
+            "expected {{project}}": expected,
         },
         p.DOLLARS,
-        interval=_DAY,
+        daily=True,
     )
 
 
-def _per_thousand() -> p.Placed:
+def _per_thousand() -> Placed:
     return p.graph(
         "Cost per 1,000 inferences",
         "Usage charges of the settled day divided by the inferences of that day, by model. Needs"
         " the recording rules of fleet.rules.yml, and tags for project, model and endpoint.",
         {"{{project}}/{{model}}/{{model_endpoint}}": q.per_thousand('project=~"$project"')},
         p.DOLLARS,
-        interval=_DAY,
+        daily=True,
         links=[
             p.link(
                 "Model",
@@ -181,7 +189,7 @@ def _per_thousand() -> p.Placed:
     )
 
 
-def _untagged() -> p.Placed:
+def _untagged() -> Placed:
     return p.graph(
         "Share of spend without a project tag",
         "Of the usage charges of the last seven settled days, by account, with the limit of the"
@@ -192,12 +200,12 @@ def _untagged() -> p.Placed:
         },
         p.RATIO,
         width=8,
-        interval=_DAY,
+        daily=True,
     )
 
 
-def _other() -> p.Placed:
-    return p.ranking(
+def _other() -> Placed:
+    return dist.ranking(
         "Charges of the month that are not usage, and other currencies",
         "Credits, refunds, tax and fees of this UTC month in US dollars; then spend of the"
         " settled day in other currencies, which no other panel of this dashboard includes.",
@@ -212,7 +220,7 @@ def _other() -> p.Placed:
     )
 
 
-def _age() -> p.Placed:
+def _age() -> Placed:
     return p.graph(
         "Age of the figures",
         "Time since spend was last read, and since the begin of the settled day, by account. The"
@@ -226,5 +234,5 @@ def _age() -> p.Placed:
         },
         p.SECONDS,
         width=8,
-        interval=_DAY,
+        daily=True,
     )

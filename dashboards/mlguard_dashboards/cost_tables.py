@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mlguard_dashboards import panels as p
 from mlguard_dashboards import queries as q
 from mlguard_dashboards import tables
+
+if TYPE_CHECKING:
+    from mlguard_dashboards.layout import Placed
 
 BUDGET = 'max by (project, model) (mlguard_cost_budget_usd{currency="", project=~"$project"})'
 """Budgets in US dollars, by project and model; without a model, of the whole project."""
@@ -17,7 +22,7 @@ def of_budget(metric: str, selector: str) -> str:
     return f'({owned}\nor\nlabel_replace({whole}, "model", "", "", ""))'
 
 
-def budgets(selector: str) -> p.Placed:
+def budgets(selector: str) -> Placed:
     """Return the budgets, with what is spent and expected of them."""
     spent, forecast, closing = (
         of_budget(f"mlguard_cost_{name}_usd", selector)
@@ -33,15 +38,15 @@ def budgets(selector: str) -> p.Placed:
             tables.Column("Month to date", _within(spent), p.DOLLARS),
             tables.Column("Used", _share(spent), p.RATIO, p.OVER_ONE, 0),
             tables.Column("Forecast", _within(forecast), p.DOLLARS),
-            tables.Column("Forecast of budget", _share(forecast), p.RATIO, p.OVER_ONE, 0),
+            tables.Column("Forecast used", _share(forecast), p.RATIO, p.OVER_ONE, 0),
             tables.Column("Last month", _within(closing), p.DOLLARS),
         ],
-        sort_by="Forecast of budget",
+        sort_by="Forecast used",
         width=12,
     )
 
 
-def anomalies(account: str) -> p.Placed:
+def anomalies(account: str) -> Placed:
     """Return what spiked on the settled day, and days that were found to be spikes later."""
     keys = {
         "scope": "Scope",
@@ -70,7 +75,7 @@ def anomalies(account: str) -> p.Placed:
     )
 
 
-def owners(selector: str) -> p.Placed:
+def owners(selector: str) -> Placed:
     """Return spend by project, model and endpoint."""
     by = ("project", "model", "model_endpoint")
     return tables.rows(

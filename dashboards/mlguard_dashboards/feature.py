@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlguard_dashboards import distributions as dist
 from mlguard_dashboards import panels as p
 from mlguard_dashboards import queries as q
 from mlguard_dashboards.frame import ONE_MODEL, dashboard, of_model, query_variable
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    from mlguard_dashboards.layout import Placed
 
 _FEATURE = 'feature="$feature"'
 _COLUMN = f"{ONE_MODEL}, {_FEATURE}"
@@ -53,7 +56,7 @@ def build() -> Dashboard:
     )
 
 
-def _numbers() -> list[p.Placed]:
+def _numbers() -> list[Placed]:
     samples = (
         f"min(mlguard_drift_samples{{{_WINDOW}}})\n"
         f"or min(mlguard:feature_samples:increase{{{_WINDOW}}})"
@@ -120,8 +123,8 @@ def _limit(name: str, baseline: str = "") -> str:
     return f"{limit} + max(mlguard_baseline_{baseline}_ratio{{{_COLUMN}}})"
 
 
-def _distribution() -> p.Placed:
-    return p.bin_chart(
+def _distribution() -> Placed:
+    return dist.bin_chart(
         "Baseline and window chosen",
         "Share of each bin in the baseline and among the values of the window chosen, over all"
         " replicas. Bins are those of the index, of about equal share in the baseline.",
@@ -134,8 +137,8 @@ def _distribution() -> p.Placed:
     )
 
 
-def _moved() -> p.Placed:
-    return p.ranking(
+def _moved() -> Placed:
+    return dist.ranking(
         "Bins that moved",
         "Summand of each bin in the index, over all replicas: together they are the PSI, and the"
         " largest explains most of it.",
@@ -146,7 +149,7 @@ def _moved() -> p.Placed:
     )
 
 
-def _psi() -> p.Placed:
+def _psi() -> Placed:
     return p.graph(
         "Drift from the baseline",
         "Population stability index against the baseline for each window, its limit (dashed), and"
@@ -162,7 +165,7 @@ def _psi() -> p.Placed:
     )
 
 
-def _reference() -> p.Placed:
+def _reference() -> Placed:
     return p.graph(
         "Drift from the days before, and Jensen-Shannon distance",
         "Population stability index against the days before, which tells a sudden change from a"
@@ -181,7 +184,7 @@ def _reference() -> p.Placed:
     )
 
 
-def _values() -> p.Placed:
+def _values() -> Placed:
     mean, spread = (f"avg(mlguard_feature_{name}{{{_WINDOW}}})" for name in ("mean", "stddev"))
     return p.graph(
         "Mean and spread",
@@ -199,7 +202,7 @@ def _values() -> p.Placed:
     )
 
 
-def _quality() -> p.Placed:
+def _quality() -> Placed:
     return p.graph(
         "Missing, invalid, out of range, unseen",
         "Shares of bad values in the window chosen, of the worst replica, with the limits of"
@@ -220,7 +223,7 @@ def _quality() -> p.Placed:
     )
 
 
-def _shares() -> p.Placed:
+def _shares() -> Placed:
     return p.graph(
         "Share of each bin over time",
         "Share of each of the baseline's bins among the values between two points of the graph,"

@@ -12,6 +12,8 @@ from mlguard_dashboards.frame import MODELS, dashboard, link_to, query_variable
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard
 
+    from mlguard_dashboards.layout import Placed
+
 _LEGEND = "{{project}}/{{model}}/{{model_endpoint}}"
 _TO_MODEL = p.link(
     "Model",
@@ -51,11 +53,11 @@ def build() -> Dashboard:
 
 
 def _count(severity: str) -> str:
-    matchers = f'{MODELS}, severity="{severity}"'
-    return f"count({q.firing(matchers)}) or vector(0)"
+    of_severity = f'label_replace(vector(1), "severity", "{severity}", "", "")'
+    return f"count(({q.firing(MODELS)}) and on (severity) {of_severity}) or vector(0)"
 
 
-def _numbers() -> list[p.Placed]:
+def _numbers() -> list[Placed]:
     over = f"({q.judged_p95(MODELS)})\n> {q.limit('mlguard_latency_p95_threshold_seconds', MODELS)}"
     return [
         p.number(
@@ -108,7 +110,7 @@ def _numbers() -> list[p.Placed]:
     ]
 
 
-def _alerts() -> p.Placed:
+def _alerts() -> Placed:
     return tables.alerts(
         MODELS,
         "Firing alerts of the models chosen, each once however many replicas report it. The"
@@ -117,8 +119,9 @@ def _alerts() -> p.Placed:
     )
 
 
-def _models() -> p.Placed:
-    firing = f"count by ({q.MODEL}) ({q.firing(MODELS)})"
+def _models() -> Placed:
+    named = f'{MODELS}, model_endpoint!=""'
+    firing = f"count by ({q.MODEL}) ({q.firing(named)})"
     return tables.rows(
         "Models",
         "One row for each model. Drift is the largest index of its features and"
@@ -151,7 +154,7 @@ def _models() -> p.Placed:
                 q.rate("mlguard_inferences_total", MODELS, q.MODEL),
                 p.RATE,
             ),
-            tables.Column("Spend", q.settled_day(MODELS, q.MODEL), p.DOLLARS),
+            tables.Column("Spend", q.settled_day(named, q.MODEL), p.DOLLARS),
             tables.Column("Per 1,000", q.per_thousand(MODELS), p.DOLLARS),
         ],
         sort_by="Drift / limit",
@@ -159,7 +162,7 @@ def _models() -> p.Placed:
     )
 
 
-def _traffic() -> p.Placed:
+def _traffic() -> Placed:
     return p.graph(
         "Traffic",
         "Inferences a second of each model, over all replicas.",
@@ -169,7 +172,7 @@ def _traffic() -> p.Placed:
     )
 
 
-def _latency() -> p.Placed:
+def _latency() -> Placed:
     return p.graph(
         "Latency, 95th percentile",
         "One request in twenty takes longer, of each model. With exposition: full it is of the"
@@ -181,7 +184,7 @@ def _latency() -> p.Placed:
     )
 
 
-def _drift() -> p.Placed:
+def _drift() -> Placed:
     return p.graph(
         "Drift as a multiple of its limit",
         "The largest index of each model's features and predictions, divided by the"
@@ -194,12 +197,13 @@ def _drift() -> p.Placed:
     )
 
 
-def _cost() -> p.Placed:
+def _cost() -> Placed:
     return p.graph(
         "Spend of a day by model",
         "Usage charges at AWS of each model, in US dollars, of the UTC day two days before the"
         " time shown. Needs the exporter.",
-        {"{{project}}/{{model}}": q.settled_day(MODELS, "project", "model")},
+        {"{{project}}/{{model}}": q.settled_day(f'{MODELS}, model!=""', "project", "model")},
         p.DOLLARS,
+        daily=True,
         links=[p.link("Cost", link_to("cost"))],
     )

@@ -8,10 +8,12 @@ from grafana_foundation_sdk.builders import dashboard as d
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard as m
 
+from mlguard_dashboards.layout import place
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mlguard_dashboards.panels import Placed
+    from mlguard_dashboards.layout import Placed
 
 SOURCE = m.DataSourceRef(type_val="prometheus", uid="${datasource}")
 """The data source that the variable names."""
@@ -159,7 +161,7 @@ def dashboard(
     for target in links:
         made = made.link(_dashboard_link(target))
     built = made.build()
-    built.panels = list(_place(rows))
+    built.panels = place(rows)
     return built
 
 
@@ -193,18 +195,3 @@ def _dashboard_link(name: str) -> d.DashboardLink:
         .include_vars(True)
         .keep_time(True)
     )
-
-
-def _place(rows: Sequence[Sequence[Placed]]) -> list[m.Panel | m.RowPanel]:
-    panels: list[m.Panel | m.RowPanel] = []
-    top = 0
-    for row in rows:
-        left = 0
-        for placed in row:
-            panel = placed.panel.build()
-            panel.id_val = len(panels) + 1
-            panel.grid_pos = m.GridPos(h=placed.height, w=placed.width, x=left, y=top)
-            panels.append(panel)
-            left += placed.width
-        top += max(placed.height for placed in row)
-    return panels

@@ -13,12 +13,15 @@ from mlguard_dashboards.frame import dashboard, query_variable
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard
 
+    from mlguard_dashboards.layout import Placed
+
 _PROCESS = 'instance=~"$instance"'
 _SUBJECTS = (
     "SidecarGone", "ExporterGone", "Events.*", "SeriesOverflowed", "StoreErrors",
     "NotificationsFailing", "RuleEvaluationFailing", "CostStale", "CostUnread", "CostAbsent",
     "CostTagInactive",
 )  # fmt: skip
+_ALERT_KEYS = {"receiver": "Receiver", "metric": "Metric", "account": "Account", "tag": "Tag"}
 _ALERTS = f"MLGuard({'|'.join(_SUBJECTS)})"
 
 
@@ -39,8 +42,8 @@ def build() -> Dashboard:
                 tables.alerts(
                     "",
                     "Firing alerts about ML Guard itself, with what to do.",
+                    keys=_ALERT_KEYS,
                     names=_ALERTS,
-                    height=6,
                 )
             ],
             [_events(), _rejected()],
@@ -54,7 +57,7 @@ def build() -> Dashboard:
     )
 
 
-def _numbers() -> list[p.Placed]:
+def _numbers() -> list[Placed]:
     rejected = q.increase("mlguard_sidecar_events_rejected_total", _PROCESS)
     received = q.increase("mlguard_sidecar_events_received_total", _PROCESS)
     return [
@@ -120,7 +123,7 @@ def _numbers() -> list[p.Placed]:
     ]
 
 
-def _events() -> p.Placed:
+def _events() -> Placed:
     return p.graph(
         "Events",
         "Events a second that sidecars received, committed and rejected, and that clients"
@@ -138,7 +141,7 @@ def _events() -> p.Placed:
     )
 
 
-def _rejected() -> p.Placed:
+def _rejected() -> Placed:
     return p.graph(
         "Rejected events, refused requests and connections",
         "Events a second that were rejected, by source and reason, and requests and connections"
@@ -163,7 +166,7 @@ def _rejected() -> p.Placed:
     )
 
 
-def _commits() -> p.Placed:
+def _commits() -> Placed:
     buckets = q.rate("mlguard_sidecar_commit_seconds_bucket", _PROCESS, "le")
     return p.graph(
         "Time of a commit",
@@ -178,7 +181,7 @@ def _commits() -> p.Placed:
     )
 
 
-def _store() -> p.Placed:
+def _store() -> Placed:
     return p.graph(
         "Size of the database",
         "Used part of each sidecar's database, the eight largest. Older histograms are folded"
@@ -192,7 +195,7 @@ def _store() -> p.Placed:
     )
 
 
-def _connections() -> p.Placed:
+def _connections() -> Placed:
     return p.graph(
         "Connections and waiting CloudEvents",
         "Open connections on the event sockets, and CloudEvents that wait for their other half,"

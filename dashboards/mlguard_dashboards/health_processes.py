@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from mlguard_dashboards import distributions as dist
 from mlguard_dashboards import panels as p
 from mlguard_dashboards import queries as q
 from mlguard_dashboards import tables
+
+if TYPE_CHECKING:
+    from mlguard_dashboards.layout import Placed
 
 _FAULTS = {
     "figures that could not be computed": "sidecar_statistics_errors",
@@ -21,7 +27,7 @@ _FAULTS = {
 """What happened -> its counter."""
 
 
-def notifications(process: str) -> p.Placed:
+def notifications(process: str) -> Placed:
     """Return what became of notifications."""
     return p.graph(
         "Notifications",
@@ -43,7 +49,7 @@ def notifications(process: str) -> p.Placed:
     )
 
 
-def rules(process: str) -> p.Placed:
+def rules(process: str) -> Placed:
     """Return how the embedded engine fares."""
     evaluations = q.rate("mlguard_rule_evaluations_total", process)
     return p.graph(
@@ -61,7 +67,7 @@ def rules(process: str) -> p.Placed:
     )
 
 
-def aws(process: str) -> p.Placed:
+def aws(process: str) -> Placed:
     """Return what the exporter asks AWS, and what that costs."""
     return p.graph(
         "Cost Explorer's API",
@@ -75,11 +81,11 @@ def aws(process: str) -> p.Placed:
         },
         p.COUNT,
         width=8,
-        interval="1h",
+        daily=True,
     )
 
 
-def values(process: str) -> p.Placed:
+def values(process: str) -> Placed:
     """Return values that are not counted as they were sent."""
     return p.graph(
         "Values that are not counted as sent",
@@ -105,7 +111,7 @@ def values(process: str) -> p.Placed:
     )
 
 
-def faults(process: str) -> p.Placed:
+def faults(process: str) -> Placed:
     """Return what happened seldom, and should be known."""
     series = {
         name: q.increase(f"mlguard_{metric}_total", process) for name, metric in _FAULTS.items()
@@ -114,7 +120,7 @@ def faults(process: str) -> p.Placed:
         '{{__name__=~"mlguard_(sidecar|exporter)_config_reloads_total", outcome="failure", {}}}'
     )
     failed = f"sum(increase({reloads.format(process)}[$__range]))"
-    return p.ranking(
+    return dist.ranking(
         "What happened in the time range",
         "How often each of these happened in the time range, over all processes. The reasons are"
         " in the processes' logs.",
@@ -125,7 +131,7 @@ def faults(process: str) -> p.Placed:
     )
 
 
-def builds(process: str) -> p.Placed:
+def builds(process: str) -> Placed:
     """Return the processes with their versions."""
     return tables.rows(
         "Processes",
@@ -147,7 +153,7 @@ def builds(process: str) -> p.Placed:
     )
 
 
-def baselines(process: str) -> p.Placed:
+def baselines(process: str) -> Placed:
     """Return the baseline of each model."""
 
     def by(*labels: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlguard_dashboards import distributions as dist
 from mlguard_dashboards import model_quality as quality
 from mlguard_dashboards import panels as p
 from mlguard_dashboards import queries as q
@@ -12,6 +13,8 @@ from mlguard_dashboards.frame import ONE_MODEL, dashboard, link_to, of_model, qu
 
 if TYPE_CHECKING:
     from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    from mlguard_dashboards.layout import Placed
 
 _TO_FEATURE = link_to(
     "feature",
@@ -38,7 +41,7 @@ def build() -> Dashboard:
         [*of_model(), window],
         [
             _numbers(),
-            [tables.alerts(ONE_MODEL, "Firing alerts of this model, with what to do.", height=6)],
+            [tables.alerts(ONE_MODEL, "Firing alerts of this model, with what to do.")],
             [_latency(), _latency_heat_map()],
             [_traffic(), _classes(), _score()],
             [_columns(), _drift()],
@@ -51,7 +54,7 @@ def build() -> Dashboard:
     )
 
 
-def _numbers() -> list[p.Placed]:
+def _numbers() -> list[Placed]:
     return [
         p.number(
             "Alerts",
@@ -106,7 +109,7 @@ def _numbers() -> list[p.Placed]:
     ]
 
 
-def _latency() -> p.Placed:
+def _latency() -> Placed:
     return p.graph(
         "Latency",
         "Percentiles over the window chosen, within 1 %, of the slowest replica; with exposition:"
@@ -122,8 +125,8 @@ def _latency() -> p.Placed:
     )
 
 
-def _latency_heat_map() -> p.Placed:
-    return p.heat_map(
+def _latency_heat_map() -> Placed:
+    return dist.heat_map(
         "Distribution of latency",
         "Inferences a second in each bucket of latency, over all replicas: two bands are two"
         " kinds of request, a band that climbs is load.",
@@ -132,7 +135,7 @@ def _latency_heat_map() -> p.Placed:
     )
 
 
-def _traffic() -> p.Placed:
+def _traffic() -> Placed:
     usual = (
         f"sum without (window) (mlguard_inferences_per_second{{{ONE_MODEL}}}\n"
         f'  and ignoring (figure) mlguard_judged_window_events{{figure="usual"}})'
@@ -152,7 +155,7 @@ def _traffic() -> p.Placed:
     )
 
 
-def _classes() -> p.Placed:
+def _classes() -> Placed:
     return p.graph(
         "Predicted classes",
         "Share of each class among the predictions of the window chosen; with exposition: fleet"
@@ -165,7 +168,7 @@ def _classes() -> p.Placed:
     )
 
 
-def _score() -> p.Placed:
+def _score() -> Placed:
     mean = f"avg(mlguard_prediction_score_mean{_SCORE})"
     spread = f"avg(mlguard_prediction_score_stddev{_SCORE})"
     return p.graph(
@@ -183,7 +186,7 @@ def _score() -> p.Placed:
     )
 
 
-def _columns() -> p.Placed:
+def _columns() -> Placed:
     def largest(expression: str) -> str:
         return f"max by (feature, kind) ({expression})"
 
@@ -215,7 +218,7 @@ def _columns() -> p.Placed:
     )
 
 
-def _drift() -> p.Placed:
+def _drift() -> Placed:
     ratio = f"max by (feature, kind) ({q.drift_ratio(ONE_MODEL)})"
     # the same columns over the whole range: those that are first at its end
     last = f"topk(8, last_over_time(({ratio})[$__range:$__interval] @ end()))"
@@ -229,7 +232,7 @@ def _drift() -> p.Placed:
     )
 
 
-def _prediction_drift() -> p.Placed:
+def _prediction_drift() -> Placed:
     selector = f'{ONE_MODEL}, kind="prediction"'
     return p.graph(
         "Drift of predictions",

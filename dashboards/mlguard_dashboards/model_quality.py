@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mlguard_dashboards import panels as p
 from mlguard_dashboards import queries as q
 from mlguard_dashboards import tables
 from mlguard_dashboards.frame import ONE_MODEL
 
+if TYPE_CHECKING:
+    from mlguard_dashboards.layout import Placed
 
-def data_quality() -> p.Placed:
+
+def data_quality() -> Placed:
     """Return the table of shares of bad values by feature."""
     limits = "mlguard_feature_{}_ratio_threshold"
 
-    def column(title: str, name: str, baseline: str = "") -> tables.Column:
-        share = f"max by (feature) (mlguard_feature_{name}_ratio{{{ONE_MODEL}}})"
+    def share(name: str, baseline: bool) -> str:
+        found = f"max by (feature) (mlguard_feature_{name}_ratio{{{ONE_MODEL}}})"
         limit = f"scalar({q.limit(limits.format(name), ONE_MODEL)})"
         if baseline:
-            share = f"{share}\n- max by (feature) (mlguard_baseline_{name}_ratio{{{ONE_MODEL}}})"
-        return tables.Column(title, f"({share}) / {limit}", p.RATIO, p.OVER_ONE, 0)
+            usual = f"max by (feature) (mlguard_baseline_{name}_ratio{{{ONE_MODEL}}})"
+            found = f"{found}\n- {usual}"
+        return f"({found}) / {limit}"
 
+    shares = {
+        "Missing": share("missing", baseline=True),
+        "Invalid": share("invalid", baseline=False),
+        "Out of range": share("out_of_range", baseline=False),
+        "Unseen": share("unseen", baseline=True),
+    }
+    each = "\nor\n".join(
+        f'label_replace({found}, "figure", "{name}", "", "")' for name, found in shares.items()
+    )
+    columns = {"Worst": f"max by (feature) ({each})", **shares}
     return tables.rows(
         "Data quality as a share of its limits",
         "Of each feature, the share of bad values divided by the limit of its alert, of the worst"
@@ -26,18 +42,13 @@ def data_quality() -> p.Placed:
         " and unseen count beyond the baseline's share, so that they may be negative. Needs"
         " exposition: full.",
         {"feature": "Column"},
-        [
-            column("Missing", "missing", "missing"),
-            column("Invalid", "invalid"),
-            column("Out of range", "out_of_range"),
-            column("Unseen", "unseen", "unseen"),
-        ],
-        sort_by="Missing",
+        [tables.Column(*column, p.RATIO, p.OVER_ONE, 0) for column in columns.items()],
+        sort_by="Worst",
         width=12,
     )
 
 
-def outcomes() -> list[p.Placed]:
+def outcomes() -> list[Placed]:
     """Return the panels of what predictions turned out to be worth."""
     return [_classification(), _probabilities(), _errors()]
 
@@ -46,7 +57,7 @@ def _windowed(name: str, labels: str = "window") -> str:
     return f"avg by ({labels}) (mlguard_quality_{name}{{{ONE_MODEL}}})"
 
 
-def _classification() -> p.Placed:
+def _classification() -> Placed:
     baseline = f"max(mlguard_baseline_accuracy{{{ONE_MODEL}}})"
     drop = f"max(mlguard_quality_accuracy_drop_threshold{{{ONE_MODEL}}} > 0)"
     chance = f"max by (window) (mlguard_quality_accuracy_drop_critical{{{ONE_MODEL}}})"
@@ -70,11 +81,11 @@ def _classification() -> p.Placed:
         },
         p.RATIO,
         width=8,
-        largest=1,
+        from_zero=False,
     )
 
 
-def _probabilities() -> p.Placed:
+def _probabilities() -> Placed:
     return p.graph(
         "Probabilities against outcomes",
         "Log loss in nats and Brier score of each window, less is better; and how far the mean"
@@ -92,7 +103,7 @@ def _probabilities() -> p.Placed:
     )
 
 
-def _errors() -> p.Placed:
+def _errors() -> Placed:
     baseline = f"max(mlguard_baseline_absolute_error_mean{{{ONE_MODEL}}})"
     rise = f"max(mlguard_quality_error_rise_ratio_threshold{{{ONE_MODEL}}} > 0)"
     chance = f"max by (window) (mlguard_quality_error_rise_critical{{{ONE_MODEL}}})"
@@ -113,7 +124,7 @@ def _errors() -> p.Placed:
     )
 
 
-def coverage() -> p.Placed:
+def coverage() -> Placed:
     """Return how many predictions have an outcome."""
     return p.graph(
         "Outcomes",

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from grafana_foundation_sdk.builders import (
-    barchart,
-    bargauge,
     common,
-    heatmap,
     prometheus,
     stat,
     timeseries,
@@ -17,10 +13,9 @@ from grafana_foundation_sdk.builders import (
 from grafana_foundation_sdk.builders import dashboard as d
 from grafana_foundation_sdk.models import common as c
 from grafana_foundation_sdk.models import dashboard as m
-from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from mlguard_dashboards.frame import SOURCE
+from mlguard_dashboards.layout import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,21 +36,6 @@ COUNT, RATIO, SECONDS, DOLLARS, RATE = "short", "percentunit", "s", "currencyUSD
 """Units of Grafana."""
 
 STAT_HEIGHT, HEIGHT = 4, 8
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A panel with its size.
-
-    Attributes:
-        panel: builder.
-        width: of 24.
-        height: in units of the grid.
-    """
-
-    panel: Builder[m.Panel]
-    width: int
-    height: int
 
 
 def thresholds(steps: Steps) -> d.ThresholdsConfig:
@@ -159,7 +139,7 @@ def graph(
     bars: bool = False,
     largest: float | None = None,
     from_zero: bool = True,
-    interval: str | None = None,
+    daily: bool = False,
     steps: Steps | None = None,
     links: Sequence[d.DashboardLink] = (),
 ) -> Placed:
@@ -179,7 +159,7 @@ def graph(
         bars: whether bars are drawn instead of lines.
         largest: end of the axis.
         from_zero: whether the axis begins at 0.
-        interval: minimum step.
+        daily: whether values change once a day: they are steps, an hour apart at least.
         steps: areas of the axis that are coloured.
         links: of each series.
     """
@@ -189,12 +169,12 @@ def graph(
         .description(description)
         .datasource(SOURCE)
         .unit(unit)
-        .targets(_queries(series, query))
+        .targets(queries_of(series, query))
         .draw_style(c.GraphDrawStyle.BARS if bars else c.GraphDrawStyle.LINE)
         .line_width(1)
         .fill_opacity(60 if bars else 25 if stacked else 0)
         .show_points(c.VisibilityMode.NEVER)
-        .legend(_legend())
+        .legend(legend_below())
         .tooltip(
             common.VizTooltipOptions().mode(c.TooltipDisplayMode.MULTI).sort(c.SortOrder.DESCENDING)
         )
@@ -207,8 +187,9 @@ def graph(
         made = made.max(largest)
     if from_zero:
         made = made.min(0)
-    if interval:
-        made = made.interval(interval)
+    if daily:
+        made = made.interval("1h").line_interpolation(c.LineInterpolation.STEP_AFTER)
+        made = made.span_nulls(True)
     if steps:
         made = made.thresholds(thresholds(steps)).thresholds_style(
             common.GraphThresholdsStyleConfig().mode(c.GraphTresholdsStyleMode.DASHED)
@@ -218,134 +199,10 @@ def graph(
     return Placed(made, width, height)
 
 
-def heat_map(
-    title: str, description: str, expression: str, unit: str, *, width: int = 12
-) -> Placed:
-    """Return a heat map of a Prometheus histogram, whose series are its buckets."""
-    made = (
-        heatmap.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .unit(unit)
-        .targets([query(expression, "{{le}}").format(PromQueryFormat.HEATMAP)])
-        .calculate(False)
-        .y_axis(heatmap.YAxisConfig().unit(unit))
-        .color(
-            heatmap.HeatmapColorOptions()
-            .mode(HeatmapColorMode.SCHEME)
-            .scheme("Blues")
-            .steps(32)
-            .fill("dark-blue")
-            .exponent(0.5)
-            .reverse(False)
-        )
-        .cell_gap(1)
-    )
-    return Placed(made, width, HEIGHT)
-
-
-def ranking(
-    title: str,
-    description: str,
-    series: Mapping[str, str],
-    unit: str,
-    *,
-    steps: Steps = NEUTRAL,
-    width: int = 12,
-    height: int = HEIGHT,
-    largest: float | None = None,
-    from_zero: bool = True,
-    links: Sequence[d.DashboardLink] = (),
-) -> Placed:
-    """Return horizontal bars of the values at the end of the time range, each with its number.
-
-    Args:
-        title: of the panel.
-        description: of the panel.
-        series: legend -> expression.
-        unit: of Grafana.
-        steps: colours by value.
-        width: of 24.
-        height: in units of the grid.
-        largest: end of the axis.
-        from_zero: whether the axis begins at 0.
-        links: of each bar.
-    """
-    made = (
-        bargauge.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .unit(unit)
-        .targets(_queries(series, instant))
-        .orientation(c.VizOrientation.HORIZONTAL)
-        .display_mode(c.BarGaugeDisplayMode.BASIC)
-        .value_mode(c.BarGaugeValueMode.TEXT)
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .thresholds(thresholds(steps))
-        .color_scheme(d.FieldColor().mode(m.FieldColorModeId.THRESHOLDS))
-        .no_value("no data")
-    )
-    if from_zero:
-        made = made.min(0)
-    if largest is not None:
-        made = made.max(largest)
-    if links:
-        made = made.data_links(list(links))
-    return Placed(made, width, height)
-
-
-def bin_chart(
-    title: str, description: str, series: Mapping[str, str], *, width: int, height: int
-) -> Placed:
-    """Return bars side by side for each bin of a histogram, in the order of the bins' upper edges.
-
-    Args:
-        title: of the panel.
-        description: of the panel.
-        series: name -> expression of shares by `bin` and `upper`; see `queries.with_upper_edge`.
-        width: of 24.
-        height: in units of the grid.
-    """
-    names = {f"Value #{chr(ord('A') + n)}": name for n, name in enumerate(series)}
-    transformations = [
-        ("merge", {}),
-        (
-            "convertFieldType",
-            {"conversions": [{"targetField": "upper", "destinationType": "number"}]},
-        ),
-        ("sortBy", {"fields": {}, "sort": [{"field": "upper"}]}),
-        ("organize", {"excludeByName": {"Time": True, "upper": True}, "renameByName": names}),
-    ]
-    made = (
-        barchart.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .unit(RATIO)
-        .min(0)
-        .targets(
-            [
-                instant(text, name, chr(ord("A") + n)).format(PromQueryFormat.TABLE)
-                for n, (name, text) in enumerate(series.items())
-            ]
-        )
-        .transformations(
-            [m.DataTransformerConfig(name, options=options) for name, options in transformations]
-        )
-        .x_field("bin")
-        .x_tick_label_max_length(12)
-        .legend(_legend())
-        .tooltip(common.VizTooltipOptions().mode(c.TooltipDisplayMode.MULTI))
-        .override_by_name("baseline", _style("text", "dash", [4, 4])[:1])
-    )
-    return Placed(made, width, height)
-
-
-def _queries(
+def queries_of(
     series: Mapping[str, str], make: Callable[[str, str, str], prometheus.Dataquery]
 ) -> list[Builder[Dataquery]]:
+    """Return the queries of series, legend -> expression."""
     return [
         make(text, legend, chr(ord("A") + n)) for n, (legend, text) in enumerate(series.items())
     ]
@@ -369,7 +226,8 @@ _REFERENCES = {
 }
 
 
-def _legend() -> common.VizLegendOptions:
+def legend_below() -> common.VizLegendOptions:
+    """Return a legend below the graph, with each series' last value."""
     return (
         common.VizLegendOptions()
         .display_mode(c.LegendDisplayMode.LIST)

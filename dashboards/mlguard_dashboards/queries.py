@@ -30,11 +30,24 @@ def increase(metric: str, selector: str, *by: str) -> str:
 
 
 def firing(selector: str, alerts: str = "MLGuard.*") -> str:
-    """Return the firing alerts, each once however many processes report it."""
-    return (
-        f"max without ({REPLICA}) "
-        f'(ALERTS{{alertname=~"{alerts}", alertstate="firing"{_more(selector)}}})'
-    )
+    """Return the firing alerts, each once however many processes report it.
+
+    As in notifications, a warning is left out while the critical alert of the same labels fires.
+    """
+
+    def of(severity: str) -> str:
+        matchers = f'alertname=~"{alerts}", alertstate="firing", severity=~"{severity}"'
+        return f"max without ({REPLICA}) (ALERTS{{{matchers}{_more(selector)}}})"
+
+    critical = of("critical")
+    return f"{critical}\nor\n({of('.*')} unless ignoring (severity) {critical})"
+
+
+def active_since(selector: str, alerts: str = "MLGuard.*") -> str:
+    """Return since when each firing alert is active, in epoch milliseconds."""
+    matchers = f'alertname=~"{alerts}"{_more(selector)}'
+    since = f"min without ({REPLICA}) (ALERTS_FOR_STATE{{{matchers}}})"
+    return f"1000 * {since}\nand ignoring (alertstate) ({firing(selector, alerts)})"
 
 
 def latency(quantile: int, selector: str, window: str) -> str:

@@ -12,9 +12,10 @@ from grafana_foundation_sdk.models import dashboard as m
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 import mlguard_rules
+from mlguard_dashboards import queries as q
 from mlguard_dashboards.frame import RUNBOOK, SOURCE, link_to
-from mlguard_dashboards.panels import HEIGHT, NEUTRAL, Placed, Steps, instant
-from mlguard_dashboards.queries import REPLICA
+from mlguard_dashboards.layout import Placed
+from mlguard_dashboards.panels import HEIGHT, NEUTRAL, Steps, instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,12 +31,10 @@ TO_MODEL = link_to(
 MODEL_KEYS = {"project": "Project", "model": "Model", "model_endpoint": "Endpoint"}
 """Labels of a model -> their columns."""
 
-_ALERT_KEYS = {
-    "severity": "Severity",
-    "alertname": "Alert",
-    **MODEL_KEYS,
-    "feature": "Column",
-    "runbook": "Runbook",
+_SEVERITIES = {
+    "critical": {"text": "critical", "color": "red"},
+    "warning": {"text": "warning", "color": "orange"},
+    "info": {"text": "info", "color": "blue"},
 }
 _BUNDLED = Path(mlguard_rules.__file__).parent / "bundled"
 
@@ -105,30 +104,41 @@ def alerts(
     selector: str,
     description: str,
     *,
-    width: int = 24,
-    height: int = HEIGHT,
+    keys: Mapping[str, str] = {**MODEL_KEYS, "feature": "Column"},
     names: str = "MLGuard.*",
+    height: int = 6,
 ) -> Placed:
     """Return the firing alerts, the worst first, with since when and the section of the runbook.
 
     Args:
         selector: matchers of the alerts.
         description: of the panel.
-        width: of 24.
+        keys: label -> its heading.
+        names: regular expression of the alerts' names.
         height: in units of the grid.
-        names: regular expression of their names.
     """
-    matchers = f'alertname=~"{names}"' + (f", {selector}" if selector else "")
     since = (
-        f"1000 * label_replace(min without ({REPLICA}) (ALERTS_FOR_STATE{{{matchers}}}"
-        f' and ignoring (alertstate) ALERTS{{alertstate="firing", {matchers}}}),'
-        ' "runbook", "$1", "alertname", "(.*)")'
+        f'label_replace({q.active_since(selector, names)}, "runbook", "$1", "alertname", "(.*)")'
     )
+    shown = {
+        "severity": "Severity",
+        "alertname": "Alert",
+        **keys,
+        "runbook": "Runbook",
+        "Value": "Active since",
+    }
     made = (
         _table("Firing alerts", description)
         .with_target(instant(since).format(PromQueryFormat.TABLE))
-        .transformations(_shown({**_ALERT_KEYS, "Value": "Active"}))
-        .override_by_name("Active", [m.DynamicConfigValue("unit", "dateTimeFromNow")])
+        .transformations(_shown(shown))
+        .override_by_name("Active since", [m.DynamicConfigValue("unit", "dateTimeFromNow")])
+        .override_by_name(
+            "Severity",
+            [
+                m.DynamicConfigValue("mappings", [{"type": "value", "options": _SEVERITIES}]),
+                m.DynamicConfigValue("custom.cellOptions", {"type": "color-text"}),
+            ],
+        )
         .override_by_name(
             "Runbook",
             [
@@ -136,11 +146,12 @@ def alerts(
                 _links("What it means, and what to do", f"{RUNBOOK}#${{__value.text}}"),
             ],
         )
-        .override_by_name("Model", [_links("Model", TO_MODEL)])
         .sort_by([common.TableSortByFieldState().display_name("Severity").desc(False)])
         .no_value("No alert is firing")
     )
-    return Placed(made, width, height)
+    if "model" in keys:
+        made = made.override_by_name("Model", [_links("Model", TO_MODEL)])
+    return Placed(made, 24, height)
 
 
 def _table(title: str, description: str) -> table.Panel:
