@@ -21,7 +21,13 @@ _SUBJECTS = (
     "NotificationsFailing", "RuleEvaluationFailing", "CostStale", "CostUnread", "CostAbsent",
     "CostTagInactive",
 )  # fmt: skip
-_ALERT_KEYS = {"receiver": "Receiver", "metric": "Metric", "account": "Account", "tag": "Tag"}
+_ALERT_KEYS = {
+    "instance": "Instance",
+    "receiver": "Receiver",
+    "metric": "Metric",
+    "account": "Account",
+    "tag": "Tag",
+}
 _ALERTS = f"MLGuard({'|'.join(_SUBJECTS)})"
 
 
@@ -40,10 +46,11 @@ def build() -> Dashboard:
             _numbers(),
             [
                 tables.alerts(
-                    "",
+                    _PROCESS,
                     "Firing alerts about ML Guard itself, with what to do.",
                     keys=_ALERT_KEYS,
                     names=_ALERTS,
+                    without="engine",
                 )
             ],
             [_events(), _rejected()],
@@ -52,7 +59,7 @@ def build() -> Dashboard:
             [processes.values(_PROCESS), processes.faults(_PROCESS)],
             [processes.builds(_PROCESS), processes.baselines(_PROCESS)],
         ],
-        alerts=q.firing("", _ALERTS),
+        alerts=q.firing(_PROCESS, _ALERTS, "engine"),
         links=("fleet", "cost"),
     )
 

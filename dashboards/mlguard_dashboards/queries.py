@@ -29,25 +29,30 @@ def increase(metric: str, selector: str, *by: str) -> str:
     return f"sum{labels} (increase({metric}{{{selector}}}[$__range]))"
 
 
-def firing(selector: str, alerts: str = "MLGuard.*") -> str:
+def firing(selector: str, alerts: str = "MLGuard.*", without: str = REPLICA) -> str:
     """Return the firing alerts, each once however many processes report it.
 
     As in notifications, a warning is left out while the critical alert of the same labels fires.
+
+    Args:
+        selector: matchers of the alerts.
+        alerts: regular expression of their names.
+        without: labels that do not make another alert.
     """
 
     def of(severity: str) -> str:
         matchers = f'alertname=~"{alerts}", alertstate="firing", severity=~"{severity}"'
-        return f"max without ({REPLICA}) (ALERTS{{{matchers}{_more(selector)}}})"
+        return f"max without ({without}) (ALERTS{{{matchers}{_more(selector)}}})"
 
     critical = of("critical")
     return f"{critical}\nor\n({of('.*')} unless ignoring (severity) {critical})"
 
 
-def active_since(selector: str, alerts: str = "MLGuard.*") -> str:
-    """Return since when each firing alert is active, in epoch milliseconds."""
+def active_since(selector: str, alerts: str = "MLGuard.*", without: str = REPLICA) -> str:
+    """Return since when each alert of `firing` is active, in epoch milliseconds."""
     matchers = f'alertname=~"{alerts}"{_more(selector)}'
-    since = f"min without ({REPLICA}) (ALERTS_FOR_STATE{{{matchers}}})"
-    return f"1000 * {since}\nand ignoring (alertstate) ({firing(selector, alerts)})"
+    since = f"min without ({without}) (ALERTS_FOR_STATE{{{matchers}}})"
+    return f"1000 * {since}\nand ignoring (alertstate) ({firing(selector, alerts, without)})"
 
 
 def latency(quantile: int, selector: str, window: str) -> str:

@@ -106,6 +106,7 @@ def alerts(
     *,
     keys: Mapping[str, str] = {**MODEL_KEYS, "feature": "Column"},
     names: str = "MLGuard.*",
+    without: str = q.REPLICA,
     height: int = 6,
 ) -> Placed:
     """Return the firing alerts, the worst first, with since when and the section of the runbook.
@@ -115,11 +116,11 @@ def alerts(
         description: of the panel.
         keys: label -> its heading.
         names: regular expression of the alerts' names.
+        without: labels that do not make another alert.
         height: in units of the grid.
     """
-    since = (
-        f'label_replace({q.active_since(selector, names)}, "runbook", "$1", "alertname", "(.*)")'
-    )
+    since = q.active_since(selector, names, without)
+    labelled = f'label_replace({since}, "runbook", "$1", "alertname", "(.*)")'
     shown = {
         "severity": "Severity",
         "alertname": "Alert",
@@ -129,7 +130,7 @@ def alerts(
     }
     made = (
         _table("Firing alerts", description)
-        .with_target(instant(since).format(PromQueryFormat.TABLE))
+        .with_target(instant(labelled).format(PromQueryFormat.TABLE))
         .transformations(_shown(shown))
         .override_by_name("Active since", [m.DynamicConfigValue("unit", "dateTimeFromNow")])
         .override_by_name(

@@ -140,10 +140,50 @@ def run_all(engine, dashboards=tuple(DASHBOARDS)):
     return wrong
 
 
+def value_of(engine, title, chosen):
+    """The sum of what a panel of Feature shows at the end."""
+    (query,) = (q for q in queries(load("feature")) if q.panel.get("title") == title)
+    last = [each.get("values", [each.get("value")])[-1] for each in query.run(
+        engine, LAST_HOUR, chosen)]  # fmt: skip
+    return sum(float(value) for _, value in last)
+
+
 @pytest.mark.needs("prometheus")
 @pytest.mark.timeout(300)
 def test_every_query_returns_what_its_panel_shows(feed):
-    assert run_all(feed(engines.prometheus)) == []
+    engine = feed(engines.prometheus)
+    assert run_all(engine) == []
+    for choice in CHOICES["feature"]:
+        chosen = chosen_of(engine, "feature", choice, LAST_HOUR)
+        moved = value_of(engine, "Bins that moved", chosen)
+        assert moved == pytest.approx(value_of(engine, "PSI", chosen), rel=0.02)
+
+
+def widen(engine, features):
+    """Add a model like churn, but with many features."""
+    writer = RemoteWriter(engine.url)
+    for series in engine.instant('{project="shop", model="churn", instance="shop"}', END):
+        labels = series["metric"] | {"model": "wide"}
+        if labels.get("feature", "age") == "age":
+            for n in range(features if "feature" in labels else 1):
+                named = labels | ({"feature": f"f{n}"} if "feature" in labels else {})
+                at = [(END - 60 * k, float(series["value"][1])) for k in range(10, -1, -1)]
+                writer.add(named, at)
+    writer.send()
+
+
+@pytest.mark.long
+@pytest.mark.needs("prometheus")
+@pytest.mark.timeout(300)
+def test_a_model_with_as_many_features_as_there_may_be_does_not_flood_a_panel(feed):
+    engine = feed(engines.prometheus)
+    widen(engine, 512)
+    wide = CHURN | {"model": "wide", "window": "1h"}
+    choices = {"model": wide, "feature": wide | {"feature": "f7"}, "fleet": CHOICES["fleet"][0]}
+    for name, choice in choices.items():
+        chosen = chosen_of(engine, name, choice, LAST_HOUR)
+        for query in queries(load(name)):
+            assert len(query.run(engine, LAST_HOUR, chosen)) <= MOST_SERIES, query.place
 
 
 @pytest.mark.long

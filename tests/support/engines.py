@@ -24,10 +24,18 @@ class Engine:
 
     Args:
         url: its address.
+        flush_path: what makes written samples visible; None where they are at once.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, flush_path: str | None = None) -> None:
         self.url = url
+        self._flush_path = flush_path
+
+    def flush(self) -> None:
+        """Make what was written visible to queries."""
+        if self._flush_path is not None:
+            with urllib.request.urlopen(self.url + self._flush_path, timeout=60):
+                pass
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Return `data` of an answer; an error becomes a failure with its text."""
@@ -77,15 +85,17 @@ def victoria_metrics(folder: Path) -> Iterator[Engine]:
     port = free_port()
     command = ["victoria-metrics", "-storageDataPath=data", "-retentionPeriod=100y",
                "-search.disableCache", f"-httpListenAddr=127.0.0.1:{port}"]  # fmt: skip
-    with _running(folder, port, command) as engine:
+    with _running(folder, port, command, "/internal/force_flush") as engine:
         yield engine
 
 
 @contextmanager
-def _running(folder: Path, port: int, command: list[str]) -> Iterator[Engine]:
+def _running(
+    folder: Path, port: int, command: list[str], flush_path: str | None = None
+) -> Iterator[Engine]:
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    engine = Engine(f"http://127.0.0.1:{port}")
+    engine = Engine(f"http://127.0.0.1:{port}", flush_path)
     try:
         eventually(engine.is_ready, what=f"readiness of {command[0]}")
         yield engine

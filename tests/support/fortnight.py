@@ -277,20 +277,19 @@ def _odd_events() -> list[dict[str, Any]]:
 
 def _build_baselines(folder: Path) -> None:
     rng = np.random.default_rng(3)
-    running = []
     for name, columns_of in MODELS.items():
         traffic.write_csv(folder / f"{name}.csv", *columns_of(rng, 3000, 0.0))
         command = ["baseline", "build", f"{name}.csv", "-o", f"{name}.json", "--y-true", "y_true"]
         if name == "churn":
             command += ["--positive-class", "1"]
-        running.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "mlguard_sidecar.cli", *command],
-                cwd=folder,
-                stdout=subprocess.DEVNULL,
-            )
+        done = subprocess.run(
+            [sys.executable, "-m", "mlguard_sidecar.cli", *command],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-    assert [process.wait() for process in running] == [0] * len(MODELS)
+        assert done.returncode == 0, done.stderr
     for name in MODELS:
         path = folder / f"{name}.json"
         built = json.loads(path.read_text()) | {"created": "2026-05-20T09:00:00Z"}

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from support.remote_write import RemoteWriter
 
 BUNDLED = Path(__file__).resolve().parents[2] / "rules/mlguard_rules/bundled"
-TARGET = {"job": "prometheus", "instance": "prometheus"}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -29,6 +28,7 @@ def evaluate(engine: Engine, writer: RemoteWriter, spans: dict[str, tuple[float,
         writer: into that engine.
         spans: name of the group -> begin, end and step of its evaluations.
     """
+    engine.flush()
     for path in sorted(BUNDLED.glob("*.rules.yml"), key=lambda p: p.name != "fleet.rules.yml"):
         for group in yaml.safe_load(path.read_text())["groups"]:
             for rule in group["rules"]:
@@ -39,6 +39,7 @@ def evaluate(engine: Engine, writer: RemoteWriter, spans: dict[str, tuple[float,
                     else:
                         _alert(writer, rule, series, step)
                 writer.send()
+                engine.flush()
 
 
 def seconds(duration: str) -> float:
