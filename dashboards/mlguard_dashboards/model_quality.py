@@ -19,11 +19,11 @@ def data_quality() -> Placed:
 
     def share(name: str, baseline: bool) -> str:
         found = f"max by (feature) (mlguard_feature_{name}_ratio{{{ONE_MODEL}}})"
-        limit = f"scalar({q.limit(limits.format(name), ONE_MODEL)})"
+        limit = f"max({q.limit(limits.format(name), ONE_MODEL)})"
         if baseline:
             usual = f"max by (feature) (mlguard_baseline_{name}_ratio{{{ONE_MODEL}}})"
             found = f"{found}\n- {usual}"
-        return f"({found}) / {limit}"
+        return f"({found}) / on () group_left () {limit}"
 
     shares = {
         "Missing": share("missing", baseline=True),
@@ -77,7 +77,7 @@ def _classification() -> Placed:
             "recall {{window}}": _windowed("recall"),
             "baseline": baseline,
             "limit": f"{baseline} - {drop}",
-            "chance {{window}}": f"scalar({baseline}) - {chance}",
+            "chance {{window}}": f"{baseline} - on () group_right () {chance}",
         },
         p.RATIO,
         width=8,
@@ -117,7 +117,7 @@ def _errors() -> Placed:
             "root mean square {{window}}": f"sqrt({_windowed('squared_error_mean')})",
             "baseline": baseline,
             "limit": f"{baseline} * (1 + {rise})",
-            "chance {{window}}": f"scalar({baseline}) + {chance}",
+            "chance {{window}}": f"{baseline} + on () group_right () {chance}",
         },
         "none",
         width=8,
