@@ -73,9 +73,8 @@ $(VENV_GRAFANA)/.ready: tests/grafana.json
 	@mkdir -p $(@D)
 	@cp $< $(@D)/package.json
 	@if command -v npm >/dev/null && npm install --prefix $(@D) --no-package-lock --ignore-scripts \
-		--no-audit --no-fund --silent; then rm -f $(@D)/node_modules/.package-lock.json; \
+		--no-audit --no-fund --silent; then rm -f $(@D)/node_modules/.package-lock.json; touch $@; \
 		else echo "mlguard: Grafana's types cannot be installed, their test is skipped"; fi
-	@touch $@
 
 $(VENV_DEV)/.tools: Makefile scripts/tools.sh | $(VENV_DEV)/.ready
 	@sh scripts/tools.sh $(DEBIAN_PACKAGES)
