@@ -31,6 +31,7 @@ TO_MODEL = link_to(
 MODEL_KEYS = {"project": "Project", "model": "Model", "model_endpoint": "Endpoint"}
 """Labels of a model -> their columns."""
 
+_OF_MODELS = {**MODEL_KEYS, "feature": "Column"}
 _SEVERITIES = {
     "critical": {"text": "critical", "color": "red"},
     "warning": {"text": "warning", "color": "orange"},
@@ -104,7 +105,7 @@ def alerts(
     selector: str,
     description: str,
     *,
-    keys: Mapping[str, str] = {**MODEL_KEYS, "feature": "Column"},
+    keys: Mapping[str, str] = _OF_MODELS,
     names: str = "MLGuard.*",
     without: str = q.REPLICA,
     height: int = 6,

@@ -37,7 +37,7 @@ CHOICES: dict[str, list[dict[str, str]]] = {
     "cost": [{"account": ALL, "project": ALL}],
     "health": [{"instance": ALL}],
 }
-LAST_HOUR = Span(END - 40 * 60, END, 60, "6h", "4m")
+LATEST = Span(END - 40 * 60, END, 60, "6h", "4m")
 SPANS = {"cost": Span(END - 10 * DAY, END, 4 * HOUR, "10d", "16h")}
 
 RIGHTLY_EMPTY: dict[str, str] = {
@@ -116,7 +116,7 @@ def run_all(engine, dashboards=tuple(DASHBOARDS)):
     """Run every query; return what is wrong."""
     wrong = []
     for name in dashboards:
-        span = SPANS.get(name, LAST_HOUR)
+        span = SPANS.get(name, LATEST)
         found = defaultdict(int)
         for choice in CHOICES[name]:
             chosen = chosen_of(engine, name, choice, span)
@@ -144,7 +144,7 @@ def value_of(engine, title, chosen):
     """The sum of what a panel of Feature shows at the end."""
     (query,) = (q for q in queries(load("feature")) if q.panel.get("title") == title)
     last = [each.get("values", [each.get("value")])[-1] for each in query.run(
-        engine, LAST_HOUR, chosen)]  # fmt: skip
+        engine, LATEST, chosen)]  # fmt: skip
     return sum(float(value) for _, value in last)
 
 
@@ -154,7 +154,7 @@ def test_every_query_returns_what_its_panel_shows(feed):
     engine = feed(engines.prometheus)
     assert run_all(engine) == []
     for choice in CHOICES["feature"]:
-        chosen = chosen_of(engine, "feature", choice, LAST_HOUR)
+        chosen = chosen_of(engine, "feature", choice, LATEST)
         moved = value_of(engine, "Bins that moved", chosen)
         assert moved == pytest.approx(value_of(engine, "PSI", chosen), rel=0.02)
 
@@ -181,9 +181,9 @@ def test_a_model_with_as_many_features_as_there_may_be_does_not_flood_a_panel(fe
     wide = CHURN | {"model": "wide", "window": "1h"}
     choices = {"model": wide, "feature": wide | {"feature": "f7"}, "fleet": CHOICES["fleet"][0]}
     for name, choice in choices.items():
-        chosen = chosen_of(engine, name, choice, LAST_HOUR)
+        chosen = chosen_of(engine, name, choice, LATEST)
         for query in queries(load(name)):
-            assert len(query.run(engine, LAST_HOUR, chosen)) <= MOST_SERIES, query.place
+            assert len(query.run(engine, LATEST, chosen)) <= MOST_SERIES, query.place
 
 
 @pytest.mark.long
