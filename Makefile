@@ -6,21 +6,23 @@ VENV_DEV := .venv
 VENV_PEERS := .venv-peers
 # model servers whose dependencies conflict; the lighter ones are in the developer's environment
 VENV_SERVERS := .venv-servers
+# the types of Grafana's versions, with which dashboards are checked
+VENV_GRAFANA := .venv-grafana
 SERVERS := $(basename $(notdir $(wildcard tests/servers/*.txt)))
 # many tests wait for a daemon, so that there may be more of them than cores
 PARALLEL := --numprocesses=4 --dist=worksteal
 DEBIAN_PACKAGES := chromium prometheus prometheus-alertmanager victoria-metrics
 
-.PHONY: demo test test-long lint bench format screenshots clean
+.PHONY: demo test test-long lint bench dashboards pictures format screenshots clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV_DEMO)/.ready
 	@$(VENV_DEMO)/bin/mlguard demo $(ARGS)
 
-test: $(VENV_DEV)/.ready $(VENV_DEV)/.tools lint
+test: $(VENV_DEV)/.ready $(VENV_DEV)/.tools $(VENV_GRAFANA)/.ready lint
 	$(VENV_DEV)/bin/python -m pytest $(PARALLEL) -m "not long" --durations=10 $(ARGS)
 
-test-long: $(VENV_DEV)/.ready $(VENV_DEV)/.tools $(VENV_PEERS)/.ready \
+test-long: $(VENV_DEV)/.ready $(VENV_DEV)/.tools $(VENV_PEERS)/.ready $(VENV_GRAFANA)/.ready \
 		$(SERVERS:%=$(VENV_SERVERS)/%/.ready)
 	$(VENV_DEV)/bin/python -m pytest $(PARALLEL) -m long --durations=10 $(ARGS)
 
@@ -40,8 +42,15 @@ bench: $(VENV_DEV)/.ready
 screenshots: $(VENV_DEV)/.ready $(VENV_DEV)/.tools
 	$(VENV_DEV)/bin/python scripts/screenshots.py
 
+# the JSON files of dashboards/, and the pictures in its README.md
+dashboards: $(VENV_DEV)/.ready
+	@PYTHONPATH=dashboards $(VENV_DEV)/bin/python -m mlguard_dashboards
+
+pictures: $(VENV_DEV)/.ready $(VENV_DEV)/.tools
+	@PYTHONPATH=dashboards $(VENV_DEV)/bin/python tests/bench/dashboard_pictures.py
+
 clean:
-	rm -rf $(VENV_DEMO) $(VENV_DEV) $(VENV_PEERS) $(VENV_SERVERS) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV_DEMO) $(VENV_DEV) $(VENV_PEERS) $(VENV_SERVERS) $(VENV_GRAFANA) dist build .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV_DEMO)/.ready: pyproject.toml
 	@sh scripts/venv.sh $(PYTHON) $(VENV_DEMO) demo
@@ -62,6 +71,14 @@ $(VENV_SERVERS)/%/.ready: tests/servers/%.txt
 	@$(PYTHON) -m venv $(@D)
 	@if $(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<; then touch $@; \
 		else echo "mlguard: $< cannot be installed, its test is skipped"; rm -rf $(@D); fi
+
+# without npm, the test is skipped
+$(VENV_GRAFANA)/.ready: tests/grafana.json
+	@mkdir -p $(@D)
+	@cp $< $(@D)/package.json
+	@if command -v npm >/dev/null && npm install --prefix $(@D) --no-package-lock --ignore-scripts \
+		--no-audit --no-fund --silent; then rm -f $(@D)/node_modules/.package-lock.json; touch $@; \
+		else echo "mlguard: Grafana's types cannot be installed, their test is skipped"; fi
 
 $(VENV_DEV)/.tools: Makefile scripts/tools.sh | $(VENV_DEV)/.ready
 	@sh scripts/tools.sh $(DEBIAN_PACKAGES)

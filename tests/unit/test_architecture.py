@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("common", "sidecar", "rules", "exporter")
+FOLDERS = ("common", "sidecar", "rules", "exporter", "dashboards")
 ALLOWED = {
     "mlguard": set(),
     "mlguard_common": {"mlguard"},
@@ -18,6 +18,7 @@ ALLOWED = {
     "mlguard_exporter": {"mlguard", "mlguard_rules", "mlguard_common"},
     "mlguard_sidecar": {"mlguard", "mlguard_rules", "mlguard_common"},
     "mlguard_injector": {"mlguard", "mlguard_common"},
+    "mlguard_dashboards": {"mlguard_rules"},
     "mlguard_demo": {"mlguard", "mlguard_rules", "mlguard_common", "mlguard_sidecar"},
 }
 
