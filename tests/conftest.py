@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
+import urllib.parse
+import urllib.request
 
 import pytest
 from hypothesis import settings
 from support.aws import FakeAws
 from support.receivers import Hook
-from support.sidecar import Daemon, Exporter, Sidecar
+from support.sidecar import Daemon, Exporter, Sidecar, free_port
 
 settings.register_profile("mlguard", deadline=None)  # machines are shared, and noisy
 settings.load_profile("mlguard")
@@ -61,6 +65,56 @@ def hook():
     made = Hook()
     yield made
     made.close()
+
+
+@pytest.fixture
+def prometheus(tmp_path):
+    """Starts a Prometheus that scrapes an address; gives a function that queries it."""
+    processes = []
+
+    def start(target: str):
+        port = free_port()
+        config = tmp_path / "prometheus.yml"
+        config.write_text(
+            json.dumps(
+                {
+                    "global": {"scrape_interval": "200ms"},
+                    "scrape_configs": [
+                        {"job_name": "mlguard", "static_configs": [{"targets": [target]}]}
+                    ],
+                }
+            )
+        )
+        command = [
+            "prometheus",
+            f"--config.file={config}",
+            f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ]
+        with (tmp_path / "prometheus.log").open("w") as log:
+            processes.append(subprocess.Popen(command, stdout=log, stderr=log))
+
+        def query(expression: str) -> dict[tuple[str, ...], float]:
+            """Values by the sorted values of the labels that the expression keeps."""
+            url = f"http://127.0.0.1:{port}/api/v1/query?" + urllib.parse.urlencode(
+                {"query": expression}
+            )
+            try:
+                with urllib.request.urlopen(url, timeout=10) as answer:
+                    result = json.load(answer)["data"]["result"]
+            except OSError:
+                return {}
+            return {
+                tuple(v for _, v in sorted(series["metric"].items())): float(series["value"][1])
+                for series in result
+            }
+
+        return query
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(timeout=20)
 
 
 def _maker(kind: type[Daemon], folder):
