@@ -74,8 +74,8 @@ def read_annotations(annotations: Mapping[str, Any]) -> Wishes:
         if not key.startswith(PREFIX) or key == STATUS:
             continue
         name = key.removeprefix(PREFIX)
-        if name in _READERS and isinstance(value, str):
-            found[name.replace("-", "_")] = _READERS[name](key, value.strip())
+        if name in READERS and isinstance(value, str):
+            found[name.replace("-", "_")] = READERS[name](key, value.strip())
         elif name.replace("-", "_") in ResourcesConfig.__struct_fields__:
             resources[name.replace("-", "_")] = _quantity(key, str(value).strip())
         else:
@@ -84,7 +84,7 @@ def read_annotations(annotations: Mapping[str, Any]) -> Wishes:
 
 
 def _unknown(name: str) -> str:
-    known = [*_READERS, *(each.replace("_", "-") for each in ResourcesConfig.__struct_fields__)]
+    known = [*READERS, *(each.replace("_", "-") for each in ResourcesConfig.__struct_fields__)]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
     return f"{PREFIX}{name[:63]} is not known, and ignored{hint}"
@@ -137,7 +137,7 @@ def _names(key: str, value: str) -> tuple[str, ...]:
     return found
 
 
-_READERS: Mapping[str, Callable[[str, str], object]] = {
+READERS: Mapping[str, Callable[[str, str], object]] = {
     "image": _image,
     "containers": _names,
     "config": _object,
@@ -150,3 +150,4 @@ _READERS: Mapping[str, Callable[[str, str], object]] = {
     "relay-secret": _object,
     "api-key-secret": _object,
 }
+"""Name of an annotation, without the prefix -> reads its value; resources are apart."""

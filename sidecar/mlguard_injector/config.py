@@ -95,9 +95,13 @@ class Config(ConfigStruct, frozen=True):
     metrics_listen: str = "0.0.0.0:9522"
     certificate: CertificateConfig = CertificateConfig()
     sidecar: SidecarConfig = SidecarConfig()
-    http: HttpConfig = HttpConfig()
     log: LogConfig = LogConfig()
 
     def __post_init__(self) -> None:
         split_listen(self.listen)
         split_listen(self.metrics_listen)
+
+    @property
+    def http(self) -> HttpConfig:
+        """Access over HTTP: over loopback alone, as there is nothing to configure."""
+        return HttpConfig()

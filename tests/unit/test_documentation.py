@@ -17,6 +17,9 @@ from mlguard_exporter.config import Config as ExporterConfig
 from mlguard_exporter.daemon import METRICS as EXPORTER_METRICS
 from mlguard_exporter.export import METRICS as HISTORY_METRICS
 from mlguard_exporter.exposition import METRICS as SPEND_METRICS
+from mlguard_injector.annotations import READERS
+from mlguard_injector.config import Config as InjectorConfig
+from mlguard_injector.config import ResourcesConfig
 from mlguard_rules.notify import NotifyConfig, RulesConfig
 from mlguard_rules.service import METRICS as ALERTING_METRICS
 from mlguard_sidecar import telemetry
@@ -31,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 REFERENCE = (ROOT / "sidecar/README.md").read_text()
 EXPORTER = (ROOT / "exporter/README.md").read_text()
+KUBERNETES = (ROOT / "sidecar/KUBERNETES.md").read_text()
 RULES = (ROOT / "rules/README.md").read_text()
 
 
@@ -86,9 +90,10 @@ def shown(value: object) -> str:
     [
         (REFERENCE, keys(Config)),
         (EXPORTER, keys(ExporterConfig)),
+        (KUBERNETES, keys(InjectorConfig)),
         (RULES, keys(RulesConfig, "rules.") | keys(NotifyConfig, "notify.")),
     ],
-    ids=["sidecar", "exporter", "rules"],
+    ids=["sidecar", "exporter", "injector", "rules"],
 )
 def test_the_configuration_reference_has_every_key_with_its_default(text, expected):
     documented = cells(text, "key")
@@ -125,6 +130,16 @@ def test_the_exporter_s_reference_has_every_metric_of_spend():
 
     documented = cells(EXPORTER, "spend")
     assert documented == {m.name: [m.type, labels(m), m.documentation] for m in SPEND_METRICS}
+
+
+def test_the_annotations_of_pods_are_documented():
+    resources = {each.replace("_", "-") for each in ResourcesConfig.__struct_fields__}
+    documented = {
+        name.strip("` ").removeprefix("mlguard.io/")
+        for row in cells(KUBERNETES, "annotation")
+        for name in row.split(",")
+    }
+    assert documented == {*READERS, *resources}
 
 
 def test_the_sdk_s_parameters_are_documented_with_their_defaults():

@@ -1,0 +1,89 @@
+"""`mlguard inject` on the manifests that people have."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import kubernetes_validate
+import pytest
+import yaml
+
+IMAGE = ["--image", "registry.example/mlguard-sidecar:0.1.0"]
+POD = {"containers": [{"name": "server", "image": "model:1"}], "restartPolicy": "Never"}
+TEMPLATE = {"metadata": {"labels": {"app": "churn"}}, "spec": POD}
+SELECTOR = {"selector": {"matchLabels": {"app": "churn"}}}
+ALWAYS = {**TEMPLATE, "spec": {"containers": POD["containers"]}}
+
+
+def manifest(version, kind, spec, **metadata):
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": "churn", **metadata},
+        "spec": spec,
+    }
+
+
+MANIFESTS = {
+    "Pod": (manifest("v1", "Pod", POD), ("spec",)),
+    "Deployment": (
+        manifest("apps/v1", "Deployment", {**SELECTOR, "template": ALWAYS}),
+        ("spec", "template", "spec"),
+    ),
+    "StatefulSet": (
+        manifest("apps/v1", "StatefulSet", {**SELECTOR, "serviceName": "x", "template": ALWAYS}),
+        ("spec", "template", "spec"),
+    ),
+    "Job": (manifest("batch/v1", "Job", {"template": TEMPLATE}), ("spec", "template", "spec")),
+    "CronJob": (
+        manifest(
+            "batch/v1",
+            "CronJob",
+            {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": TEMPLATE}}},
+            namespace="nightly",
+        ),
+        ("spec", "jobTemplate", "spec", "template", "spec"),
+    ),
+}
+
+
+def run(text: str, *arguments: str):
+    return subprocess.run(
+        [sys.executable, "-m", "mlguard_sidecar.cli", "inject", "-f", "-", *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("kind", MANIFESTS)
+def test_a_manifest_comes_out_with_the_sidecar(kind):
+    before, path = MANIFESTS[kind]
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "churn"}}
+    done = run(yaml.safe_dump_all([service, before]), *IMAGE)
+    assert done.returncode == 0, done.stderr
+    first, after = yaml.safe_load_all(done.stdout)
+    assert first == service
+    kubernetes_validate.validate(after, "1.31", strict=True)
+    spec = after
+    for part in path:
+        spec = spec[part]
+    assert [each["name"] for each in spec["initContainers"]] == ["mlguard-sidecar"]
+    variables = {each["name"]: each["value"] for each in spec["containers"][0]["env"]}
+    assert variables["MLGUARD_MODEL"] == "churn"
+    assert variables["MLGUARD_PROJECT"] == before["metadata"].get("namespace", "default")
+    again = run(done.stdout, *IMAGE)
+    assert again.stdout == done.stdout
+
+
+def test_mistakes_are_told_in_one_line():
+    before, _ = MANIFESTS["Pod"]
+    done = run(yaml.safe_dump(before))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no image is configured" in done.stderr
+    assert yaml.safe_load(done.stdout) == before
+    for text in ("a: [", "kind: Service", "", "7"):
+        done = run(text, *IMAGE)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), text
