@@ -32,12 +32,14 @@ EMBEDDED = ("model", "sidecar", "cost")
 ELSEWHERE = {
     "mlguard_notifications_total": {"receiver", "outcome"},
     "mlguard_rule_evaluation_failures_total": set(),
+    "mlguard_injector_admissions_total": {"outcome", "reason"},
+    "mlguard_injector_certificate_expires_timestamp_seconds": set(),
 }
-"""Labels of the metrics of the embedded engine."""
+"""Labels of the metrics of the embedded engine and of the injector."""
 
 SHOWN = (*METRICS, *SPEND_METRICS)
 KNOWN = {m.name: set(m.labels) for m in SHOWN} | ELSEWHERE
-TARGET = {"job", "instance", "pod"}
+TARGET = {"job", "instance", "pod", "namespace"}
 
 
 def rules(path: Path) -> list[dict]:
