@@ -41,6 +41,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 _REFRESH_SECONDS = 10
 _REJECTS = 10
 _EXPLAINED_DAYS = 30
+_TODAY_SECONDS = 60.0
 _COLUMN_DAYS = {"30d": 30, "400d": 400}
 
 
@@ -121,7 +122,7 @@ class Pages:
         wanted = request.query.get("range")
         span = Range(wanted) if wanted in list(Range) else self.series.usual(key)
         series = await self.series.read(key, span)
-        days = await self.history.days(key, _EXPLAINED_DAYS)
+        days = await self.history.days(key, _EXPLAINED_DAYS, max_age=_TODAY_SECONDS)
         if model is None or series is None or days is None:
             return not_found(f"There is no model {'/'.join(key)} here, or it has long been silent.")
         alerts = alerts_of(key, self.alerts())
