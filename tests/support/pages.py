@@ -95,10 +95,12 @@ class Parsed(HTMLParser):
     Attributes:
         tags: each element with its attributes.
         texts: each text between tags.
+        title: its title.
     """
 
     tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    title: str = ""
     _open: list[str] = field(default_factory=list)
 
     @classmethod
@@ -127,6 +129,8 @@ class Parsed(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data)
+        if self._open == ["html", "head", "title"]:
+            self.title += data
 
     @property
     def text(self) -> str:
