@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import re
 import time
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -96,11 +97,13 @@ class Parsed(HTMLParser):
         tags: each element with its attributes.
         texts: each text between tags.
         title: its title.
+        rows: texts of the cells of each row of each table.
     """
 
     tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     title: str = ""
+    rows: list[list[str]] = field(default_factory=list)
     _open: list[str] = field(default_factory=list)
 
     @classmethod
@@ -116,6 +119,10 @@ class Parsed(HTMLParser):
         names = [name for name, _ in attrs]
         assert len(set(names)) == len(names), (tag, names)
         self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("td", "th"):
+            self.rows[-1].append("")
         if tag not in _VOID:
             self._open.append(tag)
 
@@ -131,6 +138,8 @@ class Parsed(HTMLParser):
         self.texts.append(data)
         if self._open == ["html", "head", "title"]:
             self.title += data
+        if "td" in self._open or "th" in self._open:
+            self.rows[-1][-1] += f"{data.strip()} "
 
     @property
     def text(self) -> str:
@@ -150,6 +159,16 @@ class Parsed(HTMLParser):
             if name in ("href", "src", "action", "formaction", "data", "poster", "srcset")
             and value is not None
         ]
+
+
+def figure(text: str) -> float | None:
+    """The first number of a text in its base unit; None where it says that none is known."""
+    found = re.search(r"(\N{MINUS SIGN}?)\$?([\d,.]+)[\s\N{NO-BREAK SPACE}]?([a-zµ%]*)", text)
+    if found is None:
+        return None
+    units = {"k": 1e3, "M": 1e6, "%": 0.01, "ms": 1e-3, "µs": 1e-6, "min": 60.0}
+    value = float(found[2].replace(",", "")) * units.get(found[3], 1)
+    return -value if found[1] else value
 
 
 def batch(name: str, features: dict[str, list[Any]], rows: int = _ROWS) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def time_chart(
         Slot(
             round(i * width, 1),
             round(width * min(stride, len(times) - i), 1),
-            _words(series, min(i + stride, len(times)) - 1, times, step, text),
+            _last_words(series, range(i, min(i + stride, len(times))), times, step, text),
             not marked.isdisjoint(times[i : i + stride]),
         )
         for i in range(0, len(times), stride or 1)
@@ -319,6 +319,17 @@ def _band(series: Series, scale: Scale, width: float) -> str:
             path += f"M{over}L{under}z"
             run = []
     return path
+
+
+def _last_words(
+    series: Sequence[Series],
+    points: range,
+    times: Sequence[float],
+    step: float,
+    text: Callable[[float | None], str],
+) -> str:
+    found = (_words(series, i, times, step, text) for i in reversed(points))
+    return next(filter(None, found), "")
 
 
 def _words(

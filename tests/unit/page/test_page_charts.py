@@ -157,6 +157,17 @@ def test_a_line_has_a_gap_where_a_value_is_missing():
     assert chart.summary == "last, 00:00 UTC: s 4"
 
 
+def test_a_slot_of_many_points_says_the_last_one_that_is_known():
+    values = [None] * 400
+    values[100], values[101] = 5.0, 6.0
+    chart = time_chart(
+        "T", [86_400.0 * i for i in range(400)], 86_400, [Series("s", values)], texts.number
+    )
+    assert len(chart.slots) <= 72
+    assert [slot.text for slot in chart.slots if slot.text] == ["12\N{NO-BREAK SPACE}Apr: s 6"]
+    assert chart.summary == "last, 12\N{NO-BREAK SPACE}Apr: s 6"
+
+
 @pytest.mark.parametrize("values", [[], [None], [None, float("nan"), float("inf")]])
 def test_a_chart_of_nothing_says_so(values):
     chart = time_chart("T", [float(i) for i in range(len(values))], 1, [Series("s", values)],
