@@ -6,11 +6,12 @@ stand around it, their size. Its coordinates run from 0 to WIDTH and, downwards,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlguard_common.page import texts
-from mlguard_common.page.scale import Scale, scale_of
+from mlguard_common.page.scale import MAX, Scale, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -142,6 +143,7 @@ def time_chart(
         from_zero: whether the axis begins at zero.
     """
     lines = list(limits)
+    series = [_drawable(each) for each in series]
     scale = _scale(series, lines, kind, top, from_zero=from_zero)
     width = WIDTH / max(len(times), 1)
     shapes: list[Shape] = []
@@ -168,7 +170,7 @@ def time_chart(
         Slot(
             round(i * width, 1),
             round(width * min(stride, len(times) - i), 1),
-            _words(series, min(i + stride, len(times)) - 1, times, step, text),
+            _last_words(series, range(i, min(i + stride, len(times))), times, step, text),
             not marked.isdisjoint(times[i : i + stride]),
         )
         for i in range(0, len(times), stride or 1)
@@ -178,7 +180,7 @@ def time_chart(
     marks = scale.marks[::-1]
     return Chart(
         title,
-        [text(mark) for mark in marks],
+        _mark_texts(marks, scale.step, text),
         [_y(mark, scale) for mark in marks],
         ends,
         shapes,
@@ -237,7 +239,27 @@ def _scale(
                 found += [value - (band or 0.0), value + (band or 0.0)]
     low, high = min(found, default=0.0), max(found, default=1.0)
     low = min(low, 0.0) if from_zero else low
-    return scale_of(low, high if top is None else max(top, high))
+    return scale_of(low, high if top is None else max(top, high), is_whole=kind == "bars")
+
+
+def _drawable(series: Series) -> Series:
+    """Return a series without the values that no axis can show."""
+
+    def kept(values: Sequence[float | None]) -> list[float | None]:
+        return [value if value is not None and abs(value) <= MAX else None for value in values]
+
+    return Series(series.name, kept(series.values), kept(series.band))
+
+
+def _mark_texts(
+    marks: Sequence[float], step: float, text: Callable[[float | None], str]
+) -> list[str]:
+    """Return the texts of marks, with as many digits as tell them apart."""
+    found = [text(mark) for mark in marks]
+    if len(set(found)) == len(found):
+        return found
+    decimals = max(-math.floor(math.log10(step)), 0)
+    return [f"{mark:,.{decimals}f}" for mark in marks]
 
 
 def _y(value: float, scale: Scale, height: float = HEIGHT) -> float:
@@ -308,6 +330,17 @@ def _band(series: Series, scale: Scale, width: float) -> str:
             path += f"M{over}L{under}z"
             run = []
     return path
+
+
+def _last_words(
+    series: Sequence[Series],
+    points: range,
+    times: Sequence[float],
+    step: float,
+    text: Callable[[float | None], str],
+) -> str:
+    found = (_words(series, i, times, step, text) for i in reversed(points))
+    return next(filter(None, found), "")
 
 
 def _words(
