@@ -196,7 +196,8 @@ def sparkline(values: Sequence[float | None]) -> str:
     if not known:
         return ""
     scale = Scale(0.0, max(*known, 1e-12), 1.0)
-    return _line(values, scale, _SPARK_WIDTH / len(values), _SPARK_HEIGHT)
+    width = _SPARK_WIDTH / len(values)
+    return _line(values, scale, width, _SPARK_HEIGHT) + _dots(values, scale, width, _SPARK_HEIGHT)
 
 
 def paired_bars(before: Sequence[float], now: Sequence[float]) -> tuple[str, str]:
@@ -304,10 +305,12 @@ def _line(
     return "".join(parts)
 
 
-def _dots(values: Sequence[float | None], scale: Scale, width: float) -> str:
+def _dots(
+    values: Sequence[float | None], scale: Scale, width: float, height: float = HEIGHT
+) -> str:
     """Return the path of the values without a neighbour, which no line shows."""
     return "".join(
-        f"M{round((i + 0.5) * width, 1)} {_y(value, scale)}h0.01"
+        f"M{round((i + 0.5) * width, 1)} {_y(value, scale, height)}h0.01"
         for i, value in enumerate(values)
         if value is not None
         and (i == 0 or values[i - 1] is None)

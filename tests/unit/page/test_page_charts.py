@@ -149,10 +149,11 @@ def test_a_line_has_a_gap_where_a_value_is_missing():
     chart = time_chart(
         "T", [0.0, 1, 2, 3, 4], 1, [Series("s", [1, 2, None, 4, None])], texts.number
     )
-    (shape,) = chart.shapes
-    assert shape.path.count("M") == 2, "two runs"
-    assert shape.path.count("L") == 1
-    assert shape.path.endswith("h0.01"), "a single point is a dot"
+    line, dots = chart.shapes
+    assert line.path.count("M") == 2, "two runs"
+    assert line.path.count("L") == 1
+    assert (dots.kind, dots.path.count("M")) == ("dots", 1), "a single point is a dot"
+    assert [shape.name for shape in chart.legend] == ["s"]
     assert [bool(slot.text) for slot in chart.slots] == [True, True, False, True, False]
     assert chart.summary == "last, 00:00 UTC: s 4"
 
