@@ -46,7 +46,7 @@ class KeyPair:
     Attributes:
         certificate: PEM, the leaf first.
         key: PEM.
-        authority: PEM of who has signed it; empty if that is not known.
+        authority: PEM of who has signed it, and of who has signed the last one, if known.
     """
 
     certificate: bytes
@@ -169,6 +169,11 @@ class Certificates:
             pair = _pair_of(found)
             if pair is None or self._is_old(pair):
                 made = make_key_pair(self._names(namespace), self._now())
+                if pair is not None:
+                    # replicas serve the last certificate until they look again
+                    last = x509.load_pem_x509_certificates(pair.authority)[0]
+                    both = made.authority + last.public_bytes(serialization.Encoding.PEM)
+                    made = KeyPair(made.certificate, made.key, both)
                 try:
                     await self._api.write_secret(namespace, name, _data_of(made), found)
                     log.info("a new certificate is in the secret %s", name)
@@ -242,6 +247,7 @@ def _pair_of(secret: dict[str, object] | None) -> KeyPair | None:
         parts = [base64.b64decode(data[key]) for key in ("tls.crt", "tls.key", "ca.crt")]
         pair = KeyPair(*parts)
         pair.expires  # noqa: B018 - raises for what is no certificate
+        x509.load_pem_x509_certificates(pair.authority)
     except (KeyError, ValueError, TypeError):
         return None
     return pair

@@ -248,6 +248,11 @@ def _environment(wishes: Wishes, config: SidecarConfig) -> list[Json]:
     inline["socket"] = {"mode": "0666"} | dict(inline.get("socket") or {})
     if wishes.baseline is not None:
         inline["baseline"] = dict(inline.get("baseline") or {}) | {"folder": BASELINE_DIR}
+    notify = dict(inline.get("notify") or {})
+    if wishes.relay_secret is not None and notify.get("relay"):
+        # only here: in a pod without the Secret, the variable would stop the sidecar
+        notify["relay"] = {"token": "${MLGUARD_RELAY_TOKEN}"} | dict(notify["relay"])
+        inline["notify"] = notify
     found: list[Json] = [
         {"name": "MLGUARD_CONFIG", "value": yaml.safe_dump(inline, sort_keys=True)},
         {"name": "TMPDIR", "value": DATA_DIR},

@@ -1,0 +1,209 @@
+"""The certificate that replicas of the injector make, share and renew in a Secret."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import copy
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.fake_kubernetes import FakeKubernetes
+
+from mlguard_injector.certificates import CertificateError, Certificates, KeyPair
+from mlguard_injector.config import CertificateConfig
+from mlguard_injector.kubernetes import KubernetesApi
+
+CONFIG = CertificateConfig(secret="tls", namespace="ml", service="inject", webhook="inject")
+WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/inject"
+DAY = 86_400
+NOW = datetime.now(UTC).timestamp()  # as certificates are verified by the machine's clock
+
+
+@pytest.fixture
+def kubernetes():
+    with FakeKubernetes() as running:
+        running.put(
+            WEBHOOKS,
+            {
+                "apiVersion": "admissionregistration.k8s.io/v1",
+                "kind": "MutatingWebhookConfiguration",
+                "metadata": {"name": "inject"},
+                "webhooks": [{"name": "a", "clientConfig": {"service": {"name": "inject"}}}],
+            },
+        )
+        yield running
+
+
+class Replica:
+    """One replica, with a clock that is set by hand."""
+
+    def __init__(self, api: KubernetesApi) -> None:
+        self.now = NOW
+        self.certificates = Certificates(CONFIG, api, lambda: self.now)
+
+    async def refresh(self) -> None:
+        await self.certificates.refresh()
+
+
+@contextlib.asynccontextmanager
+async def replicas(kubernetes, count: int = 1):
+    async with contextlib.AsyncExitStack() as stack:
+        apis = [KubernetesApi(kubernetes.url, Path("/none")) for _ in range(count)]
+        yield [Replica(await stack.enter_async_context(api)) for api in apis]
+
+
+def stored(kubernetes) -> KeyPair:
+    data = kubernetes.find("Secret", "tls")["data"]
+    return KeyPair(*(base64.b64decode(data[key]) for key in ("tls.crt", "tls.key", "ca.crt")))
+
+
+def bundle(kubernetes) -> bytes:
+    hook = kubernetes.objects[WEBHOOKS]["webhooks"][0]
+    return base64.b64decode(hook["clientConfig"].get("caBundle", ""))
+
+
+async def handshake(server: ssl.SSLContext, authority: bytes, name: str) -> None:
+    """Connect as the API server does, with the bundle as the only authority."""
+
+    async def answer(_, writer) -> None:
+        writer.close()
+
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server)
+    async with listening:
+        client = ssl.create_default_context(cadata=authority.decode())
+        port = listening.sockets[0].getsockname()[1]
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=client, server_hostname=name
+        )
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def test_the_first_start_makes_a_certificate_that_the_bundle_verifies(kubernetes):
+    async def story() -> None:
+        async with replicas(kubernetes) as (one,):
+            await one.refresh()
+            for name in ("inject.ml.svc", "inject.ml.svc.cluster.local"):
+                await handshake(one.certificates.context, bundle(kubernetes), name)
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await handshake(one.certificates.context, bundle(kubernetes), "other.ml.svc")
+            assert stored(kubernetes).expires.timestamp() == one.certificates.expires
+
+    asyncio.run(story())
+    assert kubernetes.find("Secret", "tls")["type"] == "kubernetes.io/tls"
+
+
+def test_what_is_right_is_left_alone(kubernetes):
+    async def story() -> None:
+        async with replicas(kubernetes) as (one,):
+            await one.refresh()
+            before = len(kubernetes.writes)
+            one.now += 200 * DAY
+            await one.refresh()
+            assert len(kubernetes.writes) == before
+
+    asyncio.run(story())
+
+
+def test_a_certificate_is_renewed_before_it_expires_and_served_at_once(kubernetes):
+    async def story() -> None:
+        async with replicas(kubernetes) as (one,):
+            await one.refresh()
+            first = stored(kubernetes)
+            one.now = first.expires.timestamp() - 91 * DAY
+            await one.refresh()
+            assert stored(kubernetes) == first
+            one.now += 2 * DAY
+            await one.refresh()
+            second = stored(kubernetes)
+            assert second.expires.timestamp() == pytest.approx(one.now + 365 * DAY, abs=2)
+            assert bundle(kubernetes) == second.authority != first.authority
+            assert first.authority in second.authority
+            assert one.certificates.expires == second.expires.timestamp()
+
+    asyncio.run(story())
+
+
+def test_a_renewal_leaves_replicas_that_serve_the_last_certificate_reachable(kubernetes):
+    async def story() -> None:
+        async with replicas(kubernetes, 2) as (one, other):
+            one.now = other.now = NOW - 300 * DAY
+            await one.refresh()
+            await other.refresh()
+            one.now = other.now = NOW
+            await one.refresh()
+            for each in (one, other):
+                await handshake(each.certificates.context, bundle(kubernetes), "inject.ml.svc")
+            assert one.certificates.expires > other.certificates.expires
+            one.now += 300 * DAY
+            await one.refresh()
+            assert bundle(kubernetes).count(b"BEGIN CERTIFICATE") == 2
+
+    asyncio.run(story())
+
+
+def test_replicas_that_start_at_once_share_one_certificate(kubernetes):
+    async def story() -> None:
+        async with replicas(kubernetes, 5) as several:
+            await asyncio.gather(*(each.refresh() for each in several))
+            for each in several:
+                await each.refresh()
+                await handshake(each.certificates.context, bundle(kubernetes), "inject.ml.svc")
+            assert bundle(kubernetes) == stored(kubernetes).authority
+            for each in several:
+                each.now += 300 * DAY
+            await asyncio.gather(*(each.refresh() for each in several))
+            for each in several:
+                await each.refresh()
+            assert len({each.certificates.expires for each in several}) == 1
+
+    asyncio.run(story())
+    renewed = [w for w in kubernetes.writes if w.method == "PATCH" and "/secrets/" in w.path]
+    assert all("resourceVersion" in w.body["metadata"] for w in renewed)
+
+
+@pytest.mark.parametrize("status", [403, 500, 503])
+def test_without_the_api_the_last_certificate_stays_in_use(kubernetes, status):
+    async def story() -> None:
+        async with replicas(kubernetes) as (one,):
+            kubernetes.failure = status
+            with pytest.raises(CertificateError, match=str(status)):
+                await one.refresh()
+            kubernetes.failure = None
+            await one.refresh()
+            kubernetes.failure = status
+            one.now += 300 * DAY
+            await one.refresh()
+            await handshake(one.certificates.context, bundle(kubernetes), "inject.ml.svc")
+
+    asyncio.run(story())
+
+
+def test_what_others_break_is_mended(kubernetes):
+    async def story() -> None:
+        async with replicas(kubernetes) as (one,):
+            await one.refresh()
+            good = bundle(kubernetes)
+            webhook = copy.deepcopy(kubernetes.objects[WEBHOOKS])
+            webhook["webhooks"][0]["clientConfig"]["caBundle"] = "Cg=="
+            webhook["webhooks"].append({"name": "b", "clientConfig": {}})
+            kubernetes.put(WEBHOOKS, webhook)
+            await one.refresh()
+            bundles = {
+                h["clientConfig"]["caBundle"] for h in kubernetes.objects[WEBHOOKS]["webhooks"]
+            }
+            assert bundles == {base64.b64encode(good).decode()}
+
+            secret = copy.deepcopy(kubernetes.find("Secret", "tls"))
+            secret["data"] = {"tls.crt": "Cg==", "tls.key": "Cg=="}
+            kubernetes.put("/api/v1/namespaces/ml/secrets/tls", secret)
+            await one.refresh()
+            assert bundle(kubernetes) == stored(kubernetes).authority != good
+            await handshake(one.certificates.context, bundle(kubernetes), "inject.ml.svc")
+
+    asyncio.run(story())
