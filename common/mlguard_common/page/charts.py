@@ -10,13 +10,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlguard_common.page import texts
+from mlguard_common.page import paths, texts
+from mlguard_common.page.paths import WIDTH
 from mlguard_common.page.scale import MAX, Scale, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-WIDTH, HEIGHT = 1000, 100
 _MAX_SLOTS = 72
 _DAY_SECONDS = 86_400
 _SPARK_WIDTH, _SPARK_HEIGHT = 100, 24
@@ -151,19 +151,21 @@ def time_chart(
         shapes += _stacked(series, scale, width)
     elif kind == "bars":
         shapes += [
-            Shape(each.name, i, _bars(_tops(each.values, scale), width), "bars")
+            Shape(each.name, i, paths.bars(paths.tops(each.values, scale), width), "bars")
             for i, each in enumerate(series)
         ]
     else:
         for i, each in enumerate(series):
             if each.band:
-                shapes.append(Shape("", i, _band(each, scale, width), "band"))
-            shapes.append(Shape(each.name, i, _line(each.values, scale, width), "line"))
-            dots = _dots(each.values, scale, width)
+                shapes.append(
+                    Shape("", i, paths.band(each.values, each.band, scale, width), "band")
+                )
+            shapes.append(Shape(each.name, i, paths.line(each.values, scale, width), "line"))
+            dots = paths.dots(each.values, scale, width)
             if dots:
                 shapes.append(Shape("", i, dots, "dots"))
     for i, limit in enumerate(lines):
-        y = _y(limit.value, scale)
+        y = paths.y(limit.value, scale)
         shapes.append(Shape(f"{limit.name} {text(limit.value)}", i, f"M0 {y}H{WIDTH}", "limit"))
     stride = -(-len(times) // _MAX_SLOTS)
     slots = [
@@ -181,7 +183,7 @@ def time_chart(
     return Chart(
         title,
         _mark_texts(marks, scale.step, text),
-        [_y(mark, scale) for mark in marks],
+        [paths.y(mark, scale) for mark in marks],
         ends,
         shapes,
         slots,
@@ -197,7 +199,9 @@ def sparkline(values: Sequence[float | None]) -> str:
         return ""
     scale = Scale(0.0, max(*known, 1e-12), 1.0)
     width = _SPARK_WIDTH / len(values)
-    return _line(values, scale, width, _SPARK_HEIGHT) + _dots(values, scale, width, _SPARK_HEIGHT)
+    return paths.line(values, scale, width, _SPARK_HEIGHT) + paths.dots(
+        values, scale, width, _SPARK_HEIGHT
+    )
 
 
 def paired_bars(before: Sequence[float], now: Sequence[float]) -> tuple[str, str]:
@@ -263,76 +267,18 @@ def _mark_texts(
     return [f"{mark:,.{decimals}f}" for mark in marks]
 
 
-def _y(value: float, scale: Scale, height: float = HEIGHT) -> float:
-    return round(height * (1 - scale.position(value)), 1)
-
-
-def _tops(values: Sequence[float | None], scale: Scale) -> list[tuple[float, float]]:
-    ground = _y(0.0, scale)
-    return [(ground, ground if value is None else _y(value, scale)) for value in values]
-
-
-def _bars(ends: Sequence[tuple[float, float]], width: float) -> str:
-    """Return the path of bars, given the lower and upper end of each."""
-    return "".join(
-        f"M{round((i + 0.1) * width, 1)} {low}V{high}h{round(0.8 * width, 1)}V{low}z"
-        for i, (low, high) in enumerate(ends)
-        if low != high
-    )
-
-
 def _stacked(series: Sequence[Series], scale: Scale, width: float) -> list[Shape]:
     points = max((len(each.values) for each in series), default=0)
     ground, shapes = [0.0] * points, []
     for i, each in enumerate(series):
         above = [below + (value or 0.0) for below, value in zip(ground, each.values, strict=True)]
-        ends = [(_y(low, scale), _y(high, scale)) for low, high in zip(ground, above, strict=True)]
-        shapes.append(Shape(each.name, i, _bars(ends, width), "bars"))
+        ends = [
+            (paths.y(low, scale), paths.y(high, scale))
+            for low, high in zip(ground, above, strict=True)
+        ]
+        shapes.append(Shape(each.name, i, paths.bars(ends, width), "bars"))
         ground = above
     return shapes
-
-
-def _line(
-    values: Sequence[float | None], scale: Scale, width: float, height: float = HEIGHT
-) -> str:
-    """Return the path of a line, interrupted where values are missing."""
-    parts, is_down = [], False
-    for i, value in enumerate(values):
-        if value is not None:
-            x, y = round((i + 0.5) * width, 1), _y(value, scale, height)
-            parts.append(f"{'L' if is_down else 'M'}{x} {y}")
-        is_down = value is not None
-    return "".join(parts)
-
-
-def _dots(
-    values: Sequence[float | None], scale: Scale, width: float, height: float = HEIGHT
-) -> str:
-    """Return the path of the values without a neighbour, which no line shows."""
-    return "".join(
-        f"M{round((i + 0.5) * width, 1)} {_y(value, scale, height)}h0.01"
-        for i, value in enumerate(values)
-        if value is not None
-        and (i == 0 or values[i - 1] is None)
-        and (i + 1 == len(values) or values[i + 1] is None)
-    )
-
-
-def _band(series: Series, scale: Scale, width: float) -> str:
-    """Return the path of the areas around a line, one for each run of values."""
-    path, run = "", []
-    for i, (value, band) in enumerate(
-        zip([*series.values, None], [*series.band, None], strict=True)
-    ):
-        if value is not None:
-            x = round((i + 0.5) * width, 1)
-            run.append((x, _y(value + (band or 0), scale), _y(value - (band or 0), scale)))
-        elif run:
-            over = "L".join(f"{x} {high}" for x, high, _ in run)
-            under = "L".join(f"{x} {low}" for x, _, low in reversed(run))
-            path += f"M{over}L{under}z"
-            run = []
-    return path
 
 
 def _last_words(
