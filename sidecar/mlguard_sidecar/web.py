@@ -122,7 +122,6 @@ def http_server(parts: Parts) -> tuple[HttpServer, CloudEventsApi]:
         pipeline.rejects,
         telemetry,
         registry.last_event,
-        lambda: lifecycle.config.listen,
         clock,
     )
     shown = site.routes(pages.handlers())

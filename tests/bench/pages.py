@@ -62,6 +62,7 @@ def main(models: int = 32, features: int = 50) -> None:
         eventually(lambda: sidecar.value("mlguard_inferences_total") == models * ROWS, 120)
         sidecar.stop()
         sidecar.start()
+        time.sleep(5)  # past days are recorded after the start
         sidecar.get("/api/v1/models")
         before = megabytes(sidecar)
         for name, path in PAGES.items():

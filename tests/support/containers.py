@@ -24,8 +24,10 @@ def can_run() -> bool:
     """Whether this machine allows it: root, with unshare and setpriv."""
     if os.geteuid() != 0 or not (shutil.which("unshare") and shutil.which("setpriv")):
         return False
-    tried = subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True)
-    return tried.returncode == 0
+    # the user of a container must be able to run this Python
+    user = ["setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups"]
+    command = ["unshare", "-m", *user, sys.executable, "-c", "import mlguard_sidecar.daemon"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 class Volumes:

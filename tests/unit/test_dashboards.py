@@ -17,7 +17,7 @@ from mlguard_exporter.daemon import METRICS as EXPORTER
 from mlguard_sidecar.daemon import METRICS as SIDECAR
 
 ROOT = Path(__file__).resolve().parents[2]
-TYPES = ROOT / ".venv-grafana/node_modules"
+TYPES = ROOT / ".venv-node/node_modules"
 BUILT_IN = {"__rate_interval", "__interval", "__range", "__url_time_range"}
 NUMERIC = {"stat", "timeseries", "bargauge", "heatmap", "barchart"}
 ANNOTATION_OF_PROMETHEUS = ("expr", "titleFormat", "textFormat", "tagKeys")
@@ -208,5 +208,5 @@ def test_the_types_of_grafana_accept_each_dashboard(tmp_path, version):
     if not (TYPES / "typescript").exists():
         if os.environ.get("MLGUARD_REQUIRE_TOOLS") == "1":
             pytest.fail("Grafana's types are not installed, and MLGUARD_REQUIRE_TOOLS=1")
-        pytest.skip("Grafana's types are not installed: make .venv-grafana/.ready")
+        pytest.skip("Grafana's types are not installed: make .venv-node/.ready")
     assert checked_by_types(tmp_path, version) == ""

@@ -6,16 +6,17 @@ stand around it, their size. Its coordinates run from 0 to WIDTH and, downwards,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlguard_common.page import texts
-from mlguard_common.page.scale import Scale, scale_of
+from mlguard_common.page import paths, texts
+from mlguard_common.page.paths import WIDTH
+from mlguard_common.page.scale import MAX, Scale, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-WIDTH, HEIGHT = 1000, 100
 _MAX_SLOTS = 72
 _DAY_SECONDS = 86_400
 _SPARK_WIDTH, _SPARK_HEIGHT = 100, 24
@@ -142,6 +143,7 @@ def time_chart(
         from_zero: whether the axis begins at zero.
     """
     lines = list(limits)
+    series = [_drawable(each) for each in series]
     scale = _scale(series, lines, kind, top, from_zero=from_zero)
     width = WIDTH / max(len(times), 1)
     shapes: list[Shape] = []
@@ -149,26 +151,28 @@ def time_chart(
         shapes += _stacked(series, scale, width)
     elif kind == "bars":
         shapes += [
-            Shape(each.name, i, _bars(_tops(each.values, scale), width), "bars")
+            Shape(each.name, i, paths.bars(paths.tops(each.values, scale), width), "bars")
             for i, each in enumerate(series)
         ]
     else:
         for i, each in enumerate(series):
             if each.band:
-                shapes.append(Shape("", i, _band(each, scale, width), "band"))
-            shapes.append(Shape(each.name, i, _line(each.values, scale, width), "line"))
-            dots = _dots(each.values, scale, width)
+                shapes.append(
+                    Shape("", i, paths.band(each.values, each.band, scale, width), "band")
+                )
+            shapes.append(Shape(each.name, i, paths.line(each.values, scale, width), "line"))
+            dots = paths.dots(each.values, scale, width)
             if dots:
                 shapes.append(Shape("", i, dots, "dots"))
     for i, limit in enumerate(lines):
-        y = _y(limit.value, scale)
+        y = paths.y(limit.value, scale)
         shapes.append(Shape(f"{limit.name} {text(limit.value)}", i, f"M0 {y}H{WIDTH}", "limit"))
     stride = -(-len(times) // _MAX_SLOTS)
     slots = [
         Slot(
             round(i * width, 1),
             round(width * min(stride, len(times) - i), 1),
-            _words(series, min(i + stride, len(times)) - 1, times, step, text),
+            _last_words(series, range(i, min(i + stride, len(times))), times, step, text),
             not marked.isdisjoint(times[i : i + stride]),
         )
         for i in range(0, len(times), stride or 1)
@@ -178,8 +182,8 @@ def time_chart(
     marks = scale.marks[::-1]
     return Chart(
         title,
-        [text(mark) for mark in marks],
-        [_y(mark, scale) for mark in marks],
+        _mark_texts(marks, scale.step, text),
+        [paths.y(mark, scale) for mark in marks],
         ends,
         shapes,
         slots,
@@ -194,7 +198,10 @@ def sparkline(values: Sequence[float | None]) -> str:
     if not known:
         return ""
     scale = Scale(0.0, max(*known, 1e-12), 1.0)
-    return _line(values, scale, _SPARK_WIDTH / len(values), _SPARK_HEIGHT)
+    width = _SPARK_WIDTH / len(values)
+    return paths.line(values, scale, width, _SPARK_HEIGHT) + paths.dots(
+        values, scale, width, _SPARK_HEIGHT
+    )
 
 
 def paired_bars(before: Sequence[float], now: Sequence[float]) -> tuple[str, str]:
@@ -237,25 +244,27 @@ def _scale(
                 found += [value - (band or 0.0), value + (band or 0.0)]
     low, high = min(found, default=0.0), max(found, default=1.0)
     low = min(low, 0.0) if from_zero else low
-    return scale_of(low, high if top is None else max(top, high))
+    return scale_of(low, high if top is None else max(top, high), is_whole=kind == "bars")
 
 
-def _y(value: float, scale: Scale, height: float = HEIGHT) -> float:
-    return round(height * (1 - scale.position(value)), 1)
+def _drawable(series: Series) -> Series:
+    """Return a series without the values that no axis can show."""
+
+    def kept(values: Sequence[float | None]) -> list[float | None]:
+        return [value if value is not None and abs(value) <= MAX else None for value in values]
+
+    return Series(series.name, kept(series.values), kept(series.band))
 
 
-def _tops(values: Sequence[float | None], scale: Scale) -> list[tuple[float, float]]:
-    ground = _y(0.0, scale)
-    return [(ground, ground if value is None else _y(value, scale)) for value in values]
-
-
-def _bars(ends: Sequence[tuple[float, float]], width: float) -> str:
-    """Return the path of bars, given the lower and upper end of each."""
-    return "".join(
-        f"M{round((i + 0.1) * width, 1)} {low}V{high}h{round(0.8 * width, 1)}V{low}z"
-        for i, (low, high) in enumerate(ends)
-        if low != high
-    )
+def _mark_texts(
+    marks: Sequence[float], step: float, text: Callable[[float | None], str]
+) -> list[str]:
+    """Return the texts of marks, with as many digits as tell them apart."""
+    found = [text(mark) for mark in marks]
+    if len(set(found)) == len(found):
+        return found
+    decimals = max(-math.floor(math.log10(step)), 0)
+    return [f"{mark:,.{decimals}f}" for mark in marks]
 
 
 def _stacked(series: Sequence[Series], scale: Scale, width: float) -> list[Shape]:
@@ -263,51 +272,24 @@ def _stacked(series: Sequence[Series], scale: Scale, width: float) -> list[Shape
     ground, shapes = [0.0] * points, []
     for i, each in enumerate(series):
         above = [below + (value or 0.0) for below, value in zip(ground, each.values, strict=True)]
-        ends = [(_y(low, scale), _y(high, scale)) for low, high in zip(ground, above, strict=True)]
-        shapes.append(Shape(each.name, i, _bars(ends, width), "bars"))
+        ends = [
+            (paths.y(low, scale), paths.y(high, scale))
+            for low, high in zip(ground, above, strict=True)
+        ]
+        shapes.append(Shape(each.name, i, paths.bars(ends, width), "bars"))
         ground = above
     return shapes
 
 
-def _line(
-    values: Sequence[float | None], scale: Scale, width: float, height: float = HEIGHT
+def _last_words(
+    series: Sequence[Series],
+    points: range,
+    times: Sequence[float],
+    step: float,
+    text: Callable[[float | None], str],
 ) -> str:
-    """Return the path of a line, interrupted where values are missing."""
-    parts, is_down = [], False
-    for i, value in enumerate(values):
-        if value is not None:
-            x, y = round((i + 0.5) * width, 1), _y(value, scale, height)
-            parts.append(f"{'L' if is_down else 'M'}{x} {y}")
-        is_down = value is not None
-    return "".join(parts)
-
-
-def _dots(values: Sequence[float | None], scale: Scale, width: float) -> str:
-    """Return the path of the values without a neighbour, which no line shows."""
-    return "".join(
-        f"M{round((i + 0.5) * width, 1)} {_y(value, scale)}h0.01"
-        for i, value in enumerate(values)
-        if value is not None
-        and (i == 0 or values[i - 1] is None)
-        and (i + 1 == len(values) or values[i + 1] is None)
-    )
-
-
-def _band(series: Series, scale: Scale, width: float) -> str:
-    """Return the path of the areas around a line, one for each run of values."""
-    path, run = "", []
-    for i, (value, band) in enumerate(
-        zip([*series.values, None], [*series.band, None], strict=True)
-    ):
-        if value is not None:
-            x = round((i + 0.5) * width, 1)
-            run.append((x, _y(value + (band or 0), scale), _y(value - (band or 0), scale)))
-        elif run:
-            over = "L".join(f"{x} {high}" for x, high, _ in run)
-            under = "L".join(f"{x} {low}" for x, _, low in reversed(run))
-            path += f"M{over}L{under}z"
-            run = []
-    return path
+    found = (_words(series, i, times, step, text) for i in reversed(points))
+    return next(filter(None, found), "")
 
 
 def _words(

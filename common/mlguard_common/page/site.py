@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote
 
 from aiohttp import web
+
+from mlguard_common.web.operations import route_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -32,6 +35,8 @@ _HEADERS = {
 _LOGIN, _LOGOUT, _FILES = "/login", "/logout", "/static/{version}/{name}"
 _MAX_FORM_BYTES = 4096
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -54,7 +59,11 @@ class Page:
 
 def not_found(message: str) -> Page:
     """Return the page of an address that shows nothing."""
-    return Page("problem.html", "Not found", variables={"message": message}, status=404)
+    return _problem("Not found", message, 404)
+
+
+def _problem(title: str, message: str, status: int) -> Page:
+    return Page("problem.html", title, variables={"message": message}, status=status)
 
 
 class Site:
@@ -97,29 +106,44 @@ class Site:
             pages: path -> handler.
         """
         self._paths |= pages.keys()
+        shown = {route_pattern(path): self._showing(handler) for path, handler in pages.items()}
         return [
-            *(web.get(path, self._showing(handler)) for path, handler in pages.items()),
-            web.get(_LOGIN, self._ask),
-            web.post(_LOGIN, self._log_in),
-            web.post(_LOGOUT, self._log_out),
-            web.get(_FILES, self._file),
+            *(web.get(path, self._unless_off(handler)) for path, handler in shown.items()),
+            web.get(_LOGIN, self._unless_off(self._ask)),
+            web.post(_LOGIN, self._unless_off(self._log_in)),
+            web.post(_LOGOUT, self._unless_off(self._log_out)),
+            web.get(_FILES, self._unless_off(self._file)),
         ]
+
+    def _unless_off(self, handler: Handler) -> Handler:
+        async def check(request: web.Request) -> web.StreamResponse:
+            if self._config().page:
+                return await handler(request)
+            self._access().check(request)
+            if request.path == "/":
+                return web.Response(text=self._instead)
+            raise web.HTTPNotFound(text="pages are off (http.page)\n")
+
+        return check
 
     def _showing(self, handler: Callable[[web.Request], Awaitable[Page]]) -> Handler:
         async def show(request: web.Request) -> web.Response:
-            if not self._config().page:
-                self._access().check(request)
-                if request.path == "/":
-                    return web.Response(text=self._instead)
-                raise web.HTTPNotFound(text="pages are off (http.page)\n")
             try:
                 if not self._config().page_public:
                     self._access().check(request)
             except web.HTTPUnauthorized:
                 return await self._login_page(request, str(request.rel_url), status=401)
             except web.HTTPForbidden as error:
-                return await self._problem(request, error)
-            return await self._response(request, await handler(request))
+                text = (error.text or error.reason).strip()
+                return await self._response(
+                    request, _problem(error.reason, f"{text[:1].upper()}{text[1:]}.", error.status)
+                )
+            try:
+                return await self._response(request, await handler(request))
+            except Exception:
+                log.exception("the page %s cannot be shown", request.path)
+            message = "This page cannot be shown. The log says why."
+            return await self._response(request, _problem("Internal error", message, 500))
 
         return show
 
@@ -136,13 +160,6 @@ class Site:
         )
         response.enable_compression()
         return response
-
-    async def _problem(self, request: web.Request, error: web.HTTPException) -> web.Response:
-        message = (error.text or error.reason).strip()
-        variables = {"message": message}
-        return await self._response(
-            request, Page("problem.html", error.reason, variables=variables, status=error.status)
-        )
 
     async def _login_page(
         self, request: web.Request, after: str, *, status: int = 200, problem: str = ""
@@ -204,7 +221,10 @@ async def _form(request: web.Request) -> dict[str, str]:
 
 
 def _local(path: str) -> str:
-    """Return a path of this server; `/` for what may lead elsewhere."""
+    """Return a path of this server; `/` for what may lead elsewhere.
+
+    What browsers would skip or read as a slash is escaped, and cannot lead there either.
+    """
     if not path.startswith("/") or path.startswith(("//", "/\\")):
         return "/"
     return quote(path, safe="/?&=%~+:@!$'()*,;")

@@ -99,7 +99,7 @@ class Access:
 
     def _keys_of(self, text: str) -> list[ApiKey]:
         """Return the keys that a text is."""
-        given = text.encode("utf-8", "surrogateescape")
+        given = _bytes(text)
         # all keys are compared, so that the duration reveals nothing
         return [key for key in self.api_keys if hmac.compare_digest(given, key.value.encode())]
 
@@ -109,7 +109,7 @@ class Access:
         return [
             key
             for key, (name, value) in ((k, _cookie(k)) for k in self.api_keys if found)
-            if hmac.compare_digest(found.get(name, "").encode(), value.encode())
+            if hmac.compare_digest(_bytes(found.get(name, "")), value.encode())
         ]
 
     def has_cookie(self, request: web.Request) -> bool:
@@ -156,6 +156,11 @@ class Access:
             raise web.HTTPForbidden(text="a page of another origin may change nothing here\n")
         if origin.lower().partition("://")[2] != request.headers.get("Host", "").lower():
             raise web.HTTPForbidden(text="a page of another origin may change nothing here\n")
+
+
+def _bytes(text: str) -> bytes:
+    """Return the text of a header as it was sent, in whatever encoding."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _cookie(key: ApiKey) -> tuple[str, str]:

@@ -63,13 +63,18 @@ class Operation:
 
     def route(self) -> web.RouteDef:
         """Return the route."""
-        return web.route(self.method, self.path, self.handler)
+        return web.route(self.method, route_pattern(self.path), self.handler)
 
     def types(self) -> list[Any]:
         """Return all types that it refers to."""
         found = [self.answer, self.body, *(self.query or {}).values()]
         found += [*(self.headers or {}).values(), *(self.others or {}).values()]
         return [each for each in found if each is not None]
+
+
+def route_pattern(path: str) -> str:
+    """Return the pattern of a path whose parameters, in braces, take any text, even braces."""
+    return re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", path)
 
 
 def describe(title: str, version: str, operations: Iterable[Operation]) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from mlguard_exporter.spend.calendar import start_of
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
     from mlguard_exporter.report.answers import Owner
 
-_TIMEOUT = aiohttp.ClientTimeout(total=3)
+_TIMEOUT_SECONDS = 3
 _KEPT_SECONDS = 300.0
 _DAY_SECONDS = 86_400
 _HISTORY_DAYS = 4
@@ -35,6 +38,7 @@ class InferenceSource:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._kept: tuple[str, date, float, dict[Owner, float] | None] | None = None
+        self._lock = asyncio.Lock()
 
     async def of_day(self, url: str | None, day: date) -> dict[Owner, float] | None:
         """Return the inferences of a UTC day by owner; None where they cannot be read.
@@ -45,22 +49,28 @@ class InferenceSource:
         """
         if url is None:
             return None
+        async with self._lock:  # who comes meanwhile waits for the same answer
+            return await self._of_day(url, day)
+
+    async def _of_day(self, url: str, day: date) -> dict[Owner, float] | None:
         now = self._clock()
         if self._kept is not None:
             known_url, known_day, when, found = self._kept
             if (known_url, known_day) == (url, day) and 0 <= now - when < _KEPT_SECONDS:
                 return found
         try:
-            found = await _read(url.rstrip("/"), day)
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                found = await _read(url.rstrip("/"), day)
         except (TimeoutError, aiohttp.ClientError, ValueError, LookupError, TypeError) as error:
-            log.warning("inferences cannot be read from cost.inferences_url: %s", error)
+            reason = str(error) or f"no answer within {_TIMEOUT_SECONDS} s"
+            log.warning("inferences cannot be read from cost.inferences_url: %s", reason)
             found = None
         self._kept = (url, day, now, found)
         return found
 
 
 async def _read(url: str, day: date) -> dict[Owner, float]:
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+    async with aiohttp.ClientSession() as session:
         async with session.get(f"{url}/api/v1/models") as response:
             if response.status == 200:
                 models = (await response.json())["models"]
@@ -73,7 +83,8 @@ async def _read(url: str, day: date) -> dict[Owner, float]:
         async with session.get(f"{url}/api/v1/query", params=query) as response:
             response.raise_for_status()
             found = (await response.json())["data"]["result"]
-    return {_owner(each["metric"], "model_endpoint"): float(each["value"][1]) for each in found}
+    counts = {_owner(each["metric"], "model_endpoint"): float(each["value"][1]) for each in found}
+    return {owner: n for owner, n in counts.items() if math.isfinite(n)}
 
 
 async def _of_model(
@@ -81,9 +92,10 @@ async def _of_model(
 ) -> tuple[Owner, float]:
     owner = _owner(model, "endpoint")
     path = "/".join(quote(name, safe="") for name in owner)
-    async with session.get(
-        f"{url}/api/v1/models/{path}/history", params={"days": str(_HISTORY_DAYS)}
-    ) as response:
+    address = f"{url}/api/v1/models/{path}/history?days={_HISTORY_DAYS}"
+    async with session.get(URL(address, encoded=True)) as response:  # .. may be a name
+        if response.status == 404:  # erased since it was listed
+            return owner, 0
         response.raise_for_status()
         days = (await response.json())["days"]
     return owner, sum(each["inferences"] for each in days if each["day"] == day.isoformat())

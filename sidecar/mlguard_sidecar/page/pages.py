@@ -15,6 +15,7 @@ from mlguard_sidecar.page.links import (
     COLUMN_PATH,
     MODEL_PATH,
     column_json,
+    key_of,
     model_json,
     model_path,
 )
@@ -22,7 +23,6 @@ from mlguard_sidecar.page.model_page import column_rows, facts, model_charts
 from mlguard_sidecar.page.overview import SORTS, model_row, summary
 from mlguard_sidecar.series import Range
 from mlguard_sidecar.statistics import explain, moved_together
-from mlguard_sidecar.wire import ModelKey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from mlguard_sidecar.series import SeriesReader
     from mlguard_sidecar.statistics import ModelStatistics
     from mlguard_sidecar.telemetry import Telemetry
+    from mlguard_sidecar.wire import ModelKey
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 _REFRESH_SECONDS = 10
 _REJECTS = 10
 _EXPLAINED_DAYS = 30
+_TODAY_SECONDS = 60.0
 _COLUMN_DAYS = {"30d": 30, "400d": 400}
 
 
@@ -56,7 +58,6 @@ class Pages:
         rejects: the last rejections and invalid values, the newest last.
         telemetry: the counts of events.
         last_seen: returns when events of a model came last, epoch seconds.
-        address: returns host and port of the daemon.
         clock: epoch seconds.
     """
 
@@ -67,7 +68,6 @@ class Pages:
     rejects: Collection[Reject]
     telemetry: Telemetry
     last_seen: Callable[[ModelKey], float | None]
-    address: Callable[[], str]
     clock: Callable[[], float]
 
     def handlers(self) -> Mapping[str, Callable[[web.Request], Awaitable[Page]]]:
@@ -106,14 +106,13 @@ class Pages:
                 "other_alerts": others,
                 "committed": self.telemetry.total("events_committed"),
                 "rejected": self.telemetry.total("events_rejected"),
-                "address": self.address(),
+                "host": request.host,
                 "refresh_seconds": _REFRESH_SECONDS,
             },
         )
 
     def _find(self, request: web.Request) -> tuple[ModelKey, ModelStatistics | None]:
-        names = request.match_info
-        key = ModelKey(names["project"], names["model"], names["endpoint"])
+        key = key_of(request.match_info)
         return key, next((each for each in self.statistics() if each.key == key), None)
 
     async def _model(self, request: web.Request) -> Page:
@@ -121,7 +120,7 @@ class Pages:
         wanted = request.query.get("range")
         span = Range(wanted) if wanted in list(Range) else self.series.usual(key)
         series = await self.series.read(key, span)
-        days = await self.history.days(key, _EXPLAINED_DAYS)
+        days = await self.history.days(key, _EXPLAINED_DAYS, max_age=_TODAY_SECONDS)
         if model is None or series is None or days is None:
             return not_found(f"There is no model {'/'.join(key)} here, or it has long been silent.")
         alerts = alerts_of(key, self.alerts())
@@ -135,13 +134,7 @@ class Pages:
         return Page(
             "model.html",
             f"{key.model}, {key.project}",
-            (
-                model_json(key),
-                f"{model_json(key)}/series?range={span}",
-                f"{model_json(key)}/explain",
-                f"{model_json(key)}/history",
-                "/api/v1/rejects",
-            ),
+            model_json(key, span),
             {
                 "model": model,
                 "path": model_path(key),
@@ -178,7 +171,7 @@ class Pages:
         return Page(
             "column.html",
             f"{name}, {key.model}",
-            (column_json(key, role, name),),
+            column_json(key, role, name),
             {
                 "detail": detail,
                 "column": chosen,

@@ -1,6 +1,8 @@
 """Where the SDK looks for the socket, and where the sidecar serves it."""
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -122,3 +124,29 @@ def test_a_guard_without_a_socket_finds_the_sidecar_that_comes_later(
     assert guard.flush(10)
     assert sidecar.column("y_pred") == [1]
     sidecar.stop()
+
+
+def test_a_container_without_home_temporary_folder_or_user_has_places_too():
+    code = (
+        "import pwd, tempfile, mlguard.protocol as p\n"
+        "def nobody(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = nobody\n"
+        "def none(): raise FileNotFoundError(2, 'No usable temporary directory found')\n"
+        "tempfile.gettempdir = none\n"
+        "found = list(p.default_sockets())\n"
+        "assert all(path.is_absolute() for path in found), found\n"
+        "from mlguard import Guard\n"
+        "guard = Guard(project='p', model='m')\n"
+        "guard.log(features={'x': 1})\n"
+        "guard.flush(0.1)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"]},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr

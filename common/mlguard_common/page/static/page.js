@@ -34,42 +34,97 @@
     pause.setAttribute("aria-pressed", String(!paused));
   });
 
-  function place(element) {
-    return element.id || element.getAttribute("href") || "";
+  // what names an element, and which of those with this name it is
+  function label(element) {
+    return element.id || element.getAttribute("href") || element.getAttribute("aria-label")
+      || element.parentElement.id;
   }
 
-  async function refresh() {
-    if (document.hidden || pause.getAttribute("aria-pressed") === "true") return;
-    const choice = getSelection();
-    if (choice && !choice.isCollapsed) return;
-    let response;
-    try {
-      response = await fetch(location.href, { credentials: "same-origin" });
-    } catch {
-      document.body.classList.add("stale");
-      return;
-    }
-    if (!response.ok) {
-      document.body.classList.add("stale");
-      return;
-    }
-    document.body.classList.remove("stale");
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    const open = [...main.querySelectorAll("details[open]")].map((each) => each.id);
-    const focused = main.contains(document.activeElement) ? place(document.activeElement) : "";
-    localize(fresh);
-    main.replaceChildren(...fresh.getElementById("main").childNodes);
-    document.querySelector(".refresh time").replaceWith(fresh.querySelector(".refresh time"));
-    for (const id of open) {
-      const details = id && document.getElementById(id);
+  function alike(tag, name) {
+    return [...main.querySelectorAll(tag)].filter((each) => label(each) === name);
+  }
+
+  function place(element) {
+    const found = { tag: element.localName, name: label(element) };
+    return { ...found, index: alike(found.tag, found.name).indexOf(element) };
+  }
+
+  function find({ tag, name, index }) {
+    const found = alike(tag, name);
+    return found[index] || found[0];
+  }
+
+  function isStatus(element) {
+    return element.getAttribute("role") === "status";
+  }
+
+  function show(fresh) {
+    const active = document.activeElement;
+    const focused = active !== main && main.contains(active) ? place(active) : null;
+    const scrolled = [...main.querySelectorAll("[tabindex]")]
+      .filter((each) => each.scrollLeft).map((each) => [place(each), each.scrollLeft]);
+    for (const open of main.querySelectorAll("details[open]")) {
+      const details = fresh.getElementById(open.id);
       if (details) details.open = true;
     }
-    if (focused) {
-      const again = [...main.querySelectorAll("a, button, summary, input")];
-      const found = again.find((each) => place(each) === focused);
-      if (found) found.focus({ preventScroll: true });
+    const before = [...main.children];
+    const after = [...fresh.getElementById("main").children];
+    if (before.length !== after.length) {
+      main.replaceChildren(...after);
+    } else {
+      before.forEach((old, i) => {
+        if (old.isEqualNode(after[i])) return;
+        if (isStatus(old) && isStatus(after[i])) {
+          // kept, so that a screen reader says what has changed
+          old.className = after[i].className;
+          old.replaceChildren(...after[i].childNodes);
+        } else {
+          old.replaceWith(after[i]);
+        }
+      });
+    }
+    document.title = fresh.title;
+    document.querySelector(".refresh time").replaceWith(fresh.querySelector(".refresh time"));
+    for (const [where, left] of scrolled) {
+      const found = find(where);
+      if (found) found.scrollLeft = left;
+    }
+    if (focused && !main.contains(document.activeElement)) {
+      (find(focused) || main).focus({ preventScroll: true });
     }
   }
 
-  setInterval(refresh, seconds * 1000);
+  async function fetched() {
+    try {
+      const response = await fetch(location.href, { credentials: "same-origin" });
+      const isPage = (response.headers.get("Content-Type") || "").startsWith("text/html");
+      if (!isPage || response.status >= 500) return null;
+      return new DOMParser().parseFromString(await response.text(), "text/html");
+    } catch {
+      return null;
+    }
+  }
+
+  let isBusy = false;
+  async function refresh() {
+    const choice = getSelection();
+    const isPaused = pause.getAttribute("aria-pressed") === "true";
+    if (isBusy || document.hidden || isPaused || (choice && !choice.isCollapsed)) return;
+    isBusy = true;
+    const fresh = await fetched();
+    isBusy = false;
+    document.body.classList.toggle("stale", !fresh);
+    if (!fresh) return;
+    localize(fresh);
+    show(fresh);
+    if (!fresh.getElementById("main").dataset.refresh) {
+      // what it showed is gone, or asks for the key
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", refresh);
+      pause.hidden = true;
+    }
+  }
+
+  const timer = setInterval(refresh, seconds * 1000);
+  document.addEventListener("visibilitychange", refresh);
 })();
