@@ -95,3 +95,33 @@ def test_the_chart_can_be_packaged(name, tmp_path):
     (package,) = tmp_path.glob("*.tgz")
     assert package.name == "mlguard-0.1.0.tgz"
     assert helm.template(chart=package) == helm.template()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "absent"),
+    [
+        ({}, ["--namespace NAMESPACE 9520", "Nobody is notified", "Set exporter.config.cost"],
+         ["failurePolicy"]),
+        ({"alerts": {"relaySecret": "relay"}, "sidecar": {"port": 9999},
+          "injector": {"failurePolicy": "Fail"}},
+         ["NAMESPACE 9999", "http://mlguard-exporter.ml.svc:9521", "cannot be created"],
+         ["Nobody is notified"]),
+        ({"metrics": {"kind": "prometheusOperator"}, "alerts": {"kind": "none"},
+          "exporter": {"config": {"cost": {"accounts": [{"name": "main"}]}}}},
+         ["set metrics.additionalLabels", "not evaluated", "mlguard-exporter check"],
+         ["Set exporter.config.cost"]),
+        ({"injector": {"enabled": False}, "exporter": {"enabled": False}},
+         ["helm test mlguard --namespace ml"], ["Label the pods", "Cost:"]),
+    ],
+)  # fmt: skip
+def test_the_notes_have_the_reader_s_own_values(values, expected, absent, tmp_path, kubernetes):
+    helm = Helm("helm4", tmp_path)
+    (tmp_path / "kubeconfig").write_text(kubernetes.kubeconfig())
+    text = helm.ok(
+        "install", "mlguard", CHART, "--namespace", "ml", "--dry-run=client",
+        "--values", helm.values(values), KUBECONFIG=str(tmp_path / "kubeconfig"),
+    ).partition("NOTES:")[2]  # fmt: skip
+    for part in expected:
+        assert part in text
+    for part in absent:
+        assert part not in text
