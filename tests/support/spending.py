@@ -83,6 +83,11 @@ class Spending:
         self._collector.use(self.cost)
         self._poller.use(self.cost)
 
+    @property
+    def snapshot(self):
+        """What the last refresh has loaded."""
+        return self._collector.snapshot
+
     def collect(self):
         """Yield what would be shown now."""
         return self._collector.collect()

@@ -86,7 +86,7 @@ class SpendPages:
         report = await self._report(request)
         alerts = sorted(self.alerts(), key=lambda alert: (alert.state != "firing", alert.activeAt))
         project = request.query.get("project")
-        twin = "/api/v1/spend" + (f"?{urlencode({'project': project})}" if project else "")
+        twin = "/api/v1/spend" + ("" if project is None else f"?{urlencode({'project': project})}")
         return Page(
             "spend.html",
             "Spend",
