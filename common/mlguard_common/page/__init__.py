@@ -4,10 +4,9 @@ from mlguard_common.page.charts import (
     Chart,
     Limit,
     Series,
-    paired_bars,
-    sparkline,
     time_chart,
 )
+from mlguard_common.page.paths import paired_bars, sparkline
 from mlguard_common.page.renderer import Renderer
 from mlguard_common.page.site import Page, Site, not_found
 

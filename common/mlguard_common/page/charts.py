@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlguard_common.page import texts
+from mlguard_common.page.paths import WIDTH, bars_path, y_of, line_path
 from mlguard_common.page.scale import MAX, Scale, scale_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-WIDTH, HEIGHT = 1000, 100
 _MAX_SLOTS = 72
 _DAY_SECONDS = 86_400
-_SPARK_WIDTH, _SPARK_HEIGHT = 100, 24
 
 
 @dataclass(frozen=True)
@@ -151,16 +150,16 @@ def time_chart(
         shapes += _stacked(series, scale, width)
     elif kind == "bars":
         shapes += [
-            Shape(each.name, i, _bars(_tops(each.values, scale), width), "bars")
+            Shape(each.name, i, bars_path(_tops(each.values, scale), width), "bars")
             for i, each in enumerate(series)
         ]
     else:
         for i, each in enumerate(series):
             if each.band:
                 shapes.append(Shape("", i, _band(each, scale, width), "band"))
-            shapes.append(Shape(each.name, i, _line(each.values, scale, width), "line"))
+            shapes.append(Shape(each.name, i, line_path(each.values, scale, width), "line"))
     for i, limit in enumerate(lines):
-        y = _y(limit.value, scale)
+        y = y_of(limit.value, scale)
         shapes.append(Shape(f"{limit.name} {text(limit.value)}", i, f"M0 {y}H{WIDTH}", "limit"))
     stride = -(-len(times) // _MAX_SLOTS)
     slots = [
@@ -178,44 +177,13 @@ def time_chart(
     return Chart(
         title,
         _mark_texts(marks, scale.step, text),
-        [_y(mark, scale) for mark in marks],
+        [y_of(mark, scale) for mark in marks],
         ends,
         shapes,
         slots,
         step,
         not known,
     )
-
-
-def sparkline(values: Sequence[float | None]) -> str:
-    """Return the path of a small line without axes, 100 wide and 24 high; empty without values."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return ""
-    scale = Scale(0.0, max(*known, 1e-12), 1.0)
-    return _line(values, scale, _SPARK_WIDTH / len(values), _SPARK_HEIGHT)
-
-
-def paired_bars(before: Sequence[float], now: Sequence[float]) -> tuple[str, str]:
-    """Return two paths of narrow bars side by side, 100 wide and 24 high.
-
-    Args:
-        before: shares of the bins, drawn first.
-        now: shares of the same bins.
-    """
-    highest = max([*before, *now, 1e-12])
-    width = _SPARK_WIDTH / max(len(before), 1)
-    bar = round(0.4 * width, 1)
-
-    def path(shares: Sequence[float], offset: float) -> str:
-        return "".join(
-            f"M{round(i * width + offset, 1)} {_SPARK_HEIGHT}"
-            f"V{round(_SPARK_HEIGHT * (1 - share / highest), 1)}h{bar}V{_SPARK_HEIGHT}z"
-            for i, share in enumerate(shares)
-            if share > 0
-        )
-
-    return path(before, 0.08 * width), path(now, 0.52 * width)
 
 
 def _scale(
@@ -259,22 +227,9 @@ def _mark_texts(
     return [f"{mark:,.{decimals}f}" for mark in marks]
 
 
-def _y(value: float, scale: Scale, height: float = HEIGHT) -> float:
-    return round(height * (1 - scale.position(value)), 1)
-
-
 def _tops(values: Sequence[float | None], scale: Scale) -> list[tuple[float, float]]:
-    ground = _y(0.0, scale)
-    return [(ground, ground if value is None else _y(value, scale)) for value in values]
-
-
-def _bars(ends: Sequence[tuple[float, float]], width: float) -> str:
-    """Return the path of bars, given the lower and upper end of each."""
-    return "".join(
-        f"M{round((i + 0.1) * width, 1)} {low}V{high}h{round(0.8 * width, 1)}V{low}z"
-        for i, (low, high) in enumerate(ends)
-        if low != high
-    )
+    ground = y_of(0.0, scale)
+    return [(ground, ground if value is None else y_of(value, scale)) for value in values]
 
 
 def _stacked(series: Sequence[Series], scale: Scale, width: float) -> list[Shape]:
@@ -282,26 +237,12 @@ def _stacked(series: Sequence[Series], scale: Scale, width: float) -> list[Shape
     ground, shapes = [0.0] * points, []
     for i, each in enumerate(series):
         above = [below + (value or 0.0) for below, value in zip(ground, each.values, strict=True)]
-        ends = [(_y(low, scale), _y(high, scale)) for low, high in zip(ground, above, strict=True)]
-        shapes.append(Shape(each.name, i, _bars(ends, width), "bars"))
+        ends = [
+            (y_of(low, scale), y_of(high, scale)) for low, high in zip(ground, above, strict=True)
+        ]
+        shapes.append(Shape(each.name, i, bars_path(ends, width), "bars"))
         ground = above
     return shapes
-
-
-def _line(
-    values: Sequence[float | None], scale: Scale, width: float, height: float = HEIGHT
-) -> str:
-    """Return the path of a line, interrupted where values are missing."""
-    parts, is_down = [], False
-    for i, value in enumerate(values):
-        if value is None:
-            is_down = False
-            continue
-        x, y = round((i + 0.5) * width, 1), _y(value, scale, height)
-        alone = not is_down and (i + 1 == len(values) or values[i + 1] is None)
-        parts.append(f"{'L' if is_down else 'M'}{x} {y}{'h0.01' if alone else ''}")
-        is_down = True
-    return "".join(parts)
 
 
 def _band(series: Series, scale: Scale, width: float) -> str:
@@ -312,7 +253,7 @@ def _band(series: Series, scale: Scale, width: float) -> str:
     ):
         if value is not None:
             x = round((i + 0.5) * width, 1)
-            run.append((x, _y(value + (band or 0), scale), _y(value - (band or 0), scale)))
+            run.append((x, y_of(value + (band or 0), scale), y_of(value - (band or 0), scale)))
         elif run:
             over = "L".join(f"{x} {high}" for x, high, _ in run)
             under = "L".join(f"{x} {low}" for x, _, low in reversed(run))

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlguard_common.page import Limit, Series, paired_bars, sparkline, texts, time_chart
-from mlguard_common.page.charts import HEIGHT, WIDTH
+from mlguard_common.page.paths import HEIGHT, WIDTH
 from mlguard_common.page.scale import MAX, scale_of
 
 FLOATS = st.floats() | st.floats(-1e3, 1e3)
