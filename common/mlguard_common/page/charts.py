@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlguard_common.page import texts
-from mlguard_common.page.paths import WIDTH, bars_path, y_of, line_path
+from mlguard_common.page.paths import WIDTH, bars_path, line_path, y_of
 from mlguard_common.page.scale import MAX, Scale, scale_of
 
 if TYPE_CHECKING:
