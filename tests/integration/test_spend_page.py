@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
 
 import pytest
+from support.answering import answering, json_answer
 from support.aws import Bill
 from support.pages import NAMES, Answer, batch, fetch, figure, send
 from support.sidecar import eventually, free_port
@@ -205,48 +205,14 @@ def connects(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@contextmanager
-def answering(answer: bytes | None):
-    """A server that says the same to everyone, or nothing at all; counts who asks."""
-    asked: list[socket.socket] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            while True:
-                try:
-                    client, _ = server.accept()
-                except OSError:
-                    return
-                asked.append(client)
-                if answer is not None:
-                    client.recv(4096)
-                    client.sendall(answer)
-                    client.close()
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.getsockname()[1]}", asked
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join()
-            for client in asked:
-                client.close()
-
-
-def ok(body: str) -> bytes:
-    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode()
-
-
 ANSWERS = (
-    ok("[]"),
-    ok("{"),
-    ok("null"),
-    ok('{"models": 5}'),
-    ok('{"models": [1]}'),
-    ok('{"models": [{}]}'),
-    ok('{"models": [{"project": "p", "model": "m", "endpoint": "e"}]}'),
+    json_answer("[]"),
+    json_answer("{"),
+    json_answer("null"),
+    json_answer('{"models": 5}'),
+    json_answer('{"models": [1]}'),
+    json_answer('{"models": [{}]}'),
+    json_answer('{"models": [{"project": "p", "model": "m", "endpoint": "e"}]}'),
     b"\x00\x01nonsense\r\n\r\n",
     b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
 )
