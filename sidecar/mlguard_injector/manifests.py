@@ -34,7 +34,7 @@ class _Dumper(yaml.SafeDumper):
     """Quotes texts that YAML 1.1 takes for texts, and kubectl for numbers or booleans."""
 
 
-_Dumper.add_implicit_resolver(  # type: ignore[no-untyped-call]
+_Dumper.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^(?:[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|[yYnN])$"),
     list("-+.0123456789yYnN"),
