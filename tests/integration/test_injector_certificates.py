@@ -11,9 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 from support.fake_kubernetes import FakeKubernetes
 
-from mlguard_injector.certificates import CertificateError, Certificates, KeyPair
+from mlguard_injector.certificates import (
+    CertificateError,
+    Certificates,
+    KeyPair,
+    make_key_pair,
+)
 from mlguard_injector.config import CertificateConfig
 from mlguard_injector.kubernetes import KubernetesApi
 
@@ -205,5 +211,59 @@ def test_what_others_break_is_mended(kubernetes):
             await one.refresh()
             assert bundle(kubernetes) == stored(kubernetes).authority != good
             await handshake(one.certificates.context, bundle(kubernetes), "inject.ml.svc")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("part", ["tls.crt", "tls.key", "ca.crt"])
+def test_a_secret_whose_parts_do_not_match_gets_a_new_certificate(kubernetes, part):
+    other = make_key_pair(["inject.ml.svc"], datetime.fromtimestamp(NOW, UTC))
+    parts = {"tls.crt": other.certificate, "tls.key": other.key, "ca.crt": other.authority}
+
+    async def story() -> None:
+        async with replicas(kubernetes) as (one,):
+            await one.refresh()
+            secret = copy.deepcopy(kubernetes.find("Secret", "tls"))
+            secret["data"][part] = base64.b64encode(parts[part]).decode()
+            kubernetes.put("/api/v1/namespaces/ml/secrets/tls", secret)
+            await one.refresh()
+            await handshake(one.certificates.context, bundle(kubernetes), "inject.ml.svc")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("broken", ["another key", "no key", "a locked key", "no certificate"])
+def test_files_that_do_not_match_leave_the_last_certificate_in_use(tmp_path, broken):
+    names = ["inject.ml.svc"]
+    first, second = (make_key_pair(names, datetime.fromtimestamp(NOW, UTC)) for _ in range(2))
+    files = CertificateConfig(cert_file=str(tmp_path / "crt"), key_file=str(tmp_path / "key"))
+    locked = serialization.load_pem_private_key(second.key, None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    certificate, key = {
+        "another key": (second.certificate, first.key),
+        "no key": (second.certificate, b""),
+        "a locked key": (second.certificate, locked),
+        "no certificate": (b"garbage", second.key),
+    }[broken]
+
+    def write(certificate: bytes, key: bytes) -> None:
+        (tmp_path / "crt").write_bytes(certificate)
+        (tmp_path / "key").write_bytes(key)
+
+    async def story() -> None:
+        certificates = Certificates(files, KubernetesApi("http://127.0.0.1:9"), lambda: NOW)
+        write(first.certificate, first.key)
+        await certificates.refresh()
+        write(certificate, key)
+        with pytest.raises(CertificateError):
+            await certificates.refresh()
+        await handshake(certificates.context, first.authority, *names)
+        crlf = [text.replace(b"\n", b"\r\n") for text in (second.certificate, second.key)]
+        write(crlf[0] + second.authority, crlf[1])
+        await certificates.refresh()
+        await handshake(certificates.context, second.authority, *names)
 
     asyncio.run(story())
