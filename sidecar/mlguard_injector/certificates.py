@@ -63,6 +63,21 @@ class KeyPair:
         """
         return x509.load_pem_x509_certificate(self.certificate).not_valid_after_utc
 
+    @property
+    def names(self) -> list[str]:
+        """DNS names of the server; none if the leaf has no such extension.
+
+        Raises:
+            ValueError: the certificate cannot be read.
+        """
+        leaf = x509.load_pem_x509_certificate(self.certificate)
+        found = [
+            each.value.get_values_for_type(x509.DNSName)
+            for each in leaf.extensions
+            if isinstance(each.value, x509.SubjectAlternativeName)
+        ]
+        return found[0] if found else []
+
 
 def make_key_pair(names: list[str], now: datetime) -> KeyPair:
     """Return a new certificate for a server, signed by an authority of its own.
@@ -168,7 +183,7 @@ class Certificates:
         try:
             found = await self._api.secret(namespace, name)
             pair = _pair_of(found)
-            if pair is None or self._is_old(pair):
+            if pair is None or self._is_old(pair) or pair.names != self._names(namespace):
                 made = make_key_pair(self._names(namespace), self._now())
                 if pair is not None:
                     # replicas serve the last certificate until they look again

@@ -232,6 +232,23 @@ def test_a_secret_whose_parts_do_not_match_gets_a_new_certificate(kubernetes, pa
     asyncio.run(story())
 
 
+def test_a_service_of_another_name_gets_a_certificate_for_it(kubernetes):
+    renamed = CertificateConfig(secret="tls", namespace="ml", service="other", webhook="inject")
+
+    async def story() -> None:
+        async with replicas(kubernetes) as (one,), KubernetesApi(kubernetes.url) as api:
+            await one.refresh()
+            certificates = Certificates(renamed, api, lambda: NOW)
+            await certificates.refresh()
+            await handshake(certificates.context, bundle(kubernetes), "other.ml.svc")
+            await handshake(one.certificates.context, bundle(kubernetes), "inject.ml.svc")
+            writes = len(kubernetes.writes)
+            await certificates.refresh()
+            assert len(kubernetes.writes) == writes
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("broken", ["another key", "no key", "a locked key", "no certificate"])
 def test_files_that_do_not_match_leave_the_last_certificate_in_use(tmp_path, broken):
     names = ["inject.ml.svc"]
