@@ -230,7 +230,7 @@ class Certificates:
                 # first on trial: a context keeps the half of a pair that does not match
                 for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):
                     # a password, as the library would ask the terminal for that of a locked key
-                    context.load_cert_chain(*map(str, paths), password="")
+                    context.load_cert_chain(paths[0], paths[1], password="")
         except (OSError, ValueError) as error:
             raise CertificateError(f"the certificate cannot be used: {error}") from error
         self.expires = expires

@@ -136,3 +136,13 @@ def test_texts_that_kubectl_would_take_for_numbers_or_booleans_stay_quoted():
     values = [lines[i + 1].split("value: ")[1] for i, n in enumerate(lines) if "name: V" in n]
     assert [value[:1] + value[-1:] for value in values] == ["''"] * len(texts)
     assert yaml.safe_load(done.stdout)["spec"]["containers"][0]["env"][: len(env)] == env
+
+
+@pytest.mark.parametrize("text", ["- 1", "a: [", "imag: x", "resources: {cpu_limit: 1x}"])
+def test_a_mistake_in_the_configuration_names_its_file(tmp_path, text):
+    path = tmp_path / "sidecar.yaml"
+    path.write_text(text)
+    before, _ = MANIFESTS["Pod"]
+    done = run(yaml.safe_dump(before), *IMAGE, "--config", str(path))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"mlguard: {path}: ")
