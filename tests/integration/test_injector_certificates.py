@@ -10,9 +10,11 @@ import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
 from cryptography.hazmat.primitives import serialization
 from support.fake_kubernetes import FakeKubernetes
+from support.sidecar import free_port
 
 from mlguard_injector.certificates import (
     CertificateError,
@@ -20,7 +22,8 @@ from mlguard_injector.certificates import (
     KeyPair,
     make_key_pair,
 )
-from mlguard_injector.config import CertificateConfig
+from mlguard_injector.config import CertificateConfig, Config, SidecarConfig
+from mlguard_injector.daemon import Daemon
 from mlguard_injector.kubernetes import KubernetesApi
 
 CONFIG = CertificateConfig(secret="tls", namespace="ml", service="inject", webhook="inject")
@@ -282,5 +285,42 @@ def test_files_that_do_not_match_leave_the_last_certificate_in_use(tmp_path, bro
         write(crlf[0] + second.authority, crlf[1])
         await certificates.refresh()
         await handshake(certificates.context, second.authority, *names)
+
+    asyncio.run(story())
+
+
+def test_the_version_of_the_cluster_is_read_again_until_it_is_known(kubernetes, caplog):
+    port = free_port()
+    config = Config(
+        listen=f"127.0.0.1:{port}",
+        metrics_listen=f"127.0.0.1:{free_port()}",
+        certificate=CONFIG,
+        sidecar=SidecarConfig(image="registry.example/mlguard-sidecar:0.1.0"),
+    )
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "server"}]}}
+    request = {"uid": "7", "kind": {"kind": "Pod"}, "namespace": "shop", "object": pod}
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+    async def paths(session: aiohttp.ClientSession) -> str:
+        url = f"https://127.0.0.1:{port}/mutate"
+        async with session.post(url, json=review, ssl=False) as answered:
+            return base64.b64decode((await answered.json())["response"]["patch"]).decode()
+
+    async def story() -> None:
+        stop = asyncio.Event()
+        kubernetes.failure = 503
+        api = KubernetesApi(kubernetes.url, Path("/none"))
+        running = asyncio.create_task(Daemon(config, lambda: config, api).run(stop))
+        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+            while "the version of the cluster is not known" not in caplog.text:
+                await asyncio.sleep(0.01)
+            kubernetes.failure = None
+            seen = ""
+            while "/spec/initContainers" not in seen:
+                with contextlib.suppress(aiohttp.ClientConnectionError):
+                    seen = await paths(session)
+                await asyncio.sleep(0.05)
+        stop.set()
+        await running
 
     asyncio.run(story())
