@@ -3,7 +3,9 @@
 # of numpy, the documentation and translations of apprise, and the tests of other packages.
 #   prune.sh SITE_PACKAGES
 set -eu
-cd "$1"
+# anywhere else it would delete what is somebody's work
+ls -d "${1:?expected SITE_PACKAGES}"/*.dist-info >/dev/null
+CDPATH='' cd -- "$1"
 rm -rf numpy/f2py numpy/_core/include numpy/random/_examples numpy/doc numpy/_pyinstaller \
     numpy/distutils numpy/_core/lib/libnpymath.a apprise/i18n/*/ boto3/examples
 find . -type d -name tests -prune -exec rm -rf {} +

@@ -71,13 +71,15 @@ def read_annotations(annotations: Mapping[str, Any]) -> Wishes:
     resources: dict[str, str] = {}
     unknown = []
     for key, value in annotations.items():
-        if not key.startswith(PREFIX) or key == STATUS:
+        if not str(key).startswith(PREFIX) or key == STATUS:
             continue
         name = key.removeprefix(PREFIX)
-        if name in READERS and isinstance(value, str):
+        if not isinstance(value, str):
+            raise _refused(key, str(value), "a text, in quotes")
+        if name in READERS:
             found[name.replace("-", "_")] = READERS[name](key, value.strip())
         elif name.replace("-", "_") in ResourcesConfig.__struct_fields__:
-            resources[name.replace("-", "_")] = _quantity(key, str(value).strip())
+            resources[name.replace("-", "_")] = _quantity(key, value.strip())
         else:
             unknown.append(_unknown(name))
     return Wishes(**found, resources=resources, unknown=tuple(unknown))
@@ -119,7 +121,7 @@ def _bool(key: str, value: str) -> bool:
 
 
 def _port(key: str, value: str) -> int:
-    if not value.isascii() or not value.isdigit() or not 1024 <= int(value) <= 65_535:
+    if not re.fullmatch("[0-9]{4,5}", value) or not 1024 <= int(value) <= 65_535:
         raise _refused(key, value, "a port from 1024 to 65535")
     return int(value)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
@@ -61,6 +62,21 @@ class KeyPair:
             ValueError: the certificate cannot be read.
         """
         return x509.load_pem_x509_certificate(self.certificate).not_valid_after_utc
+
+    @property
+    def names(self) -> list[str]:
+        """DNS names of the server; none if the leaf has no such extension.
+
+        Raises:
+            ValueError: the certificate cannot be read.
+        """
+        leaf = x509.load_pem_x509_certificate(self.certificate)
+        found = [
+            each.value.get_values_for_type(x509.DNSName)
+            for each in leaf.extensions
+            if isinstance(each.value, x509.SubjectAlternativeName)
+        ]
+        return found[0] if found else []
 
 
 def make_key_pair(names: list[str], now: datetime) -> KeyPair:
@@ -167,7 +183,7 @@ class Certificates:
         try:
             found = await self._api.secret(namespace, name)
             pair = _pair_of(found)
-            if pair is None or self._is_old(pair):
+            if pair is None or self._is_old(pair) or pair.names != self._names(namespace):
                 made = make_key_pair(self._names(namespace), self._now())
                 if pair is not None:
                     # replicas serve the last certificate until they look again
@@ -204,16 +220,20 @@ class Certificates:
 
     def _load(self, pair: KeyPair) -> None:
         # the ssl module reads files alone; these are private, and gone at once
-        with tempfile.TemporaryDirectory() as folder:
-            paths = [Path(folder) / name for name in ("tls.crt", "tls.key")]
-            for path, content in zip(paths, (pair.certificate, pair.key), strict=True):
-                with open(path, "wb", opener=_private) as file:
-                    file.write(content)
-            try:
-                self.context.load_cert_chain(*map(str, paths))
-                self.expires = pair.expires.timestamp()
-            except (ssl.SSLError, ValueError) as error:
-                raise CertificateError(f"the certificate cannot be used: {error}") from error
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                paths = [Path(folder) / name for name in ("tls.crt", "tls.key")]
+                for path, content in zip(paths, (pair.certificate, pair.key), strict=True):
+                    with open(path, "wb", opener=_private) as file:
+                        file.write(content)
+                expires = pair.expires.timestamp()
+                # first on trial: a context keeps the half of a pair that does not match
+                for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):
+                    # a password, as the library would ask the terminal for that of a locked key
+                    context.load_cert_chain(paths[0], paths[1], password="")
+        except (OSError, ValueError) as error:
+            raise CertificateError(f"the certificate cannot be used: {error}") from error
+        self.expires = expires
         self._loaded = pair
         log.info("the certificate is valid until %s", pair.expires.date())
 
@@ -239,18 +259,19 @@ def _private(path: str, flags: int) -> int:
 
 
 def _pair_of(secret: dict[str, object] | None) -> KeyPair | None:
-    """Return the certificate in a Secret; None if there is none that can be read."""
+    """Return the certificate in a Secret; None if its parts cannot be read or do not match."""
     data = (secret or {}).get("data")
     if not isinstance(data, dict):
         return None
     try:
         parts = [base64.b64decode(data[key]) for key in ("tls.crt", "tls.key", "ca.crt")]
         pair = KeyPair(*parts)
-        pair.expires  # noqa: B018 - raises for what is no certificate
-        x509.load_pem_x509_certificates(pair.authority)
-    except (KeyError, ValueError, TypeError):
+        leaf = x509.load_pem_x509_certificate(pair.certificate)
+        key = serialization.load_pem_private_key(pair.key, None)
+        leaf.verify_directly_issued_by(x509.load_pem_x509_certificates(pair.authority)[0])
+    except (KeyError, ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
         return None
-    return pair
+    return pair if key.public_key() == leaf.public_key() else None
 
 
 def _data_of(pair: KeyPair) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,13 +13,24 @@ from mlguard_common.config import ConfigStruct
 from mlguard_common.log import LogConfig
 from mlguard_common.web import HttpConfig, split_listen
 
-_QUANTITY = re.compile(r"(\d+(\.\d+)?)(m|k|Ki|M|Mi|G|Gi)?")
+_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(m|k|Ki|M|Mi|G|Gi)?")
+_UNITS = {"m": Decimal("0.001")} | {
+    unit: Decimal(factor)
+    for unit, factor in (
+        ("k", 10**3), ("M", 10**6), ("G", 10**9), ("Ki", 2**10), ("Mi", 2**20), ("Gi", 2**30)
+    )
+}  # fmt: skip
 _Text = Annotated[str, Meta(min_length=1)]
 
 
 def is_quantity(text: str) -> bool:
     """Return whether a text is a quantity of Kubernetes, such as `10m` or `96Mi`."""
     return _QUANTITY.fullmatch(text) is not None
+
+
+def _size(quantity: str) -> Decimal:
+    number, unit = _QUANTITY.findall(quantity)[0]
+    return Decimal(number) * _UNITS.get(unit, Decimal(1))
 
 
 class ResourcesConfig(ConfigStruct, frozen=True):
@@ -38,6 +50,11 @@ class ResourcesConfig(ConfigStruct, frozen=True):
             value = getattr(self, name)
             if value is not None and not is_quantity(value):
                 raise ValueError(f"{name}: found {value!r}, expected a quantity such as 96Mi")
+        for request, limit in (("cpu_request", "cpu_limit"), ("memory_request", "memory_limit")):
+            wanted, most = getattr(self, request), getattr(self, limit)
+            # Kubernetes would refuse the pod
+            if wanted is not None and most is not None and _size(wanted) > _size(most):
+                raise ValueError(f"{request}: found {wanted!r}, expected at most {limit}, {most!r}")
 
     def as_kubernetes(self) -> dict[str, dict[str, str]]:
         """Return the section `resources` of a container."""

@@ -57,7 +57,7 @@ class Daemon:
         )
         self._api = api or KubernetesApi()
         self._certificates = Certificates(config.certificate, self._api, clock)
-        self._has_native = False
+        self._has_native: bool | None = None
         self._admissions = Counter(
             "mlguard_injector_admissions_total",
             "Pods that the webhook was asked about, by outcome: injected, unchanged, refused (the"
@@ -143,7 +143,11 @@ class Daemon:
 
     async def _watch_version(self) -> None:
         while True:
-            await asyncio.sleep(_VERSION_SECONDS)
+            # soon while it is not known: a Job with a plain container never finishes
+            is_known = (
+                self._has_native is not None or self._lifecycle.config.sidecar.native != "auto"
+            )
+            await asyncio.sleep(_VERSION_SECONDS if is_known else _START_SECONDS)
             await self._read_version()
 
     async def _read_version(self) -> None:
@@ -158,7 +162,7 @@ class Daemon:
     @property
     def _native(self) -> bool:
         wanted = self._lifecycle.config.sidecar.native
-        return self._has_native if wanted == "auto" else wanted == "always"
+        return self._has_native is True if wanted == "auto" else wanted == "always"
 
     async def _mutate(self, request: web.Request) -> web.Response:
         body = await request.read()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +27,15 @@ from mlguard_injector.pod import (
 )
 
 if TYPE_CHECKING:
-    from mlguard_injector.config import SidecarConfig
+    from mlguard_injector.config import ResourcesConfig, SidecarConfig
 
 CONTAINER = "mlguard-sidecar"
 SOCKET_VOLUME, DATA_VOLUME = "mlguard-socket", "mlguard-data"
 CONFIG_VOLUME, BASELINE_VOLUME = "mlguard-config", "mlguard-baseline"
 RUN_DIR, DATA_DIR = "/run/mlguard", "/var/lib/mlguard"
 CONFIG_DIR, BASELINE_DIR = "/etc/mlguard/config", "/etc/mlguard/baselines"
-SOCKET = f"{RUN_DIR}/mlguard.sock"
+SOCKET_NAME = "mlguard.sock"
+SOCKET = f"{RUN_DIR}/{SOCKET_NAME}"
 PORT_NAME = "mlguard"
 _USER = 65_532
 
@@ -66,7 +68,7 @@ def inject(pod: Json, namespace: str, config: SidecarConfig, *, native: bool) ->
     """
     try:
         wishes = read_annotations(texts_of(pod, "annotations"))
-        reason = _refusal(pod, wishes, config)
+        reason = None if _has_sidecar(pod) else _refusal(pod, wishes, config)
     except AnnotationError as error:
         return _refused("annotation", str(error))
     if reason is not None:
@@ -126,12 +128,25 @@ def _refusal(pod: Json, wishes: Wishes, config: SidecarConfig) -> tuple[str, str
         ),
     )
     found = next(((reason, text) for is_so, reason, text in checks if is_so), None)
-    return found or _conflict(spec)
+    if found is None:
+        _resources(wishes, config)
+    return found or _conflict(spec, wishes, wishes.port or config.port)
 
 
-def _conflict(spec: Json) -> tuple[str, str] | None:
-    """Return a reason and a text if a volume or a mount is in the way."""
+def _resources(wishes: Wishes, config: SidecarConfig) -> ResourcesConfig:
+    try:
+        return msgspec.structs.replace(config.resources, **wishes.resources)
+    except ValueError as error:
+        raise AnnotationError(f"{PREFIX}{str(error).replace('_', '-')}") from error
+
+
+def _conflict(spec: Json, wishes: Wishes, port: int) -> tuple[str, str] | None:
+    """Return a reason and a text if a volume, a mount or a port is in the way."""
+    maps = {CONFIG_VOLUME: wishes.config, BASELINE_VOLUME: wishes.baseline}
     for volume in parts_of(spec, "volumes"):
+        wanted = maps.get(str(volume.get("name")))
+        if wanted is not None and (volume.get("configMap") or {}).get("name") != wanted:
+            return "volume", f"the volume {volume['name']} is another one; name it otherwise"
         if volume.get("name") in (SOCKET_VOLUME, DATA_VOLUME) and "emptyDir" not in volume:
             return "volume", f"the volume {volume['name']} is another one; name it otherwise"
     for container in parts_of(spec, "containers"):
@@ -140,6 +155,13 @@ def _conflict(spec: Json) -> tuple[str, str] | None:
             if path == RUN_DIR and mount.get("name") != SOCKET_VOLUME:
                 text = f"{container.get('name')} mounts something else at {RUN_DIR}; move it"
                 return "mount", text
+        if any(
+            each.get("containerPort") == port and each.get("protocol", "TCP") == "TCP"
+            for each in parts_of(container, "ports")
+        ):
+            # one of both could not listen; with the network of the node, the pod would be refused
+            text = f"{container.get('name')} has the port {port}; set {PREFIX}port to another one"
+            return "port", text
     return None
 
 
@@ -162,9 +184,8 @@ def _add_volumes(patch: Patch, pod: Json, wishes: Wishes) -> None:
 def _add_mounts(patch: Patch, pod: Json, namespace: str, wishes: Wishes) -> None:
     """Give the socket, and the names of the model, to the containers of the model server."""
     environment = {
-        "MLGUARD_SOCKET": SOCKET,
-        "MLGUARD_PROJECT": wishes.project or namespace,
-        "MLGUARD_MODEL": wishes.model or model_name(pod),
+        "MLGUARD_PROJECT": (wishes.project or namespace)[:128],
+        "MLGUARD_MODEL": (wishes.model or model_name(pod))[:128],
     }
     if wishes.endpoint is not None:
         environment["MLGUARD_ENDPOINT"] = wishes.endpoint
@@ -174,12 +195,16 @@ def _add_mounts(patch: Patch, pod: Json, namespace: str, wishes: Wishes) -> None
         if name == CONTAINER or (wishes.containers and name not in wishes.containers):
             continue
         place = ("spec", "containers", str(i))
-        if all(each.get("name") != SOCKET_VOLUME for each in parts_of(container, "volumeMounts")):
-            patch.append((*place, "volumeMounts"), {"name": SOCKET_VOLUME, "mountPath": RUN_DIR})
+        mounts = parts_of(container, "volumeMounts")
+        mount = next((each for each in mounts if each.get("name") == SOCKET_VOLUME), None)
+        if mount is None:
+            mount = {"name": SOCKET_VOLUME, "mountPath": RUN_DIR}
+            patch.append((*place, "volumeMounts"), mount)
+        socket = f"{str(mount.get('mountPath')).rstrip('/')}/{SOCKET_NAME}"
         known = {each.get("name") for each in parts_of(container, "env")}
-        for variable, value in environment.items():
+        for variable, value in ({"MLGUARD_SOCKET": socket} | environment).items():
             if variable not in known:
-                patch.append((*place, "env"), {"name": variable, "value": value[:128]})
+                patch.append((*place, "env"), {"name": variable, "value": literal(value)})
 
 
 def _add_scrape_annotations(patch: Patch, pod: Json, port: int) -> None:
@@ -198,7 +223,6 @@ def sidecar_container(wishes: Wishes, config: SidecarConfig, *, native: bool) ->
         native: whether it is a native sidecar, an init container that keeps running.
     """
     port = wishes.port or config.port
-    resources = msgspec.structs.replace(config.resources, **wishes.resources)
     arguments = ["--listen", f"0.0.0.0:{port}", "--socket", SOCKET, "--data-dir", DATA_DIR]
     mounts: list[Json] = [
         {"name": SOCKET_VOLUME, "mountPath": RUN_DIR},
@@ -216,7 +240,7 @@ def sidecar_container(wishes: Wishes, config: SidecarConfig, *, native: bool) ->
         "args": arguments,
         "env": _environment(wishes, config),
         "ports": [{"name": PORT_NAME, "containerPort": port, "protocol": "TCP"}],
-        "resources": resources.as_kubernetes(),
+        "resources": _resources(wishes, config).as_kubernetes(),
         "volumeMounts": mounts,
         "securityContext": {
             "runAsNonRoot": True,
@@ -242,6 +266,11 @@ def _probe(port: int, **times: int) -> Json:
     return {"httpGet": {"path": "/healthz", "port": port}, "timeoutSeconds": 5} | times
 
 
+def literal(text: str) -> str:
+    """Return the value of a variable of a container that Kubernetes expands to a text."""
+    return re.sub(r"\$(?=[$(])", "$$", text)
+
+
 def _environment(wishes: Wishes, config: SidecarConfig) -> list[Json]:
     # 0666 within a volume that only this pod's containers have: they may run as any users
     inline: dict[str, Any] = dict(config.config)
@@ -254,7 +283,7 @@ def _environment(wishes: Wishes, config: SidecarConfig) -> list[Json]:
         notify["relay"] = {"token": "${MLGUARD_RELAY_TOKEN}"} | dict(notify["relay"])
         inline["notify"] = notify
     found: list[Json] = [
-        {"name": "MLGUARD_CONFIG", "value": yaml.safe_dump(inline, sort_keys=True)},
+        {"name": "MLGUARD_CONFIG", "value": literal(yaml.safe_dump(inline))},
         {"name": "TMPDIR", "value": DATA_DIR},
     ]
     for variable, secret, key in (

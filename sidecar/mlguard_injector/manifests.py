@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -30,6 +30,17 @@ _TEMPLATES = {
 """Kind of a manifest -> where the pod stands in it."""
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes texts that YAML 1.1 takes for texts, and kubectl for numbers or booleans."""
+
+
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^(?:[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|[yYnN])$"),
+    list("-+.0123456789yYnN"),
+)
+
+
 class ManifestError(ValueError):
     """Text that is no manifest; the text says why."""
 
@@ -49,17 +60,18 @@ def with_sidecars(
         ManifestError: it is not YAML, or holds no manifest with a pod.
     """
     try:
-        documents = [each for each in yaml.safe_load_all(text) if each is not None]
+        documents = [_unshared(each) for each in yaml.safe_load_all(text) if each is not None]
     except yaml.YAMLError as error:
         raise ManifestError(f"not YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise ManifestError("an alias stands for what contains it") from error
     warnings: list[str] = []
-    documents = copy.deepcopy(documents)
     pods = list(_pods(documents))
     if not pods:
         raise ManifestError(f"found no pod; expected one of {', '.join(_TEMPLATES)}")
     for manifest, parent, key in pods:
-        pod = dict(parent[key])
-        metadata = dict(metadata_of(pod))
+        metadata = dict(metadata_of(parent[key]))
+        pod = parent[key] | {"metadata": dict(metadata)}
         owner = metadata_of(manifest)
         # the owner gives the model its name, as it would in the cluster
         metadata.setdefault("name", owner.get("name") or owner.get("generateName", ""))
@@ -70,8 +82,19 @@ def with_sidecars(
             native=native,
         )
         warnings += [f"{manifest['kind']} {owner.get('name', '')}: {w}" for w in found.warnings]
-        parent[key] = applied(pod, found.patch)
-    return yaml.safe_dump_all(documents, sort_keys=False, width=10_000), warnings
+        if found.patch:
+            parent[key] = applied(pod, found.patch)
+    text = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=10_000)
+    return text, warnings
+
+
+def _unshared(tree: Any) -> Any:
+    """Return a copy in which no two places share a section, as those of aliases do."""
+    if isinstance(tree, dict):
+        return {key: _unshared(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_unshared(value) for value in tree]
+    return tree
 
 
 def _pods(documents: list[Any]) -> Iterator[tuple[Json, Any, Any]]:
@@ -86,9 +109,9 @@ def _pods(documents: list[Any]) -> Iterator[tuple[Json, Any, Any]]:
             continue
         parent: Any = documents
         key: Any = i
+        pod: Any = document
         for part in path:
-            parent, key = parent[key], part
-            if not isinstance(parent, dict):
-                break
-        if isinstance(parent, dict | list) and isinstance(parent[key], dict):
+            parent, key = pod, part
+            pod = parent.get(part) if isinstance(parent, dict) else None
+        if isinstance(pod, dict):
             yield document, parent, key

@@ -8,6 +8,9 @@ from typing import Any
 Json = dict[str, Any]
 
 _KSERVE_LABEL = "serving.kserve.io/inferenceservice"
+_ROLLOUT_LABEL = "rollouts-pod-template-hash"
+"""Label of Argo Rollouts, in the place of a Deployment's `pod-template-hash`."""
+
 _CRON_SUFFIX = re.compile(r"-\d{8,}$")
 
 
@@ -53,8 +56,8 @@ def model_name(pod: Json) -> str:
     owner = next((each for each in owners if each.get("controller")), owners[0] if owners else None)
     if owner is not None and owner.get("name"):
         name, kind = str(owner["name"]), owner.get("kind")
-        template = labels.get("pod-template-hash", "")
-        if kind == "ReplicaSet" and template:
+        if kind == "ReplicaSet":
+            template = labels.get("pod-template-hash") or labels.get(_ROLLOUT_LABEL)
             return name.removesuffix(f"-{template}")
         return _CRON_SUFFIX.sub("", name) if kind == "Job" else name
     name = metadata.get("name") or str(metadata.get("generateName", "")).rstrip("-")

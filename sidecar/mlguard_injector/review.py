@@ -30,6 +30,7 @@ class _Kind(msgspec.Struct):
 
 class _Request(msgspec.Struct):
     uid: str
+    operation: str = "CREATE"
     kind: _Kind = msgspec.field(default_factory=_Kind)
     namespace: str = ""
     name: str = ""
@@ -99,6 +100,8 @@ def answer(body: bytes, config: SidecarConfig, *, native: bool) -> Answer:
 def _injection(request: _Request, config: SidecarConfig, *, native: bool) -> Injection:
     if request.kind.kind != "Pod" or not isinstance(request.object, dict):
         return Injection([], "unchanged", "no_pod")
+    if request.operation != "CREATE":  # the containers of a pod cannot change any more
+        return Injection([], "unchanged", "no_creation")
     try:
         return inject(request.object, request.namespace, config, native=native)
     except Exception:  # a fault of ours must never stop a pod

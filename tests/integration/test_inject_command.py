@@ -87,3 +87,62 @@ def test_mistakes_are_told_in_one_line():
     for text in ("a: [", "kind: Service", "", "7"):
         done = run(text, *IMAGE)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), text
+
+
+def pod_of(*containers, **metadata):
+    return {
+        "kind": "Pod",
+        "metadata": {"name": "p", **metadata},
+        "spec": {"containers": containers},
+    }
+
+
+def test_a_template_needs_no_metadata_and_a_manifest_no_pod():
+    before, _ = MANIFESTS["CronJob"]
+    spec = {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": {"spec": POD}}}}
+    done = run(yaml.safe_dump({**before, "spec": spec}), *IMAGE)
+    assert done.returncode == 0, done.stderr
+    after = yaml.safe_load(done.stdout)
+    kubernetes_validate.validate(after, "1.31", strict=True)
+    template = after["spec"]["jobTemplate"]["spec"]["template"]
+    assert template["spec"]["initContainers"][0]["name"] == "mlguard-sidecar"
+    for odd in ({}, {"spec": None}, {"spec": {"template": [1]}}, {"spec": []}):
+        done = run(yaml.safe_dump({"kind": "Deployment"} | odd), *IMAGE)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert "found no pod" in done.stderr
+
+
+def test_containers_that_share_an_alias_get_their_own_variables():
+    text = """
+kind: Pod
+spec:
+  containers:
+  - {name: a, env: &both [{name: X, value: x}]}
+  - {name: b, env: *both}
+"""
+    after = yaml.safe_load(run(text, *IMAGE).stdout)
+    for container in after["spec"]["containers"]:
+        names = [each["name"] for each in container["env"]]
+        assert names == ["X", "MLGUARD_SOCKET", "MLGUARD_PROJECT", "MLGUARD_MODEL"]
+    done = run("kind: Pod\nspec: &all {containers: [{name: a}], x: *all}", *IMAGE)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
+def test_texts_that_kubectl_would_take_for_numbers_or_booleans_stay_quoted():
+    texts = ["12345e7", "1e3", "1.5E-3", "0o17", "y", "N", "yes", "007", "1_0", "0x1f", "1.", ""]
+    env = [{"name": f"V{i}", "value": text} for i, text in enumerate(texts)]
+    done = run(yaml.safe_dump(pod_of({"name": "a", "env": env})), *IMAGE)
+    lines = done.stdout.splitlines()
+    values = [lines[i + 1].split("value: ")[1] for i, n in enumerate(lines) if "name: V" in n]
+    assert [value[:1] + value[-1:] for value in values] == ["''"] * len(texts)
+    assert yaml.safe_load(done.stdout)["spec"]["containers"][0]["env"][: len(env)] == env
+
+
+@pytest.mark.parametrize("text", ["- 1", "a: [", "imag: x", "resources: {cpu_limit: 1x}"])
+def test_a_mistake_in_the_configuration_names_its_file(tmp_path, text):
+    path = tmp_path / "sidecar.yaml"
+    path.write_text(text)
+    before, _ = MANIFESTS["Pod"]
+    done = run(yaml.safe_dump(before), *IMAGE, "--config", str(path))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"mlguard: {path}: ")

@@ -10,11 +10,20 @@ import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aiohttp
 import pytest
+from cryptography.hazmat.primitives import serialization
 from support.fake_kubernetes import FakeKubernetes
+from support.sidecar import free_port
 
-from mlguard_injector.certificates import CertificateError, Certificates, KeyPair
-from mlguard_injector.config import CertificateConfig
+from mlguard_injector.certificates import (
+    CertificateError,
+    Certificates,
+    KeyPair,
+    make_key_pair,
+)
+from mlguard_injector.config import CertificateConfig, Config, SidecarConfig
+from mlguard_injector.daemon import Daemon
 from mlguard_injector.kubernetes import KubernetesApi
 
 CONFIG = CertificateConfig(secret="tls", namespace="ml", service="inject", webhook="inject")
@@ -205,5 +214,114 @@ def test_what_others_break_is_mended(kubernetes):
             await one.refresh()
             assert bundle(kubernetes) == stored(kubernetes).authority != good
             await handshake(one.certificates.context, bundle(kubernetes), "inject.ml.svc")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("part", ["tls.crt", "tls.key", "ca.crt"])
+def test_a_secret_whose_parts_do_not_match_gets_a_new_certificate(kubernetes, part):
+    other = make_key_pair(["inject.ml.svc"], datetime.fromtimestamp(NOW, UTC))
+    parts = {"tls.crt": other.certificate, "tls.key": other.key, "ca.crt": other.authority}
+
+    async def story() -> None:
+        async with replicas(kubernetes) as (one,):
+            await one.refresh()
+            secret = copy.deepcopy(kubernetes.find("Secret", "tls"))
+            secret["data"][part] = base64.b64encode(parts[part]).decode()
+            kubernetes.put("/api/v1/namespaces/ml/secrets/tls", secret)
+            await one.refresh()
+            await handshake(one.certificates.context, bundle(kubernetes), "inject.ml.svc")
+
+    asyncio.run(story())
+
+
+def test_a_service_of_another_name_gets_a_certificate_for_it(kubernetes):
+    renamed = CertificateConfig(secret="tls", namespace="ml", service="other", webhook="inject")
+
+    async def story() -> None:
+        async with replicas(kubernetes) as (one,), KubernetesApi(kubernetes.url) as api:
+            await one.refresh()
+            certificates = Certificates(renamed, api, lambda: NOW)
+            await certificates.refresh()
+            await handshake(certificates.context, bundle(kubernetes), "other.ml.svc")
+            await handshake(one.certificates.context, bundle(kubernetes), "inject.ml.svc")
+            writes = len(kubernetes.writes)
+            await certificates.refresh()
+            assert len(kubernetes.writes) == writes
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("broken", ["another key", "no key", "a locked key", "no certificate"])
+def test_files_that_do_not_match_leave_the_last_certificate_in_use(tmp_path, broken):
+    names = ["inject.ml.svc"]
+    first, second = (make_key_pair(names, datetime.fromtimestamp(NOW, UTC)) for _ in range(2))
+    files = CertificateConfig(cert_file=str(tmp_path / "crt"), key_file=str(tmp_path / "key"))
+    locked = serialization.load_pem_private_key(second.key, None).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    certificate, key = {
+        "another key": (second.certificate, first.key),
+        "no key": (second.certificate, b""),
+        "a locked key": (second.certificate, locked),
+        "no certificate": (b"garbage", second.key),
+    }[broken]
+
+    def write(certificate: bytes, key: bytes) -> None:
+        (tmp_path / "crt").write_bytes(certificate)
+        (tmp_path / "key").write_bytes(key)
+
+    async def story() -> None:
+        certificates = Certificates(files, KubernetesApi("http://127.0.0.1:9"), lambda: NOW)
+        write(first.certificate, first.key)
+        await certificates.refresh()
+        write(certificate, key)
+        with pytest.raises(CertificateError):
+            await certificates.refresh()
+        await handshake(certificates.context, first.authority, *names)
+        crlf = [text.replace(b"\n", b"\r\n") for text in (second.certificate, second.key)]
+        write(crlf[0] + second.authority, crlf[1])
+        await certificates.refresh()
+        await handshake(certificates.context, second.authority, *names)
+
+    asyncio.run(story())
+
+
+def test_the_version_of_the_cluster_is_read_again_until_it_is_known(kubernetes, caplog):
+    port = free_port()
+    config = Config(
+        listen=f"127.0.0.1:{port}",
+        metrics_listen=f"127.0.0.1:{free_port()}",
+        certificate=CONFIG,
+        sidecar=SidecarConfig(image="registry.example/mlguard-sidecar:0.1.0"),
+    )
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "server"}]}}
+    request = {"uid": "7", "kind": {"kind": "Pod"}, "namespace": "shop", "object": pod}
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+
+    async def paths(session: aiohttp.ClientSession) -> str:
+        url = f"https://127.0.0.1:{port}/mutate"
+        async with session.post(url, json=review, ssl=False) as answered:
+            return base64.b64decode((await answered.json())["response"]["patch"]).decode()
+
+    async def story() -> None:
+        stop = asyncio.Event()
+        kubernetes.failure = 503
+        api = KubernetesApi(kubernetes.url, Path("/none"))
+        running = asyncio.create_task(Daemon(config, lambda: config, api).run(stop))
+        async with aiohttp.ClientSession() as session, asyncio.timeout(30):
+            # the log has nothing to await
+            while "version of the cluster is not known" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            kubernetes.failure = None
+            seen = ""
+            while "/spec/initContainers" not in seen:
+                with contextlib.suppress(aiohttp.ClientConnectionError):
+                    seen = await paths(session)
+                await asyncio.sleep(0.05)
+        stop.set()
+        await running
 
     asyncio.run(story())

