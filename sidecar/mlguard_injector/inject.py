@@ -291,6 +291,7 @@ def _environment(wishes: Wishes, config: SidecarConfig) -> list[Json]:
         ("MLGUARD_API_KEY", wishes.api_key_secret, "api-key"),
     ):
         if secret is not None:
-            source = {"secretKeyRef": {"name": secret, "key": key}}
+            # optional: a Secret that is missing must not keep the pod from starting
+            source = {"secretKeyRef": {"name": secret, "key": key, "optional": True}}
             found.append({"name": variable, "valueFrom": source})
     return found

@@ -45,7 +45,7 @@ args:
   {{- end }}
 env:
   - name: MLGUARD_CONFIG
-    value: {{ $config | toYaml | quote }}
+    value: {{ regexReplaceAll "\\$([$(])" (toYaml $config) "$$$$$1" | quote }}
   - name: TMPDIR
     value: /var/lib/mlguard
   {{- with .relaySecret }}
@@ -54,6 +54,7 @@ env:
       secretKeyRef:
         name: {{ . }}
         key: token
+        optional: true
   {{- end }}
   {{- with .apiKeySecret }}
   - name: MLGUARD_API_KEY
@@ -61,6 +62,7 @@ env:
       secretKeyRef:
         name: {{ . }}
         key: api-key
+        optional: true
   {{- end }}
 ports:
   - name: mlguard
