@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mlguard_exporter.spend.calendar import is_settled
@@ -40,7 +41,7 @@ class AccountCosts:
     amounts: Mapping[CostSeries, Days] = field(default_factory=dict)
     restatements: int = 0
 
-    @property
+    @cached_property
     def settled(self) -> list[date]:
         """Settled days, in order."""
         return [day for day, known in self.known.items() if is_settled(day, known.read_at)]

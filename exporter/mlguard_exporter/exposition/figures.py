@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
 
 from mlguard_common.metrics import Families
-from mlguard_exporter.analysis import Scope, forecast_month
+from mlguard_exporter.analysis import (
+    forecast_month,
+    month_to_date,
+    settled_amount,
+    shown,
+    spike_days,
+    untagged_spend,
+)
 from mlguard_exporter.exposition import metrics
 from mlguard_exporter.spend import Kind, currency_label
 from mlguard_exporter.spend.calendar import SETTLING_DAYS, month_after, month_of, start_of
@@ -21,9 +27,6 @@ if TYPE_CHECKING:
     from mlguard_exporter.config import CostConfig
     from mlguard_exporter.spend import CostSeries
 
-SHOWN_DAYS = 35
-"""Days without spend, this month's included, after which an owner is no longer shown."""
-UNTAGGED_DAYS = 7
 _ZERO = Decimal(0)
 
 
@@ -103,20 +106,20 @@ def compute_figures(accounts: Iterable[AccountFigures], cost: CostConfig, today:
 
 
 def _add_settled_day(families: Families, costs: AccountCosts, today: date) -> None:
-    settled = today - timedelta(days=SETTLING_DAYS)
-    if settled in costs.settled:
-        for series in _shown(costs, Kind.OWNER, today):
-            amount = costs.amounts[series].get(settled, _ZERO)
-            families.add(metrics.SETTLED_DAY, _owner(costs, series), float(amount))
-        for series in _shown(costs, Kind.SERVICE, today):
-            amount = costs.amounts[series].get(settled, _ZERO)
-            families.add(metrics.SETTLED_DAY_BY_SERVICE, _named(costs, series), float(amount))
+    for kind, metric, labels in (
+        (Kind.OWNER, metrics.SETTLED_DAY, _owner),
+        (Kind.SERVICE, metrics.SETTLED_DAY_BY_SERVICE, _named),
+    ):
+        for series in shown(costs, kind, today):
+            amount = settled_amount(costs, costs.amounts[series], today)
+            if amount is not None:
+                families.add(metric, labels(costs, series), float(amount))
 
 
 def _add_latest_day(families: Families, costs: AccountCosts, today: date) -> None:
     if costs.known:
         latest = max(costs.known)
-        for series in _shown(costs, Kind.OWNER, today):
+        for series in shown(costs, Kind.OWNER, today):
             amount = costs.amounts[series].get(latest, _ZERO)
             families.add(metrics.LATEST_DAY, _owner(costs, series), float(amount))
 
@@ -124,7 +127,7 @@ def _add_latest_day(families: Families, costs: AccountCosts, today: date) -> Non
 def _add_closing_month(families: Families, costs: AccountCosts, month: date, today: date) -> None:
     end = month_after(month)
     if any(month <= day < end for day in costs.known):
-        for series in _shown(costs, Kind.OWNER, today):
+        for series in shown(costs, Kind.OWNER, today):
             days = costs.amounts[series].items()
             spent = sum((amount for day, amount in days if month <= day < end), _ZERO)
             families.add(metrics.CLOSING_MONTH, _owner(costs, series), float(spent))
@@ -136,22 +139,18 @@ def _add_month(
     first = month_of(today)
     if not any(day >= first for day in costs.known):
         return
-    spikes = {
-        one.subject.series: {day for day, anomaly in one.by_day.items() if anomaly.is_spike}
-        for one in anomalies
-        if one.subject.scope is Scope.ENDPOINT
-    }
+    spikes = spike_days(anomalies)
     settled = set(costs.settled)
-    for series in _shown(costs, Kind.OWNER, today):
+    for series in shown(costs, Kind.OWNER, today):
         days = costs.amounts[series]
-        so_far = sum((a for day, a in days.items() if day >= first), _ZERO)
+        so_far = month_to_date(days, today)
         families.add(metrics.MONTH_TO_DATE, _owner(costs, series), float(so_far))
         forecast = forecast_month(days, settled, spikes.get(series, ()), today)
         if forecast is not None:
             families.add(metrics.MONTH_FORECAST, _owner(costs, series), float(forecast))
     for series, days in costs.of(Kind.OTHER).items():
-        so_far = sum((a for day, a in days.items() if day >= first), _ZERO)
         if any(day >= first for day in days):
+            so_far = month_to_date(days, today)
             families.add(metrics.OTHER, _named(costs, series), float(so_far))
 
 
@@ -174,24 +173,10 @@ def _add_anomalies(families: Families, account: AccountFigures) -> None:
 
 
 def _add_untagged(families: Families, costs: AccountCosts) -> None:
-    days = costs.settled[-UNTAGGED_DAYS:]
-    owners = costs.of(Kind.OWNER)
-    for currency in sorted({series.currency for series in owners}):
-        total = untagged = _ZERO
-        for series, amounts in owners.items():
-            if series.currency == currency:
-                # negative untagged charges, as of savings plans, hide no untagged spend
-                spent = max(sum((amounts.get(day, _ZERO) for day in days), _ZERO), _ZERO)
-                total += spent
-                untagged += _ZERO if series.project else spent
-        if total > 0:
+    for currency, spend in untagged_spend(costs).items():
+        if spend.total > 0:
             labels = (costs.account, currency_label(currency))
-            families.add(metrics.UNTAGGED_RATIO, labels, float(untagged / total))
-
-
-def _shown(costs: AccountCosts, kind: Kind, today: date) -> list[CostSeries]:
-    since = min(month_of(today), today - timedelta(days=SHOWN_DAYS))
-    return [s for s, days in costs.of(kind).items() if any(day >= since for day in days)]
+            families.add(metrics.UNTAGGED_RATIO, labels, float(spend.untagged / spend.total))
 
 
 def _owner(costs: AccountCosts, series: CostSeries) -> tuple[str, ...]:

@@ -7,7 +7,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from mlguard_exporter.analysis import Scope, forecast_month
+from mlguard_exporter.analysis import (
+    forecast_month,
+    month_to_date,
+    settled_amount,
+    shown,
+    spike_days,
+    untagged_spend,
+)
 from mlguard_exporter.report.answers import (
     AccountState,
     BudgetUse,
@@ -23,7 +30,6 @@ from mlguard_exporter.spend.calendar import (
     SETTLING_DAYS,
     days_between,
     is_settled,
-    month_of,
 )
 from mlguard_exporter.spikes import detect_spikes
 
@@ -32,14 +38,11 @@ if TYPE_CHECKING:
     from datetime import date
 
     from mlguard_exporter.analysis import AccountCosts, SubjectAnomalies
-    from mlguard_exporter.analysis.account_costs import Days
     from mlguard_exporter.config import CostConfig
     from mlguard_exporter.exposition import SpendSnapshot
     from mlguard_exporter.report.answers import Owner
-    from mlguard_exporter.spend import CostSeries
 
-SHOWN_DAYS = 60
-_UNTAGGED_DAYS = 7
+_TREND_DAYS = 60
 _ZERO = Decimal(0)
 
 
@@ -59,13 +62,12 @@ def spend_report(
     """
     cost = snapshot.cost
     costs = [each.costs for each in snapshot.accounts]
-    spikes = _spikes(snapshot.anomalies)
-    owners = [
+    every = [
         owner
-        for each in costs
-        for owner in _owners(each, spikes, today, inferences or {})
-        if project is None or owner.project == project
+        for each, found in zip(costs, snapshot.anomalies, strict=True)
+        for owner in _owners(each, found, today, inferences or {})
     ]
+    owners = [owner for owner in every if project is None or owner.project == project]
     currency = _main_currency(owners)
     return SpendReport(
         today=today,
@@ -74,7 +76,7 @@ def spend_report(
         settled_day=today - timedelta(days=SETTLING_DAYS),
         days=_trend(costs, cost, currency, project, today),
         owners=sorted(owners, key=lambda owner: -owner.month_to_date),
-        budgets=_budgets(cost, costs, spikes, today),
+        budgets=_budgets(cost, every),
         services=sorted(
             (s for each in costs for s in _services(each, today)),
             key=lambda service: -service.month_to_date,
@@ -82,9 +84,7 @@ def spend_report(
         anomalies=[
             anomaly
             for each, found in zip(costs, snapshot.anomalies, strict=True)
-            for anomaly in _reported(each.account, found)
-            if project is None
-            or (anomaly.scope is not Scope.SERVICE and anomaly.name.split("/")[0] == project)
+            for anomaly in _reported(each.account, found, project)
         ],
         untagged_ratio=_untagged(costs, currency),
         untagged_threshold_ratio=cost.untagged_threshold_ratio,
@@ -93,38 +93,17 @@ def spend_report(
     )
 
 
-def _spikes(anomalies: Sequence[Sequence[SubjectAnomalies]]) -> dict[CostSeries, set[date]]:
-    return {
-        one.subject.series: {day for day, anomaly in one.by_day.items() if anomaly.is_spike}
-        for found in anomalies
-        for one in found
-        if one.subject.scope is Scope.ENDPOINT
-    }
-
-
-def _month_to_date(days: Days, today: date) -> Decimal:
-    first = month_of(today)
-    return sum((amount for day, amount in days.items() if day >= first), _ZERO)
-
-
-def _settled_amount(costs: AccountCosts, days: Days, today: date) -> float | None:
-    settled = today - timedelta(days=SETTLING_DAYS)
-    return float(days.get(settled, _ZERO)) if settled in costs.settled else None
-
-
 def _owners(
     costs: AccountCosts,
-    spikes: Mapping[CostSeries, set[date]],
+    anomalies: Sequence[SubjectAnomalies],
     today: date,
     inferences: Mapping[Owner, float],
 ) -> list[OwnerSpend]:
-    settled = set(costs.settled)
-    since = min(month_of(today), today - timedelta(days=35))
+    settled, spikes = set(costs.settled), spike_days(anomalies)
     found = []
-    for series, days in costs.of(Kind.OWNER).items():
-        if not any(day >= since for day in days):
-            continue
-        amount = _settled_amount(costs, days, today)
+    for series in shown(costs, Kind.OWNER, today):
+        days = costs.amounts[series]
+        amount = _as_float(settled_amount(costs, days, today))
         forecast = forecast_month(days, settled, spikes.get(series, set()), today)
         counted = inferences.get((series.project, series.model, series.endpoint))
         found.append(
@@ -135,8 +114,8 @@ def _owners(
                 series.endpoint,
                 series.currency,
                 amount,
-                float(_month_to_date(days, today)),
-                None if forecast is None else float(forecast),
+                float(month_to_date(days, today)),
+                _as_float(forecast),
                 1000 * amount / counted if counted and amount is not None else None,
             )
         )
@@ -174,7 +153,7 @@ def _trend(
     }
     judged = {day: sums.get(day, _ZERO) for day in sorted(settled) if sums}
     anomalies = detect_spikes(judged, cost.spikes, known_from=first_known)
-    shown = [day for day in days_between(today - timedelta(days=SHOWN_DAYS), today) if day in known]
+    last_days = days_between(today - timedelta(days=_TREND_DAYS), today)
     return [
         DaySpend(
             day,
@@ -183,17 +162,12 @@ def _trend(
             anomalies[day].expected if day in anomalies else None,
             anomalies[day].limit if day in anomalies else None,
         )
-        for day in shown
+        for day in last_days
+        if day in known
     ]
 
 
-def _budgets(
-    cost: CostConfig,
-    costs: Sequence[AccountCosts],
-    spikes: Mapping[CostSeries, set[date]],
-    today: date,
-) -> list[BudgetUse]:
-    owners = [owner for each in costs for owner in _owners(each, spikes, today, {})]
+def _budgets(cost: CostConfig, owners: Sequence[OwnerSpend]) -> list[BudgetUse]:
     found = []
     for budget in cost.budgets:
         own = [
@@ -223,18 +197,26 @@ def _services(costs: AccountCosts, today: date) -> list[ServiceSpend]:
             costs.account,
             series.name,
             series.currency,
-            _settled_amount(costs, days, today),
-            float(_month_to_date(days, today)),
+            _as_float(settled_amount(costs, costs.amounts[series], today)),
+            float(month_to_date(costs.amounts[series], today)),
         )
-        for series, days in costs.of(Kind.SERVICE).items()
-        if any(day >= month_of(today) - timedelta(days=35) for day in days)
+        for series in shown(costs, Kind.SERVICE, today)
     ]
 
 
-def _reported(account: str, found: Sequence[SubjectAnomalies]) -> list[ReportedAnomaly]:
+def _as_float(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def _reported(
+    account: str, found: Sequence[SubjectAnomalies], project: str | None
+) -> list[ReportedAnomaly]:
+    """Return the anomalies of an account, or of the owners of a project in it."""
     reported = []
     for one in found:
         series = one.subject.series
+        if project is not None and (series.name or series.project != project):
+            continue
         names = [name for name in (series.project, series.model, series.endpoint) if name]
         for day in sorted(one.reportable, reverse=True):
             anomaly = one.by_day[day]
@@ -253,14 +235,9 @@ def _reported(account: str, found: Sequence[SubjectAnomalies]) -> list[ReportedA
 
 
 def _untagged(costs: Sequence[AccountCosts], currency: str) -> float | None:
-    total = untagged = _ZERO
-    for each in costs:
-        days = each.settled[-_UNTAGGED_DAYS:]
-        for series, amounts in each.of(Kind.OWNER).items():
-            if series.currency == currency:
-                spent = max(sum((amounts.get(day, _ZERO) for day in days), _ZERO), _ZERO)
-                total += spent
-                untagged += _ZERO if series.project else spent
+    found = [spend[currency] for spend in map(untagged_spend, costs) if currency in spend]
+    total = sum((each.total for each in found), _ZERO)
+    untagged = sum((each.untagged for each in found), _ZERO)
     return float(untagged / total) if total else None
 
 
@@ -268,7 +245,7 @@ def _others(costs: Sequence[AccountCosts], today: date) -> dict[str, float]:
     found: dict[str, float] = defaultdict(float)
     for each in costs:
         for series, days in each.of(Kind.OTHER).items():
-            amount = float(_month_to_date(days, today))
+            amount = float(month_to_date(days, today))
             if amount:
                 found[series.name] += amount
     return dict(found)
