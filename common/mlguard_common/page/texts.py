@@ -34,6 +34,11 @@ def count(value: float | None) -> str:
     return f"{_plain(scaled, 3)}\N{NO-BREAK SPACE}{unit}"
 
 
+def counted(n: int, name: str) -> str:
+    """Return a number of things with their name, such as `1 alert` or `2 alerts`."""
+    return f"{n} {name}" if n == 1 else f"{n} {name}s"
+
+
 def rate(value: float | None) -> str:
     """Return a number a second, with two digits below ten."""
     if value is None or not math.isfinite(value):

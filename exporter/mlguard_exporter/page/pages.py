@@ -156,8 +156,7 @@ def _summary(report: SpendReport | None, alerts: Sequence[AlertAnswer]) -> tuple
     """Return level, headline and explanation of the state of spend."""
     firing = sum(alert.state == "firing" for alert in alerts)
     if firing:
-        head = "1 alert firing" if firing == 1 else f"{firing} alerts firing"
-        return "bad", head, "what they say stands below"
+        return "bad", f"{texts.counted(firing, 'alert')} firing", "what they say stands below"
     if report is None or not report.accounts:
         return "quiet", "No account is configured", "this exporter relays alerts"
     down = [account.account for account in report.accounts if account.up is False]

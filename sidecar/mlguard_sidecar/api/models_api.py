@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -30,7 +30,7 @@ from mlguard_sidecar.api.responses import json_response, model_key, no_model
 from mlguard_sidecar.statistics import explain, moved_together, quality_as_json
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from aiohttp import web
 
@@ -203,19 +203,30 @@ def _explanation(explanation: Explanation) -> ExplanationAnswer:
     )
 
 
+def traffic_figures(
+    quantiles: tuple[float, float, float] | None,
+    ratios: Mapping[str, float],
+    score: tuple[float, float] | None,
+) -> dict[str, Any]:
+    """Return latency, classes and score as every answer about a span of time has them."""
+    p50, p95, p99 = quantiles or (None, None, None)
+    mean, stddev = score or (None, None)
+    return {
+        "latency_p50_seconds": p50,
+        "latency_p95_seconds": p95,
+        "latency_p99_seconds": p99,
+        "prediction_ratios": dict(ratios),
+        "score_mean": mean,
+        "score_stddev": stddev,
+    }
+
+
 def day_answer(day: Day, quality: Quality | None = None) -> DayAnswer:
     """Return a day as `GET .../history` does."""
-    p50, p95, p99 = day.latency_quantiles or (None, None, None)
-    mean, stddev = day.score or (None, None)
     return DayAnswer(
         day=time.strftime("%Y-%m-%d", time.gmtime(day.start)),
         inferences=day.inferences,
-        latency_p50_seconds=p50,
-        latency_p95_seconds=p95,
-        latency_p99_seconds=p99,
-        prediction_ratios=dict(day.prediction_ratios),
-        score_mean=mean,
-        score_stddev=stddev,
+        **traffic_figures(day.latency_quantiles, day.prediction_ratios, day.score),
         baseline=day.baseline,
         quality=None if quality is None else _day_quality(quality),
         columns=[day_column_answer(column) for column in day.columns],
@@ -287,18 +298,11 @@ def _model(model: ModelStatistics, now: float, last_seen: float | None) -> Model
 
 
 def _traffic(traffic: TrafficStatistics, now: float) -> TrafficAnswer:
-    p50, p95, p99 = traffic.latency_quantiles or (None, None, None)
-    mean, stddev = traffic.score or (None, None)
     return TrafficAnswer(
         window=traffic.window,
         inferences=traffic.inferences,
         inferences_per_second=traffic.rate(now),
-        latency_p50_seconds=p50,
-        latency_p95_seconds=p95,
-        latency_p99_seconds=p99,
-        prediction_ratios=dict(traffic.class_ratios),
-        score_mean=mean,
-        score_stddev=stddev,
+        **traffic_figures(traffic.latency_quantiles, dict(traffic.class_ratios), traffic.score),
     )
 
 

@@ -17,7 +17,12 @@ from mlguard_sidecar.api.answers import (
     SeriesAnswer,
     WindowBinsAnswer,
 )
-from mlguard_sidecar.api.models_api import column_answer_of, day_column_answer
+from mlguard_sidecar.api.models_api import (
+    MAX_HISTORY_DAYS,
+    column_answer_of,
+    day_column_answer,
+    traffic_figures,
+)
 from mlguard_sidecar.api.responses import json_response, model_key, no_model
 from mlguard_sidecar.details import ColumnDetail, column_detail
 from mlguard_sidecar.series import Range
@@ -30,8 +35,6 @@ if TYPE_CHECKING:
     from mlguard_sidecar.history import DayRecorder
     from mlguard_sidecar.series import SeriesReader
     from mlguard_sidecar.statistics import ColumnStatistics, ModelStatistics, Point
-
-_DAYS = 400
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class TrendsApi:
     async def _column(self, request: web.Request) -> web.Response:
         key, names = model_key(request), request.match_info
         found = await column_detail(
-            self.statistics(), self.history, key, names["kind"], names["name"], _DAYS
+            self.statistics(), self.history, key, names["kind"], names["name"], MAX_HISTORY_DAYS
         )
         if found is None:
             text = f"found no {names['kind']} {names['name']} of {'/'.join(key)}"
@@ -95,17 +98,10 @@ class TrendsApi:
 
 
 def _point(point: Point) -> PointAnswer:
-    p50, p95, p99 = point.latency_quantiles or (None, None, None)
-    mean, stddev = point.score or (None, None)
     return PointAnswer(
         start=rfc3339(point.start),
         inferences=point.inferences,
-        latency_p50_seconds=p50,
-        latency_p95_seconds=p95,
-        latency_p99_seconds=p99,
-        prediction_ratios=dict(point.prediction_ratios),
-        score_mean=mean,
-        score_stddev=stddev,
+        **traffic_figures(point.latency_quantiles, point.prediction_ratios, point.score),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mlguard_common.page import texts
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,9 +33,14 @@ class Attention:
     rank: float
 
 
+def subject_of(alert: AlertAnswer) -> tuple[str | None, ...]:
+    """Return the key of the model that an alert is about; None for parts that it does not name."""
+    return tuple(alert.labels.get(label) for label in _LABELS)
+
+
 def alerts_of(key: ModelKey, alerts: Sequence[AlertAnswer]) -> list[AlertAnswer]:
     """Return the alerts about a model, those that fire first."""
-    found = [a for a in alerts if tuple(a.labels.get(label) for label in _LABELS) == tuple(key)]
+    found = [alert for alert in alerts if subject_of(alert) == tuple(key)]
     return sorted(
         found,
         key=lambda alert: (
@@ -85,19 +92,15 @@ def attention(model: ModelStatistics, alerts: Sequence[AlertAnswer]) -> Attentio
     if firing:
         critical = sum(alert.labels.get("severity") == "critical" for alert in firing)
         rank = 4e9 + 1e6 * critical + 1e3 * len(firing) + min(worst, 999)
-        return Attention("bad", f"{_count(len(firing), 'alert')} firing", rank)
+        return Attention("bad", f"{texts.counted(len(firing), 'alert')} firing", rank)
     if moved:
-        return Attention(
-            "warn", f"{_count(len(moved), 'column')} drifted", 3e9 + len(moved) + worst
-        )
+        text = f"{texts.counted(len(moved), 'column')} drifted"
+        return Attention("warn", text, 3e9 + len(moved) + worst)
     if alerts:
-        return Attention("warn", f"{_count(len(alerts), 'alert')} pending", 2e9 + len(alerts))
+        text = f"{texts.counted(len(alerts), 'alert')} pending"
+        return Attention("warn", text, 2e9 + len(alerts))
     if model.learning_ratio is not None and model.schema.baseline is None:
         return Attention("quiet", f"learning, {model.learning_ratio:.0%}", 1e9)
     if not model.judged:
         return Attention("quiet", "no baseline", 1e9)
     return Attention("good", "well", 0.0)
-
-
-def _count(n: int, name: str) -> str:
-    return f"{n} {name}" if n == 1 else f"{n} {name}s"

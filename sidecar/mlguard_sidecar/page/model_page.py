@@ -163,6 +163,5 @@ def facts(model: ModelStatistics, traffic: TrafficStatistics | None, now: float)
     return {
         "traffic": traffic,
         "rate": traffic.rate(now) if traffic else None,
-        "threshold": model.settings.thresholds.get("latency_p95_seconds"),
         "psi_threshold": model.settings.thresholds.get("drift_psi"),
     }

@@ -46,7 +46,6 @@ class ModelRow:
         drifted: number of columns beyond chance and threshold.
         worst: the column that is the furthest over its evidence.
         quality: quality of outcomes in words; empty if it is not known.
-        firing: number of alerts that fire.
         last_seen: epoch seconds; None if it is not known.
     """
 
@@ -64,7 +63,6 @@ class ModelRow:
     drifted: int
     worst: ColumnStatistics | None
     quality: str
-    firing: int
     last_seen: float | None
 
 
@@ -95,7 +93,6 @@ def model_row(
         last_seen: when its events came last, epoch seconds.
         now: epoch seconds.
     """
-    own = alerts_of(model.key, alerts)
     columns = judged_columns(model)
     timed = [traffic for traffic in model.traffic if traffic.latency_quantiles]
     p95 = timed[0].latency_quantiles[1] if timed and timed[0].latency_quantiles else None
@@ -103,7 +100,7 @@ def model_row(
     return ModelRow(
         key=model.key,
         path=model_path(model.key),
-        attention=attention(model, own),
+        attention=attention(model, alerts_of(model.key, alerts)),
         inferences=model.traffic[-1].inferences if model.traffic else 0,
         window=model.traffic[-1].window if model.traffic else "",
         rate=model.traffic[0].rate(now) if model.traffic else None,
@@ -115,7 +112,6 @@ def model_row(
         drifted=sum(exceeds(column, model) for column in columns),
         worst=columns[0] if columns and columns[0].judged_drift else None,
         quality=_quality(model),
-        firing=sum(alert.state == "firing" for alert in own),
         last_seen=last_seen,
     )
 
@@ -130,11 +126,12 @@ def summary(rows: Sequence[ModelRow], alerts: Sequence[AlertAnswer]) -> tuple[st
     firing = [alert for alert in alerts if alert.state == "firing"]
     drifted = sum(row.attention.level == "warn" or row.drifted > 0 for row in rows)
     quiet = sum(row.attention.level == "quiet" for row in rows)
-    models = _count(len(rows), "model")
+    models = texts.counted(len(rows), "model")
     if firing:
-        return "bad", f"{_count(len(firing), 'alert')} firing", f"{_what(firing)}; {models} watched"
+        head = f"{texts.counted(len(firing), 'alert')} firing"
+        return "bad", head, f"{_what(firing)}; {models} watched"
     if drifted:
-        head = f"{_count(drifted, 'model')} may need a look"
+        head = f"{texts.counted(drifted, 'model')} may need a look"
         return "warn", head, f"no alert is firing; {models} watched"
     if quiet == len(rows):
         return "quiet", "Still learning", f"{models} without a baseline yet, no alert is firing"
@@ -182,7 +179,3 @@ def _quality(model: ModelStatistics) -> str:
         if quality.absolute_error is not None:
             return f"mean error {texts.number(quality.absolute_error.mean)}"
     return ""
-
-
-def _count(n: int, name: str) -> str:
-    return f"{n} {name}" if n == 1 else f"{n} {name}s"

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from mlguard_common.page import Page, not_found
 from mlguard_sidecar.details import column_detail
-from mlguard_sidecar.page.attention import alerts_of, attention, judged_window
+from mlguard_sidecar.page.attention import (
+    alerts_of,
+    attention,
+    exceeds,
+    judged_window,
+    subject_of,
+)
 from mlguard_sidecar.page.column_page import bin_rows, chosen_window, day_charts
 from mlguard_sidecar.page.links import (
     COLUMN_PATH,
@@ -88,12 +94,6 @@ class Pages:
         order = order if order in SORTS else "attention"
         rows.sort(key=SORTS[order][1])
         names = {tuple(row.key) for row in rows}
-        others = [
-            alert
-            for alert in alerts
-            if tuple(alert.labels.get(each) for each in ("project", "model", "model_endpoint"))
-            not in names
-        ]
         return Page(
             "overview.html",
             "Models",
@@ -103,7 +103,7 @@ class Pages:
                 "summary": summary(rows, alerts),
                 "sorts": {name: heading for name, (heading, _) in SORTS.items()},
                 "order": order,
-                "other_alerts": others,
+                "other_alerts": [alert for alert in alerts if subject_of(alert) not in names],
                 "committed": self.telemetry.total("events_committed"),
                 "rejected": self.telemetry.total("events_rejected"),
                 "host": request.host,
@@ -148,7 +148,6 @@ class Pages:
                 "ranges": self.series.ranges(),
                 "charts": model_charts(series, model.settings.thresholds),
                 "points": series.points[::-1],
-                "step": series.step,
                 "last_seen": self.last_seen(key),
                 "rejects": list(self.rejects)[: -_REJECTS - 1 : -1],
                 "refresh_seconds": _REFRESH_SECONDS,
@@ -175,6 +174,7 @@ class Pages:
             {
                 "detail": detail,
                 "column": chosen,
+                "is_over": exceeds(chosen, detail.model),
                 "bins": bin_rows(chosen),
                 "charts": day_charts(detail, self.clock(), days),
                 "model_path": model_path(key),

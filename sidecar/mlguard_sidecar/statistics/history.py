@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mlguard_sidecar.models import Day, DayColumn, Schema, Span, Window
 from mlguard_sidecar.models.resolutions import DAY_SECONDS
 from mlguard_sidecar.statistics.columns import ColumnStatistics, column_statistics
-from mlguard_sidecar.statistics.traffic import class_counts
+from mlguard_sidecar.statistics.series import point_of_traffic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,10 +33,8 @@ def compute_day(
         baselines: ID -> baseline, of those that are stored.
         settings: settings of the measurement of drift.
     """
-    traffic = day.traffic
-    classes = class_counts(schema, traffic, pooled=bool(traffic.classes[-1]))
-    predicted = sum(n for _, n in classes)
-    quantiles = traffic.latency_quantiles_seconds(0.5, 0.95, 0.99)
+    pooled = bool(day.traffic.classes[-1])
+    point = point_of_traffic(day.start, day.traffic, schema, pooled=pooled)
     known = {name: pane for name, pane in day.features.items() if name in baselines}
     name = max(
         known,
@@ -49,11 +47,11 @@ def compute_day(
         then = Schema(baselines[name], schema.extras)
         columns = column_statistics(then, window, settings, day.references.get(name))
     return Day(
-        day.start,
-        traffic.rows,
-        (quantiles[0], quantiles[1], quantiles[2]) if quantiles else None,
-        {text: n / predicted for text, n in classes if n},
-        traffic.score(),
+        point.start,
+        point.inferences,
+        point.latency_quantiles,
+        point.prediction_ratios,
+        point.score,
         name,
         tuple(map(_day_column, columns)),
     )

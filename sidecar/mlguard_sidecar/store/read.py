@@ -38,11 +38,12 @@ OUTCOMES_BY_DAY = "outcomes_by_day"
 
 LABEL_SEPARATOR = "\x1f"
 
-_SELECT = (
+SELECT_PANES = (
     "SELECT pane.model, binning, resolution, start, body"
     " FROM pane JOIN model ON model.id = pane.model"
     " WHERE (project, model.model, endpoint) = (?, ?, ?) AND binning = ?"
 )
+"""Panes of a model and a binning, as `decode_row` reads them; more conditions may follow."""
 
 
 class UnreadablePaneError(ValueError):
@@ -215,7 +216,7 @@ def read_pane(
 ) -> Pane | None:
     """Return a stored pane, None if there is none."""
     row = db.execute(
-        f"{_SELECT} AND resolution = ? AND start = ?", (*key, binning, resolution, start)
+        f"{SELECT_PANES} AND resolution = ? AND start = ?", (*key, binning, resolution, start)
     ).fetchone()
     return decode_row(row) if row else None
 
@@ -233,7 +234,7 @@ def read_panes(
         end: epoch seconds, exclusive.
     """
     for row in db.execute(
-        f"{_SELECT} AND resolution <= ? AND start >= ? AND start < ?",
+        f"{SELECT_PANES} AND resolution <= ? AND start >= ? AND start < ?",
         (*key, binning, DAY, start, end),
     ):
         yield row[3], decode_row(row)
@@ -289,10 +290,10 @@ def read_day(db: Database, key: ModelKey, binning: str, start: int) -> Pane | No
     """
     where = (*key, binning, HOUR_CACHE, start, start + DAY_SECONDS)
     rows = db.execute(
-        f"{_SELECT} AND resolution = ? AND start >= ? AND start < ?", where
+        f"{SELECT_PANES} AND resolution = ? AND start >= ? AND start < ?", where
     ).fetchall()
     merged = {row[3] for row in rows}
-    finer = db.execute(f"{_SELECT} AND resolution < ? AND start >= ? AND start < ?", where)
+    finer = db.execute(f"{SELECT_PANES} AND resolution < ? AND start >= ? AND start < ?", where)
     rows += [
         row
         for row in finer.fetchall()

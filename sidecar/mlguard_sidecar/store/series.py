@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlguard_sidecar.histogram import Traffic, merge_panes
 from mlguard_sidecar.models.resolutions import DAY, HOUR, HOUR_CACHE, HOUR_SECONDS, MINUTE
-from mlguard_sidecar.store.read import TRAFFIC, decode_row
+from mlguard_sidecar.store.read import SELECT_PANES, TRAFFIC, decode_row
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -14,12 +14,7 @@ if TYPE_CHECKING:
     from mlguard_sidecar.histogram import Pane
     from mlguard_sidecar.wire import ModelKey
 
-_SELECT = (
-    "SELECT pane.model, binning, resolution, start, body"
-    " FROM pane JOIN model ON model.id = pane.model"
-    " WHERE (project, model.model, endpoint) = (?, ?, ?) AND binning = ? AND resolution = ?"
-    " AND start >= ? AND start < ?"
-)
+_SELECT = f"{SELECT_PANES} AND resolution = ? AND start >= ? AND start < ?"
 
 
 def read_traffic(
