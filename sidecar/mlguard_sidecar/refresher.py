@@ -128,9 +128,9 @@ class WindowRefresher:
         known = {} if view.is_stale else outcomes.windows
         windows = await self._windows(view, OUTCOMES, settings.outcome_spans, known)
         days = Window.at(settings.outcome_days, self._clock(), self._pane_seconds)
-        found = await self._store.days.outcomes(view.key, days.start, days.end)
+        panes = await self._store.days.outcome_panes(view.key, days.start, days.end)
         changed = not _show_the_same(outcomes.windows, windows)
-        outcomes.windows, outcomes.days = windows, days.with_panes(found.panes.items())
+        outcomes.windows, outcomes.days = windows, days.with_panes(panes.items())
         return changed
 
     async def _windows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from itertools import accumulate, product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from mlguard_common.metrics import Families, MetricDefinition
 from mlguard_sidecar.wire import REJECTION_REASONS, VALUE_REASONS
@@ -184,10 +184,9 @@ METRICS = (
 """All metrics of the sidecar itself, in the order of exposition."""
 
 SOURCES = ("socket", "http", "cloudevents")
-CLOUDEVENT_RESULTS = (
+DropReason = Literal[
     "duplicate",
     "forbidden_project",
-    "joined",
     "no_request",
     "no_response",
     "queue_full",
@@ -197,7 +196,10 @@ CLOUDEVENT_RESULTS = (
     "unnamed",
     "unparsable",
     "unsupported",
-)
+]
+"""Why a CloudEvent is not counted."""
+
+CLOUDEVENT_RESULTS = tuple(sorted((*get_args(DropReason), "joined")))
 """What can become of a CloudEvent."""
 
 REFUSAL_REASONS = (

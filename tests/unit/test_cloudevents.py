@@ -21,7 +21,7 @@ from mlguard.protocol import MAX_FEATURES
 from mlguard_sidecar.config import BaselineConfig, CloudEventsConfig, Config
 from mlguard_sidecar.config.schema import ModelCloudEventsConfig, ModelConfig
 from mlguard_sidecar.ingest.cloudevents import CloudEventReceiver
-from mlguard_sidecar.ingest.cloudevents.dropped import DroppedError, DropReason
+from mlguard_sidecar.ingest.cloudevents.dropped import DroppedError
 from mlguard_sidecar.ingest.cloudevents.envelope import (
     BATCHED_TYPE,
     STRUCTURED_TYPE,
@@ -31,7 +31,7 @@ from mlguard_sidecar.ingest.cloudevents.envelope import (
 from mlguard_sidecar.ingest.cloudevents.join import MAX_WAITING_BYTES, DuplicateError, JoinBuffer
 from mlguard_sidecar.ingest.cloudevents.payload import read_request, read_response
 from mlguard_sidecar.ingest.cloudevents.receiver import Received
-from mlguard_sidecar.telemetry import CLOUDEVENT_RESULTS
+from mlguard_sidecar.telemetry import CLOUDEVENT_RESULTS, DropReason
 from mlguard_sidecar.wire import ModelKey
 
 

@@ -24,12 +24,12 @@ _PIECE_BYTES = 1 << 16
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
-class BodyError(Exception):
-    """A body that is not taken.
+class RefusedError(Exception):
+    """A request that is refused as a whole.
 
     Attributes:
         status: HTTP status.
-        reason: reason under which the request is counted.
+        reason: reason under which it is counted.
     """
 
     def __init__(self, status: int, reason: str, message: str) -> None:
@@ -52,7 +52,7 @@ class BodyReader:
         """Return the unpacked body of a request; its bytes are in flight until it is released.
 
         Raises:
-            BodyError: it is too large, cut off, too slow, or packed in another way than gzip; or
+            RefusedError: it is too large, cut off, too slow, or packed in another way than gzip; or
                 too many bytes are in flight.
         """
         body = Body(self)
@@ -62,7 +62,7 @@ class BodyReader:
         except TimeoutError:
             body.release()
             text = f"the body did not arrive within {_READ_SECONDS:.0f} s, or paused for too long"
-            raise BodyError(408, "too_slow", text) from None
+            raise RefusedError(408, "too_slow", text) from None
         except BaseException:
             body.release()
             raise
@@ -72,7 +72,7 @@ class BodyReader:
         encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("identity", "gzip"):
             text = f"Content-Encoding: found {encoding!r}, expected gzip or none"
-            raise BodyError(415, "bad_encoding", text)
+            raise RefusedError(415, "bad_encoding", text)
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise _too_large()
         unpacker = Gunzip() if encoding == "gzip" else None
@@ -81,7 +81,7 @@ class BodyReader:
                 try:
                     piece = await request.content.readany()
                 except (web.RequestPayloadError, ConnectionError) as error:
-                    raise BodyError(400, "incomplete_body", "the body was cut off") from error
+                    raise RefusedError(400, "incomplete_body", "the body was cut off") from error
             if not piece:
                 break
             if unpacker is None:
@@ -91,7 +91,7 @@ class BodyReader:
                 body.add(unpacked)
                 await asyncio.sleep(0)
         if unpacker is not None and not unpacker.is_complete:
-            raise BodyError(400, "incomplete_body", "the gzip data was cut off")
+            raise RefusedError(400, "incomplete_body", "the gzip data was cut off")
 
     def take(self, size: int, *, is_small: bool) -> None:
         """Count bytes as in flight.
@@ -102,11 +102,11 @@ class BodyReader:
                 ones hold up no other sender.
 
         Raises:
-            BodyError: there are too many.
+            RefusedError: there are too many.
         """
         if size > self._left and not is_small:
             text = f"over {MAX_BYTES_IN_FLIGHT >> 20} MiB of bodies are in flight; try again later"
-            raise BodyError(429, "too_many_bytes", text)
+            raise RefusedError(429, "too_many_bytes", text)
         self._left -= size
 
     def give_back(self, size: int) -> None:
@@ -130,7 +130,7 @@ class Body:
         """Add a part.
 
         Raises:
-            BodyError: the body becomes too large, or too many bytes are in flight.
+            RefusedError: the body becomes too large, or too many bytes are in flight.
         """
         if self._size + len(part) > MAX_BODY_BYTES:
             raise _too_large()
@@ -170,7 +170,7 @@ class Gunzip:
         """Yield the unpacked data in pieces.
 
         Raises:
-            BodyError: it is not gzip.
+            RefusedError: it is not gzip.
         """
         while data:
             if self._member.eof:
@@ -179,10 +179,10 @@ class Gunzip:
             try:
                 yield self._member.decompress(data, _PIECE_BYTES)
             except zlib.error as error:
-                raise BodyError(400, "bad_gzip", f"the body is no gzip data: {error}") from error
+                raise RefusedError(400, "bad_gzip", f"the body is no gzip data: {error}") from error
             data = self._member.unconsumed_tail or self._member.unused_data
 
 
-def _too_large() -> BodyError:
+def _too_large() -> RefusedError:
     text = f"the body is over {MAX_BODY_BYTES >> 20} MiB unpacked; send it in parts"
-    return BodyError(413, "too_large", text)
+    return RefusedError(413, "too_large", text)

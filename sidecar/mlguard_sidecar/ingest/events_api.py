@@ -13,7 +13,7 @@ from aiohttp import web
 
 from mlguard_common.web import PROJECTS, Operation
 from mlguard_sidecar.ingest.answers import EventsAnswer, Summary
-from mlguard_sidecar.ingest.body import BodyError, BodyReader
+from mlguard_sidecar.ingest.body import BodyReader, RefusedError
 from mlguard_sidecar.ingest.documents import (
     JSON_TYPE,
     LINE_TYPES,
@@ -48,20 +48,6 @@ _NOT_STORED = (
 
 _Running = dict[str, tuple[bytes, asyncio.Task[tuple[KeptAnswer, bool]]]]
 """Idempotency-Key -> digest of the body, and what answers it."""
-
-
-class _RefusedError(Exception):
-    """A request that is refused as a whole.
-
-    Attributes:
-        status: HTTP status.
-        reason: reason under which it is counted.
-    """
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
 
 
 @dataclass
@@ -103,7 +89,7 @@ class EventsApi:
     async def _post(self, request: web.Request) -> web.Response:
         try:
             return await self._take(request)
-        except (_RefusedError, BodyError) as error:
+        except RefusedError as error:
             self.telemetry.count_refused(SOURCE, error.reason)
             headers = {}
             if error.status in (429, 503):
@@ -118,7 +104,7 @@ class EventsApi:
     async def _take(self, request: web.Request) -> web.Response:
         reason = self.not_ready()
         if reason:
-            raise _RefusedError(503, "not_ready", reason)
+            raise RefusedError(503, "not_ready", reason)
         content_type, key = _content_type(request), _idempotency_key(request)
         projects: frozenset[str] | None = request.get(PROJECTS)
         with await self.bodies.read(request) as body:
@@ -128,9 +114,9 @@ class EventsApi:
                     return await self._count(data, content_type, projects)
                 return await self._count_once(data, content_type, projects, key)
             except DocumentError as error:
-                raise _RefusedError(400, "bad_body", str(error)) from error
+                raise RefusedError(400, "bad_body", str(error)) from error
             except TooManyLinesError as error:
-                raise _RefusedError(413, "too_large", str(error)) from error
+                raise RefusedError(413, "too_large", str(error)) from error
 
     # with an Idempotency-Key
 
@@ -153,7 +139,7 @@ class EventsApi:
             async with asyncio.timeout(_COMMIT_SECONDS):
                 kept, is_repeated = await asyncio.shield(task)
         except TimeoutError as error:
-            raise _RefusedError(503, "not_stored", _NOT_STORED) from error
+            raise RefusedError(503, "not_stored", _NOT_STORED) from error
         headers = {"Idempotency-Replayed": "true"} if is_repeated or not is_first else {}
         return web.Response(
             body=kept.body, status=kept.status, headers=headers, content_type=JSON_TYPE
@@ -176,9 +162,7 @@ class EventsApi:
         try:
             kept = await self.kept_answer(key)
         except sqlite3.Error as error:
-            raise _RefusedError(
-                503, "not_ready", f"the database cannot be read: {error}"
-            ) from error
+            raise RefusedError(503, "not_ready", f"the database cannot be read: {error}") from error
         if kept is not None:
             _check_same(kept.digest, digest)
             return kept, True
@@ -243,14 +227,14 @@ class EventsApi:
                 for receipt in receipts:
                     await _stored(receipt)
         except TimeoutError as error:
-            raise _RefusedError(503, "not_stored", _NOT_STORED) from error
+            raise RefusedError(503, "not_stored", _NOT_STORED) from error
 
 
 async def _stored(receipt: Receipt) -> None:
     try:
         await receipt.committed()
     except CommitFaultError as error:
-        raise _RefusedError(500, "internal", f"{error}; the sidecar's log says why") from error
+        raise RefusedError(500, "internal", f"{error}; the sidecar's log says why") from error
 
 
 def _permitted(
@@ -277,10 +261,10 @@ def _content_type(request: web.Request) -> str:
         return JSON_TYPE
     if found not in LINE_TYPES | {JSON_TYPE}:
         text = f"Content-Type: found {found}, expected {JSON_TYPE} or application/x-ndjson"
-        raise _RefusedError(415, "bad_content_type", text)
+        raise RefusedError(415, "bad_content_type", text)
     if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
         text = f"Content-Type: found charset {request.charset!r}, expected utf-8"
-        raise _RefusedError(415, "bad_content_type", text)
+        raise RefusedError(415, "bad_content_type", text)
     return found
 
 
@@ -288,11 +272,11 @@ def _idempotency_key(request: web.Request) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not is_name(key, MAX_KEY_LENGTH):
         text = f"Idempotency-Key: expected 1 to {MAX_KEY_LENGTH} printable characters"
-        raise _RefusedError(400, "bad_idempotency_key", text)
+        raise RefusedError(400, "bad_idempotency_key", text)
     return key
 
 
 def _check_same(known: bytes, digest: bytes) -> None:
     if known != digest:
         text = "this Idempotency-Key came with another body before; take a new one"
-        raise _RefusedError(409, "other_body", text)
+        raise RefusedError(409, "other_body", text)

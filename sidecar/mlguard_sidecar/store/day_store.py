@@ -175,6 +175,22 @@ class DayStore:
         """
         return await self._read(lambda: read_recorded_days(self._db, key, start, end, column))
 
+    async def outcome_panes(self, key: ModelKey, start: int, end: int) -> dict[int, Pane]:
+        """Return start of a UTC day -> sums of the outcomes of the predictions of that day.
+
+        Args:
+            key: key of the model, retired or not.
+            start: start of the first day, epoch seconds.
+            end: end of the last day, epoch seconds.
+
+        Raises:
+            sqlite3.Error: the database cannot be read.
+        """
+        return await self._read(lambda: self._outcome_panes(key, start, end))
+
+    def _outcome_panes(self, key: ModelKey, start: int, end: int) -> dict[int, Pane]:
+        return dict(read_panes(self._db, key, OUTCOMES_BY_DAY, start, end))
+
     async def outcomes(self, key: ModelKey, start: int, end: int) -> OutcomeDays:
         """Return the outcomes of a model, retired or not, by the day of their predictions.
 
@@ -188,7 +204,7 @@ class DayStore:
         """
 
         def job() -> OutcomeDays:
-            panes = dict(read_panes(self._db, key, OUTCOMES_BY_DAY, start, end))
+            panes = self._outcome_panes(key, start, end)
             schema = read_schema(self._db, key, StoredBaselines(self._db, key))
             return OutcomeDays(read_classes(self._db, key), panes, schema)
 

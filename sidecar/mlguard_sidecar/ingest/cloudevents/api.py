@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from mlguard_common.web import PROJECTS, Operation
-from mlguard_sidecar.ingest.body import BodyError
+from mlguard_sidecar.ingest.body import RefusedError
 from mlguard_sidecar.ingest.cloudevents.envelope import HEADER_PREFIX
 from mlguard_sidecar.ingest.cloudevents.receiver import Received
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from mlguard_common.web import Access
     from mlguard_sidecar.ingest.body import BodyReader
-    from mlguard_sidecar.ingest.cloudevents.dropped import DropReason
     from mlguard_sidecar.ingest.cloudevents.receiver import CloudEventReceiver
+    from mlguard_sidecar.telemetry import DropReason
 
 PATH = "/api/v1/cloudevents"
 
@@ -112,7 +112,7 @@ class CloudEventsApi:
         try:
             with await self.bodies.read(request) as body:
                 data = bytes(body)
-        except BodyError as error:
+        except RefusedError as error:
             self.receiver.drop(_BODY_REASONS.get(error.reason, "unparsable"), str(error))
             # what is left of the body is not read
             return web.Response(headers={"Connection": "close"})

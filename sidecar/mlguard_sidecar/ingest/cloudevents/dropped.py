@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
-DropReason = Literal[
-    "duplicate",
-    "forbidden_project",
-    "no_request",
-    "no_response",
-    "queue_full",
-    "too_large",
-    "unauthorized",
-    "uneven",
-    "unnamed",
-    "unparsable",
-    "unsupported",
-]
+if TYPE_CHECKING:
+    from mlguard_sidecar.telemetry import DropReason
 
 
 class DroppedError(ValueError):

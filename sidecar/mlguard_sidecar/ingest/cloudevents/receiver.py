@@ -31,10 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mlguard_sidecar.config import Config
-    from mlguard_sidecar.ingest.cloudevents.dropped import DropReason
     from mlguard_sidecar.ingest.cloudevents.envelope import CloudEvent
     from mlguard_sidecar.ingest.pipeline import Pipeline
-    from mlguard_sidecar.telemetry import Telemetry
+    from mlguard_sidecar.telemetry import DropReason, Telemetry
 
 SOURCE = "cloudevents"
 
